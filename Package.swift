@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The targets stand in the order of a connection's path. What each may import is the table in
+// ARCHITECTURE.md; `PackageTests` holds this file to it.
+
+let package = Package(
+    name: "malla",
+    products: [
+        .executable(name: "mallad", targets: ["mallad"]),
+        .executable(name: "malla-proxy", targets: ["malla-proxy"]),
+        .executable(name: "malla", targets: ["malla"]),
+        .library(name: "BPFKit", targets: ["BPFKit"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // MARK: What the kernel and Swift share
+
+        .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+        .target(name: "CMallaABI", path: "bpf/include", publicHeadersPath: "."),
+        .target(name: "CLinux"),
+        .executableTarget(name: "embed", path: "Tools/embed"),
+        .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["embed"]),
+
+        // MARK: The kernel side
+
+        .target(name: "BPFKit", dependencies: ["CLibBPF"]),
+        .target(name: "BPFObjects", exclude: ["Programs"], plugins: ["CompileBPF"]),
+
+        // MARK: Values, and the rooms that decide
+
+        .target(name: "MallaModel", dependencies: ["CMallaABI"]),
+        .target(
+            name: "MallaResources",
+            dependencies: ["MallaModel", .product(name: "Yams", package: "Yams")]),
+        .target(name: "MallaPolicy", dependencies: ["MallaModel"]),
+        .target(name: "MallaBalance", dependencies: ["MallaModel"]),
+        .target(name: "MallaKernel", dependencies: ["MallaModel", "BPFKit", "BPFObjects", "CMallaABI"]),
+
+        // MARK: The data path
+
+        .target(name: "Reactor", dependencies: ["CLinux"]),
+        .target(name: "MallaLink", dependencies: ["MallaModel"]),
+        .target(name: "MallaTelemetry", dependencies: ["MallaModel"]),
+        .target(
+            name: "MallaProxy",
+            dependencies: ["Reactor", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry"]),
+
+        // MARK: Control
+
+        .target(name: "MallaAPI", dependencies: ["MallaModel"]),
+        .target(
+            name: "MallaSources",
+            dependencies: ["MallaModel", "MallaResources", "CLinux"]),
+        .target(
+            name: "MallaAdmin",
+            dependencies: [
+                "MallaAPI", "MallaModel", "MallaTelemetry",
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ]),
+
+        // MARK: Programs
+
+        .executableTarget(
+            name: "mallad",
+            dependencies: [
+                "MallaAPI", "MallaAdmin", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy", "MallaResources",
+                "MallaSources", "MallaTelemetry", "BPFKit", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(
+            name: "malla-proxy",
+            dependencies: ["MallaProxy", "MallaLink", "MallaModel", "Reactor", "CLinux"]),
+        .executableTarget(
+            name: "malla",
+            dependencies: [
+                "MallaAPI", "MallaKernel", "MallaModel", "MallaPolicy", "MallaResources", "BPFKit", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)
+
+for target in package.targets where target.type == .regular || target.type == .executable || target.type == .test {
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+        ]
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Sizes that both sides rely on: a change here is a change of MALLA_ABI. */
+#include "CMallaABI.h"
+
+_Static_assert(sizeof(struct malla_config) == 24, "malla_config");
+_Static_assert(sizeof(struct malla_workload) == 16, "malla_workload");
+_Static_assert(sizeof(struct malla_service_key) == 24, "malla_service_key");
+_Static_assert(sizeof(struct malla_service) == 24, "malla_service");
+_Static_assert(sizeof(struct malla_slot_key) == 12, "malla_slot_key");
+_Static_assert(sizeof(struct malla_slot) == 12, "malla_slot");
+_Static_assert(sizeof(struct malla_endpoint_key) == 28, "malla_endpoint_key");
+_Static_assert(sizeof(struct malla_endpoint) == 36, "malla_endpoint");
+_Static_assert(sizeof(struct malla_policy_key) == 16, "malla_policy_key");
+_Static_assert(sizeof(struct malla_policy) == 16, "malla_policy");
+_Static_assert(sizeof(struct malla_connection) == 128, "malla_connection");
+_Static_assert(sizeof(struct malla_tuple) == 48, "malla_tuple");
+_Static_assert(sizeof(struct malla_counter_key) == 24, "malla_counter_key");
+_Static_assert(sizeof(struct malla_counter) == 64, "malla_counter");
+_Static_assert(sizeof(struct malla_event) == 136, "malla_event");
+_Static_assert(sizeof(struct malla_explanation) == 112, "malla_explanation");

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the kernel keeps of a connection and tells of it: records, counters, events, explanations. */
+#pragma once
+#include "addr.h"
+#include "maps.h"
+#include "reason.h"
+#include <linux/types.h>
+
+enum malla_direction {
+	MALLA_OUTBOUND = 0, /* seen at the connecting socket */
+	MALLA_INBOUND = 1,  /* seen at the accepted socket */
+};
+
+/*
+ * malla_connections: sk_storage of every socket that the hooks decided on, and of sockets
+ * accepted from such a one. The proxy reads the accepted socket's record with one
+ * bpf_map_lookup_elem by file descriptor.
+ */
+struct malla_connection {
+	struct malla_addr original;    /* what the application asked for */
+	struct malla_addr destination; /* where the socket really goes */
+	__u16 original_port;
+	__u16 destination_port;
+	__u8 path;	/* enum malla_path */
+	__u8 direction; /* enum malla_direction */
+	__u8 protocol;
+	__u8 flags;	   /* enum malla_connection_flag */
+	__u32 source;	   /* identity */
+	__u32 source_workload;
+	__u32 target;	   /* identity of the endpoint; 0 when the proxy picks it, or unknown */
+	__u32 target_workload;
+	__u32 service;	   /* 0: no virtual service */
+	__u32 rule;	   /* that allowed it; 0: a default */
+	__u32 generation;  /* that decided */
+	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN */
+	__u16 state;	   /* last TCP state seen (BPF_TCP_*) */
+	__u64 cgroup;	   /* of the connecting process */
+	__u64 netns;	   /* cookie of its network namespace */
+	__u64 cookie;	   /* of the connecting socket: names the connection everywhere */
+	__u64 opened;	   /* time of connect */
+	__u64 established; /* 0: not yet */
+	__u64 sent;	   /* bytes already added to the counters */
+	__u64 received;
+};
+
+enum malla_connection_flag {
+	MALLA_CONNECTION_COUNTED = 1,  /* `opened` was counted */
+	MALLA_CONNECTION_LISTENER = 2, /* the socket is a listener of the node proxy */
+	MALLA_CONNECTION_FIN_SENT = 4,
+	MALLA_CONNECTION_FIN_RECEIVED = 8,
+};
+
+/* malla_handoffs: LRU hash from the connecting socket's tuple to its record, from TCP_CONNECT_CB
+ * until the accepted socket took it. Evicted: the proxy refuses the connection (not_captured). */
+struct malla_tuple {
+	struct malla_addr source;
+	struct malla_addr destination;
+	__u16 source_port;
+	__u16 destination_port;
+	__u32 reserved;
+	__u64 netns;
+};
+
+/* malla_counters: per-CPU hash. An all-zero key is the overflow bucket, made at start. */
+struct malla_counter_key {
+	__u32 source; /* identity */
+	__u32 source_workload;
+	__u32 target;
+	__u32 target_workload;
+	__u32 service;
+	__u16 reason; /* enum malla_reason */
+	__u8 path;
+	__u8 direction;
+};
+
+struct malla_counter {
+	__u64 opened;	/* established connections */
+	__u64 closed;
+	__u64 failed;	/* connects that did not get established */
+	__u64 denied;	/* refused by a decision */
+	__u64 sent;	/* application bytes: SYN and FIN are not counted */
+	__u64 received;
+	__u64 retransmits;
+	__u64 connect_ns; /* sum over established connections, from connect to established */
+};
+
+/* malla_stats: per-CPU array of __u64, by enum malla_stat. */
+enum malla_stat {
+	MALLA_STAT_EVENTS_LOST = 0,	/* the ring buffer was full */
+	MALLA_STAT_EVENTS_LIMITED = 1,	/* more of the same source, target and reason than wanted */
+	MALLA_STAT_COUNTERS_OVERFLOW = 2, /* counted in the overflow bucket */
+	MALLA_STAT_HANDOFF_MISSED = 3,	/* an accepted socket found no record */
+	MALLA_STAT_STORAGE_FAILED = 4,
+	MALLA_STAT_DECISIONS = 5,
+	MALLA_STAT_END = 6,
+};
+
+/* malla_events: ring buffer of this. */
+struct malla_event {
+	__u64 time;
+	__u64 cookie;
+	__u64 cgroup;
+	__u32 kind; /* enum malla_event_kind */
+	__u32 pid;
+	struct malla_addr original;
+	struct malla_addr destination;
+	__u16 original_port;
+	__u16 destination_port;
+	__u16 reason;
+	__u8 path;
+	__u8 protocol;
+	__u32 source;
+	__u32 source_workload;
+	__u32 target;
+	__u32 target_workload;
+	__u32 service;
+	__u32 rule;
+	__u64 sent;	/* closed */
+	__u64 received; /* closed */
+	__u64 duration; /* opened: of the connect; closed: of the connection; ns */
+	char command[16];
+};
+
+enum malla_event_kind {
+	MALLA_EVENT_REFUSED = 1,
+	MALLA_EVENT_OPENED = 2,
+	MALLA_EVENT_CLOSED = 3,
+	MALLA_EVENT_FAILED = 4, /* the connect did not get established */
+};
+
+/* What the decision reads and says: the argument of the SEC("syscall") programs that run the
+ * hooks' own code, for `malla explain` and for tests. Input above, output below. */
+struct malla_explanation {
+	__u64 cgroup;
+	struct malla_addr addr;
+	__u16 port;
+	__u8 protocol;
+	__u8 ipv6_only;	   /* the socket cannot reach v4-mapped addresses */
+	__u8 is_ipv4;	   /* the socket is AF_INET */
+	__u8 proxy_alive;
+	__u16 reserved;
+	__u32 random[2];   /* the draws: slot, then alias */
+	/* -- output -- */
+	__u32 path;
+	__u32 reason;
+	__s32 error; /* positive errno, 0 for none */
+	__u32 source;
+	__u32 source_workload;
+	__u32 service;
+	__u32 rule;
+	__u32 generation;
+	struct malla_endpoint endpoint; /* picked; zero when there is none */
+	__u32 reserved2;
+};

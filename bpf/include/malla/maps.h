@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Keys and values of the pinned maps. bpf/README.md says for each map who writes it, how large it
+ * is and what happens when it is full. Ports are in host byte order, times in nanoseconds of
+ * CLOCK_MONOTONIC, numbers (identity, workload, service, rule, …) interned by the daemon and
+ * stable over its restarts. Reserved fields are zero: they are part of hash keys.
+ */
+#pragma once
+#include "addr.h"
+#include <linux/types.h>
+
+/* Raised whenever a struct here, a map's type or a pin's name changes; names the pin directory. */
+#define MALLA_ABI 1
+
+#define MALLA_IDENTITY_UNKNOWN 0
+/* The node proxy itself. */
+#define MALLA_IDENTITY_PROXY 1
+/* First number that the daemon hands out. */
+#define MALLA_IDENTITY_FIRST 16
+/* The wildcard in a policy key. */
+#define MALLA_IDENTITY_ANY 0xffffffffu
+
+/* malla_config: array of one. Written before the links are attached and on changes. */
+struct malla_config {
+	__u32 abi;
+	__u32 flags;	  /* enum malla_config_flag */
+	__u16 proxy_port; /* outbound listener on 127.0.0.1 and ::1; 0: there is no proxy */
+	__u16 dns_port;	  /* UDP and TCP on 127.0.0.1 and ::1; 0: DNS is not captured */
+	__u32 reserved;
+	__u64 proxy_cgroup; /* the listener on proxy_port must belong to it */
+};
+
+enum malla_config_flag {
+	MALLA_CONFIG_EVENTS_ALL = 1, /* events for allowed connections too, not only refused ones */
+};
+
+/* malla_generation: array of one __u32. 0: nothing applied yet. Switched by one 4-byte write. */
+
+/* malla_workloads: cgroup id (__u64) -> who its processes are. */
+struct malla_workload {
+	__u32 workload;
+	__u32 identity;
+	__u32 flags; /* enum malla_workload_flag */
+	__u32 reserved;
+};
+
+enum malla_workload_flag {
+	MALLA_WORKLOAD_EXEMPT = 1, /* the proxy: connects past every rule, its listeners are trusted */
+};
+
+/* malla_local: addresses of this node besides loopback -> __u32 1. */
+
+/* malla_services: what a workload may connect to by a virtual address. Port 0: any other port. */
+struct malla_service_key {
+	__u32 generation;
+	__u16 port;
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 reserved;
+	struct malla_addr addr;
+};
+
+struct malla_service {
+	__u32 service;
+	__u32 table; /* of malla_slots */
+	__u32 slots; /* 0: no ready endpoint */
+	__u32 scope; /* policy scope shared by all endpoints; 0: they differ, the proxy decides */
+	__u32 flags; /* enum malla_service_flag */
+	__u32 reserved;
+};
+
+enum malla_service_flag {
+	MALLA_SERVICE_PROXY = 1,     /* through the node proxy */
+	MALLA_SERVICE_FAIL_OPEN = 2, /* direct while the proxy is away */
+	MALLA_SERVICE_NO_PORT = 4,   /* the entry of port 0: there is no such port */
+};
+
+/* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold
+ * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one entry per endpoint. */
+struct malla_slot_key {
+	__u32 generation;
+	__u32 table;
+	__u32 index;
+};
+
+struct malla_slot {
+	__u32 endpoint;
+	__u32 alias;
+	__u32 threshold; /* 0xffffffff: always `endpoint` */
+};
+
+/* malla_endpoints: one address and port of a workload, by number and by address. */
+struct malla_endpoint_key {
+	__u32 generation;
+	__u32 endpoint; /* by number: addr and port zero. By address: MALLA_ENDPOINT_BY_ADDRESS */
+	struct malla_addr addr;
+	__u16 port; /* 0: any port of the address */
+	__u8 protocol;
+	__u8 reserved;
+};
+
+#define MALLA_ENDPOINT_BY_ADDRESS 0xffffffffu
+
+struct malla_endpoint {
+	struct malla_addr addr;
+	__u16 port;
+	__u16 flags; /* enum malla_endpoint_flag */
+	__u32 endpoint;
+	__u32 workload;
+	__u32 identity;
+	__u32 scope; /* policy scope; never 0 for an enrolled workload */
+};
+
+enum malla_endpoint_flag {
+	MALLA_ENDPOINT_AMBIGUOUS = 1, /* several workloads claim it: denied */
+};
+
+/* malla_policies: what a scope (one set of policies) says of a source and port. Probed exact to
+ * wildcard: (source, port), (source, 0), (any, port), (any, 0). Any deny wins, then any allow,
+ * then the default, which stands in the (any, 0) entry that every scope has. */
+struct malla_policy_key {
+	__u32 generation;
+	__u32 scope;
+	__u32 source; /* identity, or MALLA_IDENTITY_ANY */
+	__u16 port;   /* of the endpoint, not of the service; 0: any */
+	__u16 reserved;
+};
+
+struct malla_policy {
+	__u32 deny_rule;  /* 0: none */
+	__u32 allow_rule; /* 0: none */
+	__u32 default_rule;
+	__u16 default_reason; /* enum malla_reason: PASSED, POLICY_NOT_ALLOWED, MESH_DEFAULT_DENIED */
+	__u16 reserved;
+};
+
+/* How a connection goes. */
+enum malla_path {
+	MALLA_PATH_PASS = 0,   /* not the mesh's business: left alone, counted */
+	MALLA_PATH_DIRECT = 1, /* straight to the endpoint */
+	MALLA_PATH_PROXY = 2,  /* to the node proxy */
+	MALLA_PATH_DENY = 3,
+};

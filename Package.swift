@@ -94,11 +94,14 @@ let package = Package(
     cLanguageStandard: .gnu17
 )
 
+// CI sets it. Not the default: a newer compiler's new warning must not stop somebody's build.
+let warnings: [SwiftSetting] = Context.environment["MALLA_WARNINGS"] == "error" ? [.treatAllWarnings(as: .error)] : []
+
 for target in package.targets where target.type == .regular || target.type == .executable || target.type == .test {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .enableUpcomingFeature("ExistentialAny"),
             .enableUpcomingFeature("MemberImportVisibility"),
             .enableUpcomingFeature("InternalImportsByDefault"),
-        ]
+        ] + warnings
 }

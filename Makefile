@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
+.DEFAULT_GOAL := help
+.PHONY: help build test bench demo lint fmt install clean
+
+PREFIX ?= /usr/local
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build mallad, malla-proxy and malla in release mode
+	@scripts/build $(ARGS)
+
+test: ## build and run all tests (needs root)
+	@scripts/test $(ARGS)
+
+bench: ## measure beside HAProxy, nginx and Envoy (needs root)
+	@Benchmarks/run $(ARGS)
+
+demo: ## start a node and a small app and show the mesh at work (needs root); ARGS=--once ends by itself
+	@deploy/demo/run $(ARGS)
+
+lint: ## check form: Swift format, shell scripts, licence lines
+	@scripts/lint
+
+fmt: ## format the Swift files in place
+	@scripts/lint --fix
+
+install: build ## install programs and the systemd unit under PREFIX (/usr/local)
+	@scripts/install "$(DESTDIR)$(PREFIX)"
+
+clean: ## remove what builds have left
+	@rm -rf .build .build-* && echo "removed .build"

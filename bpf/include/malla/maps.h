@@ -88,7 +88,9 @@ struct malla_slot {
 	__u32 threshold; /* 0xffffffff: always `endpoint` */
 };
 
-/* malla_endpoints: one address and port of a workload, by number and by address. */
+/* malla_endpoints: one address and port of a workload, by number and by address. By address: exact
+ * first; then, for an address of this node (loopback, unspecified, malla_local), the all-zero address
+ * with the port, which stands for every spelling of this node; then the exact address with port 0. */
 struct malla_endpoint_key {
 	__u32 generation;
 	__u32 endpoint; /* by number: addr and port zero. By address: MALLA_ENDPOINT_BY_ADDRESS */

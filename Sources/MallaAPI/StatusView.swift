@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The node at a glance.
+public struct StatusView: Codable, Sendable, Equatable {
+    /// The node's name.
+    public var node: String
+    /// Of the daemon.
+    public var version: String
+    /// Of maps and programs.
+    public var abi: Int
+    /// Whether a snapshot is in force in kernel and proxy.
+    public var ready: Bool
+    /// Of the snapshot in force; 0: none.
+    public var generation: UInt32
+    /// Why the newest resources were not taken; the last good ones stay in force.
+    public var configError: String?
+    /// Of the daemon.
+    public var uptimeSeconds: Double
+    /// Whether the daemon found programs and maps of an earlier run and took them over.
+    public var adopted: Bool
+    /// The node proxy; `nil`: none was started yet.
+    public var proxy: ProxyView?
+    /// The mesh's.
+    public var trustDomain: String
+    /// `Allow` or `Deny`.
+    public var defaultPolicy: String
+    /// Enrolled on this node.
+    public var workloads: Int
+    /// In the mesh.
+    public var services: Int
+    /// Ready and not.
+    public var endpoints: Int
+    /// Authorization policies.
+    public var policies: Int
+    /// Live.
+    public var connections: Int
+    /// The mesh's root cgroup on this node.
+    public var cgroup: String
+    /// Where maps and links are pinned.
+    public var pins: String
+    /// Refused connections by reason.
+    public var refusals: [String: UInt64]
+    /// Events that found the ring buffer full.
+    public var eventsLost: UInt64
+
+    /// One view.
+    public init(
+        node: String, version: String, abi: Int, ready: Bool, generation: UInt32, configError: String? = nil,
+        uptimeSeconds: Double, adopted: Bool, proxy: ProxyView? = nil, trustDomain: String, defaultPolicy: String,
+        workloads: Int, services: Int, endpoints: Int, policies: Int, connections: Int, cgroup: String, pins: String,
+        refusals: [String: UInt64], eventsLost: UInt64
+    ) {
+        self.node = node
+        self.version = version
+        self.abi = abi
+        self.ready = ready
+        self.generation = generation
+        self.configError = configError
+        self.uptimeSeconds = uptimeSeconds
+        self.adopted = adopted
+        self.proxy = proxy
+        self.trustDomain = trustDomain
+        self.defaultPolicy = defaultPolicy
+        self.workloads = workloads
+        self.services = services
+        self.endpoints = endpoints
+        self.policies = policies
+        self.connections = connections
+        self.cgroup = cgroup
+        self.pins = pins
+        self.refusals = refusals
+        self.eventsLost = eventsLost
+    }
+}
+
+/// The node proxy.
+public struct ProxyView: Codable, Sendable, Equatable {
+    /// Its process.
+    public var pid: Int32
+    /// `running`, `starting`, `draining`, `down`.
+    public var state: String
+    /// Worker threads.
+    public var workers: Int
+    /// Of the snapshot that it serves.
+    public var generation: UInt32
+    /// Since the daemon started.
+    public var restarts: UInt64
+    /// Live.
+    public var connections: UInt64
+
+    /// One view.
+    public init(pid: Int32, state: String, workers: Int, generation: UInt32, restarts: UInt64, connections: UInt64) {
+        self.pid = pid
+        self.state = state
+        self.workers = workers
+        self.generation = generation
+        self.restarts = restarts
+        self.connections = connections
+    }
+}

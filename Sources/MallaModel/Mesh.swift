@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// All resources in force, validated: names are unique, references are whole.
+public struct Mesh: Hashable, Sendable {
+    /// The mesh's settings.
+    public var config: MeshConfig
+    /// Services, by name.
+    public var services: [ObjectName: Service]
+    /// Workloads, by name.
+    public var workloads: [ObjectName: Workload]
+    /// Authorization policies, by name.
+    public var authorizationPolicies: [ObjectName: AuthorizationPolicy]
+    /// Traffic policies, by name.
+    public var trafficPolicies: [ObjectName: TrafficPolicy]
+
+    /// A mesh of these resources.
+    public init(
+        config: MeshConfig = MeshConfig(), services: [Service] = [], workloads: [Workload] = [],
+        authorizationPolicies: [AuthorizationPolicy] = [], trafficPolicies: [TrafficPolicy] = []
+    ) {
+        self.config = config
+        self.services = Dictionary(services.map { ($0.name, $0) }) { $1 }
+        self.workloads = Dictionary(workloads.map { ($0.name, $0) }) { $1 }
+        self.authorizationPolicies = Dictionary(authorizationPolicies.map { ($0.name, $0) }) { $1 }
+        self.trafficPolicies = Dictionary(trafficPolicies.map { ($0.name, $0) }) { $1 }
+    }
+}
+
+/// What the node found out about a workload that resources only describe.
+public struct Placement: Hashable, Sendable {
+    /// The kernel's number of its cgroup (the inode of the cgroup's directory).
+    public var cgroup: UInt64
+    /// The cgroup's directory.
+    public var cgroupPath: String
+    /// Whether any process lives in it. Endpoints of an empty cgroup are not ready.
+    public var populated: Bool
+
+    /// A workload that was found on this node.
+    public init(cgroup: UInt64, cgroupPath: String, populated: Bool) {
+        self.cgroup = cgroup
+        self.cgroupPath = cgroupPath
+        self.populated = populated
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// TCP or UDP.
+public enum TransportProtocol: UInt8, Sendable {
+    /// IPPROTO_TCP.
+    case tcp = 6
+    /// IPPROTO_UDP.
+    case udp = 17
+}
+
+/// A length of time in nanoseconds, as resources write it (`5s`, `250ms`).
+public typealias Nanoseconds = UInt64
+
+/// `v1/Service`: a name with virtual addresses, and a selector for the workloads behind it.
+public struct Service: Hashable, Sendable {
+    /// One port of the service.
+    public struct Port: Hashable, Sendable {
+        /// Unique in the service; empty for an only port without a name.
+        public var name: String
+        /// The port of the virtual addresses.
+        public var port: UInt16
+        /// TCP or UDP.
+        public var transport: TransportProtocol
+        /// Where the workloads listen.
+        public var targetPort: PortReference
+        /// What is spoken there: `http`, `h2c`, `grpc`, `tcp` …; `nil`: not said.
+        public var appProtocol: String?
+
+        /// One port of a service.
+        public init(
+            name: String, port: UInt16, transport: TransportProtocol = .tcp, targetPort: PortReference,
+            appProtocol: String? = nil
+        ) {
+            self.name = name
+            self.port = port
+            self.transport = transport
+            self.targetPort = targetPort
+            self.appProtocol = appProtocol
+        }
+    }
+
+    /// A port by number, or by the name that each workload gives its own.
+    public enum PortReference: Hashable, Sendable {
+        /// The same number at every workload.
+        case number(UInt16)
+        /// The workload's port of this name.
+        case name(String)
+    }
+
+    /// Unique among services.
+    public var name: ObjectName
+    /// Labels that a workload of the namespace must all have; empty: it selects nothing.
+    public var selector: [String: String]
+    /// At least one.
+    public var ports: [Port]
+    /// Virtual addresses given by hand; otherwise they are made from the service's number.
+    public var clusterIPs: [Address]
+
+    /// A service.
+    public init(name: ObjectName, selector: [String: String], ports: [Port], clusterIPs: [Address] = []) {
+        self.name = name
+        self.selector = selector
+        self.ports = ports
+        self.clusterIPs = clusterIPs
+    }
+}
+
+/// `malla.dev/v1/Workload`: an instance of an application on this node, and how to recognise it.
+public struct Workload: Hashable, Sendable {
+    /// One port that the workload listens on.
+    public struct Port: Hashable, Sendable {
+        /// What a service's `targetPort` may name it; empty for none.
+        public var name: String
+        /// The number.
+        public var port: UInt16
+
+        /// One port of a workload.
+        public init(name: String = "", port: UInt16) {
+            self.name = name
+            self.port = port
+        }
+    }
+
+    /// How its processes are recognised.
+    public enum Match: Hashable, Sendable {
+        /// Started by `malla run`: the cgroup under the mesh's root that the daemon made.
+        case run
+        /// The cgroup at this path below the cgroup v2 mount.
+        case cgroup(String)
+        /// The cgroup of this systemd unit.
+        case systemdUnit(String)
+    }
+
+    /// Unique among workloads.
+    public var name: ObjectName
+    /// What selectors see.
+    public var labels: [String: String]
+    /// Who it is, together with its namespace and the mesh's trust domain. `default` where none is written.
+    public var serviceAccount: String
+    /// How its processes are recognised.
+    public var match: Match
+    /// Where it listens.
+    public var ports: [Port]
+    /// Where it can be reached; `127.0.0.1` where none is written.
+    public var addresses: [Address]
+    /// Its share among the endpoints of a service; 0 takes it out. 1 where none is written.
+    public var weight: UInt32
+
+    /// A workload.
+    public init(
+        name: ObjectName, labels: [String: String] = [:], serviceAccount: String = "default", match: Match,
+        ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1
+    ) {
+        self.name = name
+        self.labels = labels
+        self.serviceAccount = serviceAccount
+        self.match = match
+        self.ports = ports
+        self.addresses = addresses
+        self.weight = weight
+    }
+}
+
+/// `malla.dev/v1/TrafficPolicy`: how connections to one service go.
+public struct TrafficPolicy: Hashable, Sendable {
+    /// What happens to connections that need the node proxy while it is away.
+    public enum FailMode: String, Hashable, Sendable {
+        /// The connect fails at once.
+        case closed = "Closed"
+        /// Straight to an endpoint, counted as `proxy_down_open`.
+        case open = "Open"
+    }
+
+    /// Unique among traffic policies.
+    public var name: ObjectName
+    /// The service, in the policy's own namespace.
+    public var service: ObjectName
+    /// `Direct` or `Proxy`; `nil`: direct unless something needs the proxy.
+    public var path: Path?
+    /// `Closed` where none is written.
+    public var failMode: FailMode
+    /// For one attempt to connect to an endpoint. 5 s where none is written.
+    public var connectTimeout: Nanoseconds
+    /// Without a byte in either direction; 0: never. 1 h where none is written.
+    public var idleTimeout: Nanoseconds
+
+    /// 5 s.
+    public static let defaultConnectTimeout: Nanoseconds = 5_000_000_000
+    /// 1 h.
+    public static let defaultIdleTimeout: Nanoseconds = 3_600_000_000_000
+
+    /// A traffic policy.
+    public init(
+        name: ObjectName, service: ObjectName, path: Path? = nil, failMode: FailMode = .closed,
+        connectTimeout: Nanoseconds = TrafficPolicy.defaultConnectTimeout,
+        idleTimeout: Nanoseconds = TrafficPolicy.defaultIdleTimeout
+    ) {
+        self.name = name
+        self.service = service
+        self.path = path
+        self.failMode = failMode
+        self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
+    }
+}
+
+/// `malla.dev/v1/MeshConfig`: what holds for the whole mesh. At most one.
+public struct MeshConfig: Hashable, Sendable {
+    /// What happens to a connection to an enrolled workload that no policy selects.
+    public enum DefaultPolicy: String, Hashable, Sendable {
+        /// It is allowed: for development.
+        case allow = "Allow"
+        /// It is denied: for production.
+        case deny = "Deny"
+    }
+
+    /// `malla.local` where none is written.
+    public var trustDomain: String
+    /// `Allow` where none is written.
+    public var defaultPolicy: DefaultPolicy
+
+    /// The mesh's settings.
+    public init(trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow) {
+        self.trustDomain = trustDomain
+        self.defaultPolicy = defaultPolicy
+    }
+}

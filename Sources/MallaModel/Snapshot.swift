@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The mesh as one node uses it: compiled from resources and from what runs here, numbered, whole. The kernel's maps
+/// and the proxy are both written from it; nothing in it refers to something that is not in it.
+public struct Snapshot: Sendable, Equatable {
+    /// A workload of this node whose processes were found.
+    public struct Workload: Sendable, Equatable {
+        /// Its number.
+        public var number: UInt32
+        /// Its name.
+        public var name: ObjectName
+        /// The number of its identity.
+        public var identity: UInt32
+        /// The kernel's number of its cgroup.
+        public var cgroup: UInt64
+        /// The cgroup's directory.
+        public var cgroupPath: String
+
+        /// A workload.
+        public init(number: UInt32, name: ObjectName, identity: UInt32, cgroup: UInt64, cgroupPath: String) {
+            self.number = number
+            self.name = name
+            self.identity = identity
+            self.cgroup = cgroup
+            self.cgroupPath = cgroupPath
+        }
+    }
+
+    /// One address and port of a workload.
+    public struct Endpoint: Sendable, Equatable {
+        /// Its number: unique in the snapshot, from 1.
+        public var number: UInt32
+        /// Where.
+        public var address: SocketAddress
+        /// The workload's number.
+        public var workload: UInt32
+        /// The number of the workload's identity.
+        public var identity: UInt32
+        /// The policies that select the workload.
+        public var scope: UInt32
+
+        /// An endpoint.
+        public init(number: UInt32, address: SocketAddress, workload: UInt32, identity: UInt32, scope: UInt32) {
+            self.number = number
+            self.address = address
+            self.workload = workload
+            self.identity = identity
+            self.scope = scope
+        }
+    }
+
+    /// An endpoint's share of a service's connections.
+    public struct WeightedEndpoint: Sendable, Equatable {
+        /// The endpoint's number.
+        public var endpoint: UInt32
+        /// Above 0.
+        public var weight: UInt32
+
+        /// An endpoint with this share.
+        public init(endpoint: UInt32, weight: UInt32) {
+            self.endpoint = endpoint
+            self.weight = weight
+        }
+    }
+
+    /// One port of a service.
+    public struct ServicePort: Sendable, Equatable {
+        /// The port's name; may be empty.
+        public var name: String
+        /// The port of the virtual addresses.
+        public var port: UInt16
+        /// TCP or UDP.
+        public var transport: TransportProtocol
+        /// What is spoken there, if said.
+        public var appProtocol: String?
+        /// `.direct` or `.proxy`.
+        public var path: Path
+        /// Whether connections go direct while the proxy is away.
+        public var failOpen: Bool
+        /// For one attempt to connect.
+        public var connectTimeout: Nanoseconds
+        /// Without a byte; 0: never.
+        public var idleTimeout: Nanoseconds
+        /// The scope that all endpoints share; 0 when they differ or there are none.
+        public var scope: UInt32
+        /// Ready endpoints for the IPv4 virtual address: IPv4 only.
+        public var endpoints4: [WeightedEndpoint]
+        /// Ready endpoints for the IPv6 virtual address: for each workload its IPv6 address, else its IPv4 address.
+        public var endpoints6: [WeightedEndpoint]
+
+        /// A port.
+        public init(
+            name: String, port: UInt16, transport: TransportProtocol, appProtocol: String?, path: Path, failOpen: Bool,
+            connectTimeout: Nanoseconds, idleTimeout: Nanoseconds, scope: UInt32, endpoints4: [WeightedEndpoint],
+            endpoints6: [WeightedEndpoint]
+        ) {
+            self.name = name
+            self.port = port
+            self.transport = transport
+            self.appProtocol = appProtocol
+            self.path = path
+            self.failOpen = failOpen
+            self.connectTimeout = connectTimeout
+            self.idleTimeout = idleTimeout
+            self.scope = scope
+            self.endpoints4 = endpoints4
+            self.endpoints6 = endpoints6
+        }
+    }
+
+    /// A service.
+    public struct Service: Sendable, Equatable {
+        /// Its number.
+        public var number: UInt32
+        /// Its name.
+        public var name: ObjectName
+        /// Virtual addresses: at most one of each family.
+        public var addresses: [Address]
+        /// Its ports.
+        public var ports: [ServicePort]
+
+        /// A service.
+        public init(number: UInt32, name: ObjectName, addresses: [Address], ports: [ServicePort]) {
+            self.number = number
+            self.name = name
+            self.addresses = addresses
+            self.ports = ports
+        }
+    }
+
+    /// What is known of a destination that is addressed directly, without a service.
+    public struct AddressEntry: Sendable, Equatable {
+        /// Where. Port 0: every port of the address. Address `::`: every address of this node that has no entry of
+        /// its own for the port.
+        public var address: SocketAddress
+        /// The endpoint's number; `nil`: several workloads claim it, so it is denied.
+        public var endpoint: UInt32?
+
+        /// An entry.
+        public init(address: SocketAddress, endpoint: UInt32?) {
+            self.address = address
+            self.endpoint = endpoint
+        }
+    }
+
+    /// Counts the snapshots of this node. Above 0.
+    public var generation: UInt32
+    /// The mesh's trust domain.
+    public var trustDomain: String
+    /// Identities by number: every one that any workload has.
+    public var identities: [UInt32: Identity]
+    /// Workloads of this node, by number.
+    public var workloads: [Workload]
+    /// Services, by number.
+    public var services: [Service]
+    /// Endpoints, by number.
+    public var endpoints: [Endpoint]
+    /// Destinations without a service, by address.
+    public var addressEntries: [AddressEntry]
+    /// Who may connect to whom.
+    public var policies: PolicyTable
+    /// Rule names, by number.
+    public var rules: [UInt32: String]
+
+    /// A snapshot.
+    public init(
+        generation: UInt32, trustDomain: String, identities: [UInt32: Identity] = [:], workloads: [Workload] = [],
+        services: [Service] = [], endpoints: [Endpoint] = [], addressEntries: [AddressEntry] = [],
+        policies: PolicyTable = PolicyTable(), rules: [UInt32: String] = [:]
+    ) {
+        self.generation = generation
+        self.trustDomain = trustDomain
+        self.identities = identities
+        self.workloads = workloads
+        self.services = services
+        self.endpoints = endpoints
+        self.addressEntries = addressEntries
+        self.policies = policies
+        self.rules = rules
+    }
+}

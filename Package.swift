@@ -89,6 +89,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
+
+        // MARK: Tests
+
+        .target(
+            name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
+            plugins: ["CompileBPF"]),
+        .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

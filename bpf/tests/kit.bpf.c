@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What BPFKitTests load: one map of each kind that BPFKit reads, and programs that need no traffic. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+struct kit_args {
+	__u32 a;
+	__u32 b;
+	__u64 sum; /* output */
+};
+
+const volatile __u32 kit_factor = 1;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} kit_hash SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} kit_percpu SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u64);
+} kit_array SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} kit_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} kit_storage SEC(".maps");
+
+/* (a + b) * kit_factor; counts itself and sends the sum as an event. */
+SEC("syscall")
+int kit_add(struct kit_args *args)
+{
+	__u32 key = args->a;
+	__u64 *event;
+
+	args->sum = ((__u64)args->a + args->b) * kit_factor;
+	bpf_map_update_elem(&kit_hash, &key, &args->sum, BPF_ANY);
+	bpf_map_update_elem(&kit_percpu, &key, &args->b, BPF_ANY);
+	event = bpf_ringbuf_reserve(&kit_events, sizeof(*event), 0);
+	if (event) {
+		*event = args->sum;
+		bpf_ringbuf_submit(event, 0);
+	}
+	return 7;
+}
+
+/* Refuses connects to port 1 with EPERM, lets everything else through. */
+SEC("cgroup/connect4")
+int kit_connect4(struct bpf_sock_addr *ctx)
+{
+	return ctx->user_port != 0x0100;
+}
+
+/* The same hook, refusing nothing: what the first is replaced by. */
+SEC("cgroup/connect4")
+int kit_connect4_open(struct bpf_sock_addr *ctx)
+{
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

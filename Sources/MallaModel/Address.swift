@@ -59,6 +59,7 @@ public struct Address: Hashable, Sendable, Comparable {
         (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> UInt64(56 - ($0 & 7) * 8)) }
     }
 
+    /// In the order of the sixteen bytes.
     public static func < (a: Address, b: Address) -> Bool {
         (a.high, a.low) < (b.high, b.low)
     }
@@ -80,6 +81,7 @@ public struct SocketAddress: Hashable, Sendable, Comparable, CustomStringConvert
     /// `127.0.0.1:80` or `[::1]:80`.
     public var description: String { address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
 
+    /// By address, then by port.
     public static func < (a: SocketAddress, b: SocketAddress) -> Bool {
         (a.address, a.port) < (b.address, b.port)
     }

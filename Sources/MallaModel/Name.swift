@@ -38,6 +38,7 @@ public struct ObjectName: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// `backend.default`.
     public var description: String { "\(name).\(namespace)" }
 
+    /// By namespace, then by name.
     public static func < (a: ObjectName, b: ObjectName) -> Bool {
         (a.namespace, a.name) < (b.namespace, b.name)
     }

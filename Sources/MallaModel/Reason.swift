@@ -81,6 +81,7 @@ public struct Reason: RawRepresentable, Hashable, Sendable, CustomStringConverti
     /// The errno that the application's connect gets; 0 when the connection is not refused at connect.
     public var errno: Int32 { malla_reason_errno(UInt32(rawValue)) }
 
+    /// The name.
     public var description: String { name }
 }
 

@@ -46,8 +46,20 @@ struct malla_connection {
 enum malla_connection_flag {
 	MALLA_CONNECTION_COUNTED = 1,  /* `opened` was counted */
 	MALLA_CONNECTION_LISTENER = 2, /* the socket is a listener of the node proxy */
-	MALLA_CONNECTION_FIN_SENT = 4,
-	MALLA_CONNECTION_FIN_RECEIVED = 8,
+};
+
+/* What one read of the connections iterator gives for each TCP connection: an array of these. */
+struct malla_live {
+	__u64 cookie;	/* of this socket; connection.cookie is the connecting one's */
+	__u64 sent;	/* application bytes up to now */
+	__u64 received;
+	struct malla_addr local;
+	struct malla_addr remote;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 state; /* BPF_TCP_* */
+	__u16 reserved;
+	struct malla_connection connection;
 };
 
 /* malla_handoffs: LRU hash from the connecting socket's tuple to its record, from TCP_CONNECT_CB
@@ -137,8 +149,9 @@ struct malla_explanation {
 	__u8 protocol;
 	__u8 ipv6_only;	   /* the socket cannot reach v4-mapped addresses */
 	__u8 is_ipv4;	   /* the socket is AF_INET */
-	__u8 proxy_alive;
-	__u16 reserved;
+	__u8 proxy_alive;  /* a listener of the proxy is there */
+	__u8 dns_alive;	   /* the node's resolver is there */
+	__u8 reserved;
 	__u32 random[2];   /* the draws: slot, then alias */
 	/* -- output -- */
 	__u32 path;

@@ -141,4 +141,5 @@ enum malla_path {
 	MALLA_PATH_DIRECT = 1, /* straight to the endpoint */
 	MALLA_PATH_PROXY = 2,  /* to the node proxy */
 	MALLA_PATH_DENY = 3,
+	MALLA_PATH_DNS = 4, /* to the node's resolver; the application sees the server that it asked */
 };

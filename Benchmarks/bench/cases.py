@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: sections of subjects under the same loads, in turn inside each round."""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+from . import mesh, peers, processes, programs
+
+SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
+PLAIN_BACKEND = ("127.0.0.1", 7000)
+PEER_PORTS = {"haproxy": 7101, "nginx": 7102, "envoy": 7103}
+BULK_BYTES = 1 << 30
+
+
+@dataclasses.dataclass
+class Load:
+    """A load: the arguments of its program around address and port, and what it counts."""
+    title: str
+    unit: str
+    program: str
+    before: list[str]
+    after: Callable[[int], list[str]]
+
+    def command(self, target: tuple[str, int], seconds: int) -> list[str]:
+        """The command line that puts this load on an address and port."""
+        return [programs.load(self.program), *self.before, target[0], str(target[1]), *self.after(seconds)]
+
+
+LOADS = [
+    Load("requests, 64 connections", "request", "load", ["requests"], lambda seconds: ["64", str(seconds)]),
+    Load("requests, 1 connection", "request", "load", ["requests"], lambda seconds: ["1", str(seconds)]),
+    Load("connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
+    Load("bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
+]
+CONNECTS = [Load("connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)])]
+
+
+@dataclasses.dataclass
+class Subject:
+    """One way for a load to go. `measured`: whose CPU counts, besides what the section adds."""
+    name: str
+    target: tuple[str, int]
+    measured: Callable[[], list[int]]
+    backend: processes.Process
+    wrap: Callable[[list], list] = list
+
+
+@dataclasses.dataclass
+class Section:
+    """Subjects side by side. The first is what the others are compared with."""
+    title: str
+    judged: str  # which CPU figure: "relay" (of the thing between) or "all" (client and backend too)
+    loads: list[Load]
+    subjects: list[Subject]
+
+
+SECTIONS = {
+    "connect": "the price of a connect; ratio = with hooks / without",
+    "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
+    "relay": "L4 through the proxy; ratio = peer / Malla",
+}
+
+
+def measure(arguments: argparse.Namespace) -> dict:
+    """Starts everything, measures all rounds, stops everything. Returns the figures and their circumstances."""
+    figures = {"environment": environment(), "sections": [], "errors": []}
+    running: list = []
+    with tempfile.TemporaryDirectory(prefix="malla-bench-") as directory:
+        try:
+            sections = start(arguments, pathlib.Path(directory), running)
+            for section in sections:
+                figures["sections"].append(measure_section(section, arguments, figures["errors"]))
+        finally:
+            for thing in reversed(running):
+                thing.stop()
+    figures["environment"]["load_average_after"] = os.getloadavg()
+    return figures
+
+
+def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:
+    """Starts backends, peers and the node that the wanted sections need."""
+    wanted = arguments.only or list(SECTIONS)
+    plain = processes.Process(
+        "backend", processes.LOAD, [programs.load("backend"), *map(str, PLAIN_BACKEND)], directory)
+    running.append(plain)
+    plain.wait_for_port(PLAIN_BACKEND[1])
+    node = None
+    if "malla" not in arguments.without:
+        node = mesh.Node(directory)
+        running.append(node)  # before it is up: what it has started by then must be stopped too
+        node.start()
+    relays = {}
+    if "relay" in wanted:
+        for name in SUBJECTS[1:]:
+            if name not in arguments.without:
+                relays[name] = peers.start(name, PEER_PORTS[name], PLAIN_BACKEND[1], directory)
+                running.append(relays[name])
+
+    loopback = Subject("loopback", PLAIN_BACKEND, list, plain)
+    sections = []
+    if node and "connect" in wanted:
+        sections.append(Section(SECTIONS["connect"], "all", CONNECTS, [
+            dataclasses.replace(loopback, name="hooks off"),
+            Subject("outside the mesh", PLAIN_BACKEND, node.pids, plain, node.client_command),
+            Subject("endpoint", ("127.0.0.1", mesh.BACKEND), node.pids, node.backend, node.client_command),
+            Subject("service", mesh.DIRECT, node.pids, node.backend, node.client_command)]))
+    if node and "direct" in wanted:
+        sections.append(Section(SECTIONS["direct"], "all", LOADS, [
+            loopback, Subject("malla", mesh.DIRECT, node.pids, node.backend, node.client_command)]))
+    if "relay" in wanted:
+        through = [Subject("malla", mesh.RELAY, node.pids, node.backend, node.client_command)] if node else []
+        through += [Subject(name, ("127.0.0.1", PEER_PORTS[name]), relay.pids, plain) for name, relay in relays.items()]
+        sections.append(Section(SECTIONS["relay"], "relay", LOADS, through))
+    return sections
+
+
+def measure_section(section: Section, arguments: argparse.Namespace, errors: list[str]) -> dict:
+    """All rounds of one section: in each, every load on every subject, who goes first changing."""
+    rows = [{"load": load.title, "unit": load.unit, "samples": {s.name: [] for s in section.subjects}}
+            for load in section.loads]
+    for number in range(-1, arguments.rounds):  # round -1 warms caches and pools, and is not kept
+        print(f"{section.title.split(';')[0]}: {'warm-up' if number < 0 else f'round {number + 1}'}", file=sys.stderr)
+        turn = number % len(section.subjects)
+        for load, row in zip(section.loads, rows):
+            for subject in section.subjects[turn:] + section.subjects[:turn]:
+                taken = sample(subject, load, 1 if number < 0 else arguments.seconds)
+                if taken["errors"]:
+                    errors.append(f"{load.title} over {subject.name}: {taken['errors']} × {taken['first_error']}")
+                if number >= 0:
+                    row["samples"][subject.name].append(taken)
+    for row in rows:
+        row["ratios"] = ratios(row["samples"], section.judged)
+    return {"title": section.title, "judged": section.judged, "rows": rows}
+
+
+def sample(subject: Subject, load: Load, seconds: int) -> dict:
+    """One load on one subject. CPU is read right before the load starts and right after its last answer."""
+    command = ["taskset", "--cpu-list", str(processes.LOAD),
+               *map(str, subject.wrap(load.command(subject.target, seconds)))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        ready = client.stdout.readline()
+        if ready.strip() != "ready":
+            client.kill()
+            raise RuntimeError(f"{' '.join(command)}: did not get ready, said {ready!r}")
+        measured, backend = subject.measured(), subject.backend.pids()
+        relay_before, backend_before = processes.cpu_ns(measured), processes.cpu_ns(backend)
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        line = client.stdout.readline()
+        relay_after, backend_after = processes.cpu_ns(measured), processes.cpu_ns(backend)
+    result = json.loads(line)
+    expect_whole(load, result)
+    units = result["bytes"] / 1e6 if load.unit == "MB" else result["operations"]
+    relay = relay_after - relay_before
+    everything = relay + backend_after - backend_before + result["cpu_ns"]
+    return {**result, "units": units, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
+
+
+def expect_whole(load: Load, result: dict) -> None:
+    """A bulk load that lost bytes without an error of its own is an error all the same."""
+    if load.unit == "MB" and result["bytes"] != 2 * BULK_BYTES:
+        result["errors"] += 1
+        result["first_error"] = result["first_error"] or f"{result['bytes']} bytes instead of {2 * BULK_BYTES}"
+    elif result["operations"] == 0:
+        result["errors"] += 1
+        result["first_error"] = result["first_error"] or "nothing got through"
+
+
+def ratios(samples: dict[str, list[dict]], judged: str) -> dict[str, dict]:
+    """Each subject against the first, pairwise inside a round: median, least, most."""
+    first, *others = samples
+    figure = f"{judged}_us"
+    answer = {}
+    for other in others:
+        pairs = [b[figure] / a[figure] for a, b in zip(samples[first], samples[other]) if a[figure] > 0]
+        if pairs:
+            answer[other] = {"median": statistics.median(pairs), "least": min(pairs), "most": max(pairs)}
+    return answer
+
+
+def environment() -> dict:
+    """Where the figures come from."""
+    model = [line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]
+    return {"kernel": os.uname().release, "cpu": model[0] if model else "unknown", "cpus": os.cpu_count(),
+            "versions": programs.versions(), "load_average_before": os.getloadavg()}

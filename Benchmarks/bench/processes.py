@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes on a CPU of their own, and the CPU time that they have taken."""
+import pathlib
+import socket
+import subprocess
+import time
+
+MEASURED, LOAD = 0, 1  # CPUs
+
+
+class Process:
+    """A program pinned to one CPU, its output in a log file, ended with `stop`."""
+
+    def __init__(self, name: str, cpu: int, command: list, log: pathlib.Path):
+        self.name, self.log = name, log / f"{name}.log"
+        with open(self.log, "wb") as output:
+            # pylint: disable-next=consider-using-with  # `stop` ends it
+            self.child = subprocess.Popen(
+                ["taskset", "--cpu-list", str(cpu), *map(str, command)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+    def pids(self) -> list[int]:
+        """This process and all below it: masters, workers, supervisors."""
+        return [self.child.pid, *descendants(self.child.pid)]
+
+    def wait_for_port(self, port: int, seconds: float = 20) -> None:
+        """Returns once something accepts on 127.0.0.1:port; raises with the log when it does not."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.child.poll() is not None:
+                break
+            with socket.socket() as probe:
+                probe.settimeout(1)
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not listen on port {port}; it says:\n{self.log.read_text()[-2000:]}")
+
+    def stop(self, seconds: float = 10) -> None:
+        """Asks it to end, and insists after a while."""
+        if self.child.poll() is None:
+            self.child.terminate()
+        try:
+            self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    found = []
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            below = [int(child) for child in children.read_text().split()]
+        except OSError:
+            continue
+        for child in below:
+            found += [child, *descendants(child)]
+    return found
+
+
+def cpu_ns(pids: list[int]) -> int:
+    """Nanoseconds on a CPU of all threads of these processes, exact to the last switch."""
+    total = 0
+    for pid in pids:
+        for schedstat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(schedstat.read_text().split()[0])
+            except OSError:
+                continue
+    return total

@@ -96,6 +96,12 @@ let package = Package(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
+
+        // MARK: Tests of whole nodes
+
+        .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),
+        .testTarget(
+            name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The application at either end of a node test: an ordinary program with ordinary sockets that
+ * knows nothing of the mesh, and says exactly what it saw, a JSON object a line.
+ *
+ *   lab-peer serve ADDRESS PORT TAG           answer until killed
+ *   lab-peer call FAMILY ADDRESS PORT UP DOWN  send UP patterned bytes, half-close, take DOWN back
+ *   lab-peer hold FAMILY ADDRESS PORT          ping a byte to and fro every 5 ms until SIGTERM
+ *   lab-peer knock FAMILY ADDRESS PORT COUNT   COUNT connects, one after the other; errnos counted
+ *   lab-peer listen ADDRESS PORT               only listen: an impostor
+ *
+ * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ECHO UINT64_MAX
+#define FNV_START 0xcbf29ce484222325ull
+
+static volatile sig_atomic_t stopped;
+static const char *tag = "";
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+/* Byte i of the pattern: position-dependent, so that loss, repetition and mixing up all show. */
+static unsigned char pattern(uint64_t i)
+{
+	uint64_t x = i * 0x9e3779b97f4a7c15ull;
+
+	return (unsigned char)(x >> 56 ^ x >> 29);
+}
+
+static uint64_t checksum(uint64_t sum, const unsigned char *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		sum = (sum ^ bytes[i]) * 0x100000001b3ull;
+	return sum;
+}
+
+static uint64_t pattern_checksum(uint64_t count)
+{
+	uint64_t sum = FNV_START;
+
+	for (uint64_t i = 0; i < count; i++) {
+		unsigned char byte = pattern(i);
+
+		sum = checksum(sum, &byte, 1);
+	}
+	return sum;
+}
+
+static void text(const struct sockaddr_storage *from, char *out, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)from;
+
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+	} else {
+		const struct sockaddr_in6 *in = (const void *)from;
+
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+		snprintf(out, size, "[%s]:%u", host, ntohs(in->sin6_port));
+	}
+}
+
+static int send_all(int fd, const void *bytes, size_t count)
+{
+	const char *at = bytes;
+
+	while (count > 0) {
+		ssize_t sent = send(fd, at, count, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR && !stopped)
+			continue;
+		if (sent <= 0)
+			return -1;
+		at += sent;
+		count -= (size_t)sent;
+	}
+	return 0;
+}
+
+static int send_pattern(int fd, uint64_t count)
+{
+	unsigned char block[65536];
+	uint64_t at = 0;
+
+	while (at < count) {
+		size_t part = count - at < sizeof(block) ? (size_t)(count - at) : sizeof(block);
+
+		for (size_t i = 0; i < part; i++)
+			block[i] = pattern(at + i);
+		if (send_all(fd, block, part) < 0)
+			return -1;
+		at += part;
+	}
+	return 0;
+}
+
+static int recv_exact(int fd, void *into, size_t count)
+{
+	char *at = into;
+
+	while (count > 0) {
+		ssize_t got = recv(fd, at, count, 0);
+
+		if (got < 0 && errno == EINTR && !stopped)
+			continue;
+		if (got <= 0)
+			return -1;
+		at += got;
+		count -= (size_t)got;
+	}
+	return 0;
+}
+
+/* One connection of the server: 8 bytes say how much is wanted back, then bytes until EOF. */
+static void *answer(void *argument)
+{
+	int fd = (int)(intptr_t)argument;
+	unsigned char block[65536];
+	uint64_t wanted, bytes = 0, sum = FNV_START;
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+	char from[80] = "", line[256];
+
+	if (getpeername(fd, (void *)&peer, &size) == 0)
+		text(&peer, from, sizeof(from));
+	if (recv_exact(fd, &wanted, sizeof(wanted)) < 0)
+		goto out;
+	if (wanted == ECHO) {
+		ssize_t got;
+
+		while ((got = recv(fd, block, sizeof(block), 0)) > 0)
+			if (send_all(fd, block, (size_t)got) < 0)
+				break;
+		goto out;
+	}
+	for (;;) {
+		ssize_t got = recv(fd, block, sizeof(block), 0);
+
+		if (got < 0)
+			goto out;
+		if (got == 0)
+			break;
+		bytes += (uint64_t)got;
+		sum = checksum(sum, block, (size_t)got);
+	}
+	snprintf(line, sizeof(line), "%s %s %llu %016llx", tag, from, (unsigned long long)bytes,
+		 (unsigned long long)sum);
+	/* A fixed-length answer line: the pattern that follows starts at a known place. */
+	memset(block, ' ', 256);
+	memcpy(block, line, strlen(line));
+	if (send_all(fd, block, 256) == 0)
+		send_pattern(fd, wanted);
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, block, sizeof(block), 0) > 0)
+		;
+out:
+	close(fd);
+	return NULL;
+}
+
+static int address(const char *family, const char *host, const char *port, struct sockaddr_storage *into,
+		   socklen_t *size)
+{
+	memset(into, 0, sizeof(*into));
+	if (!strcmp(family, "4")) {
+		struct sockaddr_in *in = (void *)into;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons((uint16_t)atoi(port));
+		*size = sizeof(*in);
+		return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? AF_INET : -1;
+	}
+	struct sockaddr_in6 *in = (void *)into;
+	char mapped[80];
+
+	if (!strcmp(family, "mapped")) {
+		snprintf(mapped, sizeof(mapped), "::ffff:%s", host);
+		host = mapped;
+	}
+	in->sin6_family = AF_INET6;
+	in->sin6_port = htons((uint16_t)atoi(port));
+	*size = sizeof(*in);
+	return inet_pton(AF_INET6, host, &in->sin6_addr) == 1 ? AF_INET6 : -1;
+}
+
+static int listening(const char *host, const char *port)
+{
+	struct sockaddr_storage at;
+	socklen_t size;
+	int one = 1, zero = 0, family = address(strchr(host, ':') ? "6" : "4", host, port, &at, &size);
+	int fd = family < 0 ? -1 : socket(family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (void *)&at, size) < 0 || listen(fd, 4096) < 0)
+		return -1;
+	size = sizeof(at);
+	char name[80];
+
+	getsockname(fd, (void *)&at, &size);
+	text(&at, name, sizeof(name));
+	printf("{\"listening\":\"%s\"}\n", name);
+	fflush(stdout);
+	return fd;
+}
+
+static int serve(const char *host, const char *port)
+{
+	int listener = listening(host, port);
+
+	if (listener < 0) {
+		printf("{\"errno\":%d}\n", errno);
+		return 1;
+	}
+	while (!stopped) {
+		int fd = accept(listener, NULL, NULL);
+		pthread_t thread;
+
+		if (fd < 0)
+			continue;
+		if (pthread_create(&thread, NULL, answer, (void *)(intptr_t)fd) != 0)
+			close(fd);
+		else
+			pthread_detach(thread);
+	}
+	return 0;
+}
+
+static int connected(const char *family, const char *host, const char *port)
+{
+	struct sockaddr_storage to;
+	socklen_t size;
+	int domain = address(family, host, port, &to, &size);
+	int fd = domain < 0 ? -1 : socket(domain, SOCK_STREAM, 0);
+	struct timeval patience = {.tv_sec = 20};
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (void *)&to, size) < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static int call(const char *family, const char *host, const char *port, uint64_t up, uint64_t down)
+{
+	int fd = connected(family, host, port);
+	char line[257] = "", peer[80] = "", server[64] = "", seen[80] = "";
+	unsigned long long received = 0, sum = 0;
+	struct sockaddr_storage there;
+	socklen_t size = sizeof(there);
+	unsigned char block[65536];
+	uint64_t bytes = 0;
+	int intact = 1;
+
+	if (fd < 0) {
+		printf("{\"errno\":%d,\"stage\":\"connect\"}\n", errno);
+		return 1;
+	}
+	if (getpeername(fd, (void *)&there, &size) == 0)
+		text(&there, peer, sizeof(peer));
+	if (send_all(fd, &down, sizeof(down)) < 0 || send_pattern(fd, up) < 0 || shutdown(fd, SHUT_WR) < 0) {
+		printf("{\"errno\":%d,\"stage\":\"send\"}\n", errno);
+		return 1;
+	}
+	if (recv_exact(fd, line, 256) < 0) {
+		printf("{\"errno\":%d,\"stage\":\"answer\"}\n", errno);
+		return 1;
+	}
+	sscanf(line, "%63s %79s %llu %llx", server, seen, &received, &sum);
+	for (;;) {
+		ssize_t got = recv(fd, block, sizeof(block), 0);
+
+		if (got < 0) {
+			printf("{\"errno\":%d,\"stage\":\"receive\"}\n", errno);
+			return 1;
+		}
+		if (got == 0)
+			break;
+		for (ssize_t i = 0; i < got; i++)
+			intact &= block[i] == pattern(bytes + (uint64_t)i);
+		bytes += (uint64_t)got;
+	}
+	close(fd);
+	printf("{\"errno\":0,\"stage\":\"done\",\"peer\":\"%s\",\"server\":\"%s\",\"seen\":\"%s\",\"upReceived\":%llu,"
+	       "\"upIntact\":%s,\"downReceived\":%llu,\"downIntact\":%s}\n",
+	       peer, server, seen, received, sum == pattern_checksum(up) ? "true" : "false",
+	       (unsigned long long)bytes, intact && bytes == down ? "true" : "false");
+	return 0;
+}
+
+static int hold(const char *family, const char *host, const char *port)
+{
+	int fd = connected(family, host, port), one = 1;
+	uint64_t echo = ECHO, count = 0;
+	unsigned char byte, back;
+
+	if (fd < 0) {
+		printf("{\"errno\":%d,\"stage\":\"connect\"}\n", errno);
+		return 1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (send_all(fd, &echo, sizeof(echo)) < 0) {
+		printf("{\"errno\":%d,\"stage\":\"send\"}\n", errno);
+		return 1;
+	}
+	printf("{\"holding\":true}\n");
+	fflush(stdout);
+	while (!stopped) {
+		struct timespec pause = {.tv_nsec = 5000000};
+
+		byte = pattern(count);
+		if (send_all(fd, &byte, 1) < 0 || recv_exact(fd, &back, 1) < 0 || back != byte) {
+			if (stopped)
+				break;
+			printf("{\"errno\":%d,\"stage\":\"echo\",\"count\":%llu}\n", errno, (unsigned long long)count);
+			return 1;
+		}
+		count++;
+		nanosleep(&pause, NULL);
+	}
+	printf("{\"errno\":0,\"stage\":\"done\",\"count\":%llu}\n", (unsigned long long)count);
+	return 0;
+}
+
+static int knock(const char *family, const char *host, const char *port, long count)
+{
+	long outcomes[256] = {0};
+
+	for (long i = 0; i < count && !stopped; i++) {
+		int fd = connected(family, host, port);
+
+		outcomes[fd < 0 ? errno & 255 : 0]++;
+		if (fd >= 0) {
+			struct linger reset = {.l_onoff = 1};
+
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+			close(fd);
+		}
+	}
+	printf("{\"outcomes\":{");
+	for (int i = 0, first = 1; i < 256; i++)
+		if (outcomes[i]) {
+			printf("%s\"%d\":%ld", first ? "" : ",", i, outcomes[i]);
+			first = 0;
+		}
+	printf("}}\n");
+	return 0;
+}
+
+int main(int count, char **arguments)
+{
+	struct sigaction action = {.sa_handler = stop};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (count == 5 && !strcmp(arguments[1], "serve")) {
+		tag = arguments[4];
+		return serve(arguments[2], arguments[3]);
+	}
+	if (count == 7 && !strcmp(arguments[1], "call"))
+		return call(arguments[2], arguments[3], arguments[4], strtoull(arguments[5], NULL, 10),
+			    strtoull(arguments[6], NULL, 10));
+	if (count == 5 && !strcmp(arguments[1], "hold"))
+		return hold(arguments[2], arguments[3], arguments[4]);
+	if (count == 6 && !strcmp(arguments[1], "knock"))
+		return knock(arguments[2], arguments[3], arguments[4], strtol(arguments[5], NULL, 10));
+	if (count == 4 && !strcmp(arguments[1], "listen")) {
+		if (listening(arguments[2], arguments[3]) < 0) {
+			printf("{\"errno\":%d}\n", errno);
+			return 1;
+		}
+		while (!stopped)
+			pause();
+		return 0;
+	}
+	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|listen …\n");
+	return 2;
+}

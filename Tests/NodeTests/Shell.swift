@@ -46,7 +46,7 @@ final class Child: @unchecked Sendable {
 
     init(_ command: [String], environment: [String: String] = [:]) throws {
         errorFile = URL(fileURLWithPath: "/tmp/malla-lab-\(UUID().uuidString).err")
-        FileManager.default.createFile(atPath: errorFile.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: errorFile.path, contents: nil)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

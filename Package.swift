@@ -92,6 +92,7 @@ let package = Package(
 
         // MARK: Tests
 
+        .testTarget(name: "CLinuxTests", dependencies: ["CLinux"]),
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory shared with other processes, and zero-filled memory that costs nothing until touched. */
+#pragma once
+#include <stddef.h>
+#include <sys/mman.h>
+
+/* MAP_FAILED is no Swift value: NULL here, with errno set. */
+static inline void *linux_map_file(int fd, size_t length, int writable)
+{
+	void *at = mmap(0, length, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+	return at == MAP_FAILED ? 0 : at;
+}
+
+static inline void *linux_map_zeros(size_t length)
+{
+	void *at = mmap(0, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return at == MAP_FAILED ? 0 : at;
+}
+
+static inline void linux_unmap(void *at, size_t length)
+{
+	munmap(at, length);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TCP sockets of the data path, and splice. */
+#pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * A non-blocking TCP listener on `address` (16 bytes, IPv4 as ::ffff:a.b.c.d; an IPv6 listener
+ * is v6-only). `share` sets SO_REUSEPORT: one listener per worker, the kernel spreads connections.
+ */
+int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int share);
+
+/*
+ * Begins a non-blocking TCP connect with TCP_NODELAY. The socket's family is that of the
+ * address, v4-mapped being AF_INET. The result is the descriptor, connected or on its way.
+ */
+int linux_connect(const uint8_t address[16], uint16_t port);
+
+/* The port that a socket is bound to, host order. */
+int linux_local_port(int fd);
+
+/* The next connection, non-blocking and close-on-exec. */
+int linux_accept(int listener);
+
+static inline int linux_set_nodelay(int fd)
+{
+	int on = 1;
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ? -errno : 0;
+}
+
+/* Keepalive finds peers that vanished without a word: a probe after `idle` seconds, then every `interval`. */
+int linux_set_keepalive(int fd, int idle, int interval, int count);
+
+/* SO_ERROR: how a non-blocking connect ended; 0 or a positive errno. Reading it clears it. */
+static inline int linux_socket_error(int fd)
+{
+	int error = 0;
+	socklen_t length = sizeof error;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return errno;
+	return error;
+}
+
+/* Closes with RST and drops what is unsent: the peer learns that this was no orderly end. */
+static inline void linux_reset(int fd)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	close(fd);
+}
+
+static inline ssize_t linux_recv(int fd, void *bytes, size_t capacity)
+{
+	ssize_t count = recv(fd, bytes, capacity, 0);
+	return count < 0 ? -errno : count;
+}
+
+/* Without SIGPIPE: a gone peer is EPIPE. */
+static inline ssize_t linux_send(int fd, const void *bytes, size_t count)
+{
+	ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
+static inline int linux_shut_write(int fd)
+{
+	return shutdown(fd, SHUT_WR) ? -errno : 0;
+}
+
+/* Moves bytes between a pipe and a socket without copying; never blocks on either. */
+ssize_t linux_splice(int from, int to, size_t count);
+
+/*
+ * A non-blocking pipe for splicing: ends[0] reads, ends[1] writes. Answers its capacity in bytes, which is
+ * less than `wanted` when the user's share of pipe memory is used up (/proc/sys/fs/pipe-user-pages-soft).
+ */
+int linux_pipe(int ends[2], int wanted);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1
+#include "linux_socket.h"
+#include <string.h>
+
+union any_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static socklen_t fill(union any_address *out, const uint8_t address[16], uint16_t port)
+{
+	memset(out, 0, sizeof *out);
+	if (memcmp(address, v4_mapped, sizeof v4_mapped) == 0) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(port);
+		memcpy(&out->v4.sin_addr, address + 12, 4);
+		return sizeof out->v4;
+	}
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(port);
+	memcpy(&out->v6.sin6_addr, address, 16);
+	return sizeof out->v6;
+}
+
+static int fail(int fd)
+{
+	int error = errno;
+	close(fd);
+	return -error;
+}
+
+int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int share)
+{
+	union any_address at;
+	socklen_t length = fill(&at, address, port);
+	int on = 1;
+	int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on))
+		return fail(fd);
+	if (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on))
+		return fail(fd);
+	if (at.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on))
+		return fail(fd);
+	/* Accepted sockets inherit it: one call for the listener instead of one for each connection. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
+		return fail(fd);
+	if (bind(fd, &at.any, length) || listen(fd, backlog))
+		return fail(fd);
+	return fd;
+}
+
+int linux_connect(const uint8_t address[16], uint16_t port)
+{
+	union any_address to;
+	socklen_t length = fill(&to, address, port);
+	int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	linux_set_nodelay(fd);
+	if (connect(fd, &to.any, length) && errno != EINPROGRESS)
+		return fail(fd);
+	return fd;
+}
+
+int linux_accept(int listener)
+{
+	int fd = accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+ssize_t linux_splice(int from, int to, size_t count)
+{
+	ssize_t moved = splice(from, 0, to, 0, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	return moved < 0 ? -errno : moved;
+}
+
+int linux_local_port(int fd)
+{
+	union any_address at;
+	socklen_t length = sizeof at;
+	if (getsockname(fd, &at.any, &length))
+		return -errno;
+	if (at.any.sa_family == AF_INET)
+		return ntohs(at.v4.sin_port);
+	if (at.any.sa_family == AF_INET6)
+		return ntohs(at.v6.sin6_port);
+	return -EAFNOSUPPORT;
+}
+
+int linux_set_keepalive(int fd, int idle, int interval, int count)
+{
+	int on = 1;
+	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count))
+		return -errno;
+	return 0;
+}
+
+int linux_pipe(int ends[2], int wanted)
+{
+	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC))
+		return -errno;
+	int capacity = fcntl(ends[0], F_SETPIPE_SZ, wanted);
+	if (capacity < 0)
+		capacity = fcntl(ends[0], F_GETPIPE_SZ);
+	return capacity < 0 ? 4096 : capacity;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * connect(): decides where a workload's connection may go, and sends it there.
+ * Hook: cgroup/connect4, cgroup/connect6 (struct bpf_sock_addr), on the mesh's cgroups; TCP, and
+ * UDP sockets that connect. A v4-mapped address comes through connect6.
+ * Fails closed: what cannot be decided or recorded is refused; the proxy's absence is the
+ * service's fail mode.
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "count.h"
+#include "decide.h"
+#include "event.h"
+#include "listener.h"
+#include "record.h"
+#include "request.h"
+#include "source.h"
+#include "stat.h"
+
+enum { REFUSE = 0, PROCEED = 1 };
+
+static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
+{
+	count_denied(it);
+	event_refused(ctx, it);
+	bpf_set_retval(-it->error);
+	return REFUSE;
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
+{
+	const struct malla_config *config = config_now();
+	const struct malla_workload *source = current_workload();
+	struct malla_explanation it;
+	struct malla_addr addr;
+	__u16 port;
+
+	if (!config)
+		return REFUSE; /* an array's element is always there; the verifier wants to hear it */
+	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+		return PROCEED;
+	stat_add(MALLA_STAT_DECISIONS);
+	request_read(ctx, is_ipv4, &it);
+	if (!is_ipv4)
+		it.ipv6_only = is_ipv6_only(ctx);
+
+	decide(&it, source, config, listens_now, ctx);
+	/* Outside of the mesh a record serves the counters only, and UDP has none. */
+	if (it.path == MALLA_PATH_PASS && it.protocol != IPPROTO_TCP)
+		return PROCEED;
+	if (it.path != MALLA_PATH_DENY && !record_decision(ctx, &it, config) && it.path != MALLA_PATH_PASS)
+		deny(&it, MALLA_REASON_KERNEL_STATE);
+	if (it.path == MALLA_PATH_DENY)
+		return refuse(ctx, &it);
+	destination(&it, config, &addr, &port);
+	request_rewrite(ctx, is_ipv4, &addr, port);
+	return PROCEED;
+}
+
+SEC("cgroup/connect4")
+int malla_connect4(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int malla_connect6(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, false);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The decision without a connection, for `malla explain` and for tests: the hooks' own code on
+ * the hooks' own maps.
+ * Hook: none; run by BPF_PROG_TEST_RUN with a struct malla_explanation as its context. The cgroup
+ * in it must be an enrolled one: the caller finds the enrolled ancestor. Changes nothing.
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "decide.h"
+#include "source.h"
+
+static __always_inline bool listens_as_told(enum listener listener, const struct malla_explanation *it,
+					    const struct malla_config *config, void *asked)
+{
+	return listener == LISTENER_PROXY ? it->proxy_alive : it->dns_alive;
+}
+
+/* Answers 0, or 1 when there are no settings to decide by. */
+SEC("syscall")
+int malla_explain(struct malla_explanation *ctx)
+{
+	const struct malla_config *config = config_now();
+	struct malla_explanation it = *ctx;
+
+	if (!config)
+		return 1;
+	it.generation = generation_now();
+	decide(&it, workload_of(it.cgroup), config, listens_as_told, 0);
+	*ctx = it;
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Exact counters, per CPU, by who connects to whom, how and why. */
+#pragma once
+#include "hook.h"
+#include "maps.h"
+#include "stat.h"
+
+/* Adds to a field of a counter. Atomic although the map is per CPU: a packet's program may
+ * interrupt a system call's between its load and its store. */
+#define COUNT(counter, field, amount) __sync_fetch_and_add(&(counter)->field, (amount))
+
+static __always_inline void counter_key_of(const struct malla_connection *record, struct malla_counter_key *key)
+{
+	*key = (struct malla_counter_key){
+		.source = record->source,
+		.source_workload = record->source_workload,
+		.target = record->target,
+		.target_workload = record->target_workload,
+		.service = record->service,
+		.reason = record->reason,
+		.path = record->path,
+		.direction = record->direction,
+	};
+}
+
+/* This CPU's counter of the key, made at its first use; the overflow bucket when the map is full;
+ * NULL when that is missing too. */
+static __always_inline struct malla_counter *counter_at(const struct malla_counter_key *key)
+{
+	struct malla_counter *counter = bpf_map_lookup_elem(&malla_counters, key);
+	struct malla_counter zero = {};
+	struct malla_counter_key overflow = {};
+
+	if (counter)
+		return counter;
+	/* Another CPU may have made it meanwhile: the second look finds either. */
+	bpf_map_update_elem(&malla_counters, key, &zero, BPF_NOEXIST);
+	counter = bpf_map_lookup_elem(&malla_counters, key);
+	if (counter)
+		return counter;
+	stat_add(MALLA_STAT_COUNTERS_OVERFLOW);
+	return bpf_map_lookup_elem(&malla_counters, &overflow);
+}
+
+static __always_inline struct malla_counter *counter_of(const struct malla_connection *record)
+{
+	struct malla_counter_key key;
+
+	counter_key_of(record, &key);
+	return counter_at(&key);
+}
+
+static __always_inline void count_denied(const struct malla_explanation *it)
+{
+	struct malla_counter_key key = {
+		.source = it->source,
+		.source_workload = it->source_workload,
+		.target = it->endpoint.identity,
+		.target_workload = it->endpoint.workload,
+		.service = it->service,
+		.reason = it->reason,
+		.path = MALLA_PATH_DENY,
+		.direction = MALLA_OUTBOUND,
+	};
+	struct malla_counter *counter = counter_at(&key);
+
+	if (counter)
+		COUNT(counter, denied, 1);
+}

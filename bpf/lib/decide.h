@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The decision: where may this connection go? The same code answers in connect, in sendmsg, in
+ * `malla explain` and in the tests. It reads maps and changes nothing.
+ */
+#pragma once
+#include "addr.h"
+#include "endpoint.h"
+#include "policy.h"
+#include "service.h"
+#include <linux/in.h>
+#include <stdbool.h>
+
+#define DECIDE_DNS_PORT 53
+
+/* One of the node's own listeners on loopback. */
+enum listener {
+	LISTENER_PROXY,
+	LISTENER_DNS,
+};
+
+/* Is the listener there? Asked only where the answer matters: it costs a socket lookup. */
+typedef bool (*listens)(enum listener listener, const struct malla_explanation *it,
+			const struct malla_config *config, void *asked);
+
+static __always_inline void deny(struct malla_explanation *it, __u32 reason)
+{
+	it->path = MALLA_PATH_DENY;
+	it->reason = reason;
+	it->error = malla_reason_errno(reason);
+}
+
+/* The ports of the node's own listeners, at an address where those would answer. */
+static __always_inline bool is_reserved(const struct malla_explanation *it, const struct malla_config *config)
+{
+	if (it->port == 0 || (it->port != config->proxy_port && it->port != config->dns_port))
+		return false;
+	return addr_is_local(&it->addr);
+}
+
+/* Can the socket reach the endpoint that was picked for it? */
+static __always_inline bool is_reachable(const struct malla_explanation *it)
+{
+	if (addr_is_ipv4(&it->endpoint.addr))
+		return !it->ipv6_only;
+	return !it->is_ipv4;
+}
+
+/*
+ * Decides `it`: input as in struct malla_explanation with `generation` set, output into its lower
+ * part. `source` is the workload of the connecting process, NULL for none.
+ *
+ *  1 exempt (the proxy itself): passes every rule
+ *  2 whoever is no workload is denied, and so is everybody before the first snapshot
+ *  3 the ports of the node's own listeners are not for workloads
+ *  4 DNS goes to the node's resolver while that listens; else it is judged like anything else
+ *  5 a virtual service: does the port exist, has it an endpoint, which one?
+ *  6 no service: is it an endpoint by its own address? If not, the mesh has no say
+ *  7 policy, of the endpoint; or of the service where the proxy will pick the endpoint. Scope 0
+ *    there means that the endpoints' policies differ and the proxy decides on the one it picks
+ *  8 through the proxy; without one the fail mode says whether to refuse or to go direct
+ *  9 direct
+ */
+static __always_inline void decide(struct malla_explanation *it, const struct malla_workload *source,
+				   const struct malla_config *config, listens listens, void *asked)
+{
+	const struct malla_service *service;
+	const struct malla_endpoint *endpoint;
+	bool tcp = it->protocol == IPPROTO_TCP;
+	bool wants_proxy = false, open = false, alive = false, direct;
+	__u32 scope;
+
+	it->path = MALLA_PATH_PASS;
+	it->reason = MALLA_REASON_PASSED;
+	it->error = 0;
+	it->service = 0;
+	it->rule = 0;
+	__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
+	it->source = source ? source->identity : MALLA_IDENTITY_UNKNOWN;
+	it->source_workload = source ? source->workload : 0;
+
+	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+		return; /* 1 */
+	if (!source)
+		return deny(it, MALLA_REASON_UNKNOWN_WORKLOAD); /* 2 */
+	if (!it->generation)
+		return deny(it, MALLA_REASON_NOT_READY); /* 2 */
+	if (!tcp && it->protocol != IPPROTO_UDP)
+		return; /* no endpoint of the mesh speaks it */
+	if (is_reserved(it, config))
+		return deny(it, MALLA_REASON_RESERVED_PORT); /* 3 */
+	if (it->port == DECIDE_DNS_PORT && config->dns_port && listens(LISTENER_DNS, it, config, asked)) {
+		it->path = MALLA_PATH_DNS;
+		return; /* 4 */
+	}
+
+	service = service_at(it->generation, it->protocol, &it->addr, it->port);
+	if (service) {
+		it->service = service->service;
+		if (service->flags & MALLA_SERVICE_NO_PORT)
+			return deny(it, MALLA_REASON_NO_SUCH_PORT); /* 5 */
+		endpoint = service_pick(it->generation, service, it->random);
+		if (!endpoint)
+			return deny(it, MALLA_REASON_NO_ENDPOINT); /* 5 */
+		wants_proxy = service->flags & MALLA_SERVICE_PROXY;
+		open = service->flags & MALLA_SERVICE_FAIL_OPEN;
+	} else {
+		endpoint = endpoint_at(it->generation, it->protocol, &it->addr, it->port);
+		if (!endpoint)
+			return; /* 6 */
+	}
+	it->endpoint = *endpoint;
+	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS)
+		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
+
+	/* The proxy relays TCP only: for anything else it counts as away. */
+	if (wants_proxy)
+		alive = tcp && config->proxy_port && listens(LISTENER_PROXY, it, config, asked);
+	direct = !wants_proxy || (!alive && open);
+
+	scope = direct ? endpoint->scope : service->scope;
+	if (direct || scope) {
+		struct ruling ruling = policy_rule(it->generation, scope, it->source,
+						   endpoint->port ? endpoint->port : it->port);
+
+		it->rule = ruling.rule;
+		if (ruling.reason != MALLA_REASON_PASSED)
+			return deny(it, ruling.reason); /* 7 */
+	}
+
+	if (!direct) {
+		if (!alive)
+			return deny(it, MALLA_REASON_PROXY_DOWN); /* 8 */
+		it->path = MALLA_PATH_PROXY;
+		__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
+		return; /* 8 */
+	}
+	if (wants_proxy)
+		it->reason = MALLA_REASON_PROXY_DOWN_OPEN; /* 8 */
+	if (service && !is_reachable(it))
+		return deny(it, MALLA_REASON_NO_ENDPOINT_FAMILY); /* 9 */
+	it->path = MALLA_PATH_DIRECT; /* 9 */
+}
+
+/* Where a connection so decided really goes: the address and port that the socket gets. */
+static __always_inline void destination(const struct malla_explanation *it, const struct malla_config *config,
+					struct malla_addr *addr, __u16 *port)
+{
+	*addr = it->addr;
+	*port = it->port;
+	if (it->path == MALLA_PATH_PROXY || it->path == MALLA_PATH_DNS) {
+		*addr = addr_loopback_like(&it->addr);
+		*port = it->path == MALLA_PATH_PROXY ? config->proxy_port : config->dns_port;
+	} else if (it->path == MALLA_PATH_DIRECT && it->service) {
+		*addr = it->endpoint.addr;
+		*port = it->endpoint.port;
+	}
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Events for people: refusals always, but rate-limited; the life of allowed connections on demand. */
+#pragma once
+#include "hook.h"
+#include "maps.h"
+#include "stat.h"
+
+/* So many events of one source, target and reason in one window; the rest is counted as limited. */
+#define EVENT_WINDOW_NS 1000000000ull
+#define EVENT_BURST 10
+
+/* May one more event of this kind go out? Two CPUs may both take the last place: harmless. */
+static __always_inline bool event_admitted(const struct malla_limit_key *key)
+{
+	struct malla_limit *limit = bpf_map_lookup_elem(&malla_limits, key);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!limit) {
+		struct malla_limit first = {.window = now, .passed = 1};
+
+		bpf_map_update_elem(&malla_limits, key, &first, BPF_ANY);
+		return true;
+	}
+	if (now - limit->window >= EVENT_WINDOW_NS) {
+		limit->window = now;
+		limit->passed = 1;
+		return true;
+	}
+	if (limit->passed < EVENT_BURST) {
+		limit->passed++;
+		return true;
+	}
+	stat_add(MALLA_STAT_EVENTS_LIMITED);
+	return false;
+}
+
+/* Room for one event, zeroed; NULL: the daemon does not keep up, and the loss is counted. */
+static __always_inline struct malla_event *event_reserve(__u32 kind)
+{
+	struct malla_event *event = bpf_ringbuf_reserve(&malla_events, sizeof(*event), 0);
+
+	if (!event) {
+		stat_add(MALLA_STAT_EVENTS_LOST);
+		return 0;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = kind;
+	event->time = bpf_ktime_get_ns();
+	return event;
+}
+
+/* Tells of a refusal by the decision: called in the refused process's own system call. */
+static __always_inline void event_refused(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
+{
+	struct malla_limit_key key = {
+		.source_workload = it->source_workload,
+		.target_workload = it->endpoint.workload,
+		.service = it->service,
+		.port = it->port,
+		.reason = it->reason,
+	};
+	struct malla_event *event;
+
+	if (!event_admitted(&key))
+		return;
+	event = event_reserve(MALLA_EVENT_REFUSED);
+	if (!event)
+		return;
+	event->cookie = bpf_get_socket_cookie(ctx);
+	event->cgroup = it->cgroup;
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->original = it->addr;
+	event->original_port = it->port;
+	event->destination = it->endpoint.addr;
+	event->destination_port = it->endpoint.port;
+	event->reason = it->reason;
+	event->path = it->path;
+	event->protocol = it->protocol;
+	event->source = it->source;
+	event->source_workload = it->source_workload;
+	event->target = it->endpoint.identity;
+	event->target_workload = it->endpoint.workload;
+	event->service = it->service;
+	event->rule = it->rule;
+	bpf_get_current_comm(event->command, sizeof(event->command));
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Tells of a step in an allowed connection's life. Who runs meanwhile is not who connected, so
+ * there is no process in it. */
+static __always_inline void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
+{
+	struct malla_event *event = event_reserve(kind);
+
+	if (!event)
+		return;
+	event->cookie = record->cookie;
+	event->cgroup = record->cgroup;
+	event->original = record->original;
+	event->original_port = record->original_port;
+	event->destination = record->destination;
+	event->destination_port = record->destination_port;
+	event->reason = record->reason;
+	event->path = record->path;
+	event->protocol = record->protocol;
+	event->source = record->source;
+	event->source_workload = record->source_workload;
+	event->target = record->target;
+	event->target_workload = record->target_workload;
+	event->service = record->service;
+	event->rule = record->rule;
+	event->sent = record->sent;
+	event->received = record->received;
+	event->duration = duration;
+	bpf_ringbuf_submit(event, 0);
+}

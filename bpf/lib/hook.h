@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What every program file includes first: context types, helpers, the license of the object. */
+#pragma once
+#include <linux/types.h>
+/* clang merges accesses of a context's fields into arithmetic on the context pointer, which the
+ * verifier refuses. The attribute keeps each access at its own constant offset. */
+#pragma clang attribute push(__attribute__((preserve_static_offset)), apply_to = record)
+#include <linux/bpf.h>
+#pragma clang attribute pop
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_endian.h>
+#include <linux/in.h>
+#include <stdbool.h>
+
+#define MALLA_AF_INET 2
+#define MALLA_AF_INET6 10
+
+/* For the helpers that only GPL-compatible programs may call; the sources are dual-licensed. */
+char malla_license[] SEC("license") = "GPL";

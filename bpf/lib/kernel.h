@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The few fields of the kernel's own structs that the programs read. Offsets are taken from the
+ * running kernel's BTF when the object is loaded (CO-RE): order and size here mean nothing. */
+#pragma once
+#include <bpf/bpf_core_read.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport; /* network byte order */
+	__u16 skc_num;	 /* host byte order */
+	__u16 skc_family;
+	unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags; /* bits by enum sock_flags */
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 snd_una;	 /* first byte that the peer has not acknowledged */
+	__u32 write_seq; /* one past the last byte queued, SYN and FIN included */
+	__u64 bytes_acked;
+	__u64 bytes_received;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+};
+
+enum sock_flags {
+	SOCK_DONE = 1, /* the peer's FIN was received */
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Are the node's own listeners there? Asked of the kernel's socket table, so there is no
+ * heartbeat to miss: a process that died is noticed by the next connect. */
+#pragma once
+#include "decide.h"
+#include "hook.h"
+#include "maps.h"
+
+/* The tuple of a loopback listener, for a lookup that no established socket can match (port 0).
+ * Answers its length, which tells the kernel the family. */
+static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple, const struct malla_addr *like, __u16 port)
+{
+	struct malla_addr addr = addr_loopback_like(like);
+
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	if (addr_is_ipv4(&addr)) {
+		tuple->ipv4.saddr = addr.word[3];
+		tuple->ipv4.daddr = addr.word[3];
+		tuple->ipv4.dport = bpf_htons(port);
+		return sizeof(tuple->ipv4);
+	}
+	__builtin_memcpy(tuple->ipv6.saddr, &addr, sizeof(addr));
+	__builtin_memcpy(tuple->ipv6.daddr, &addr, sizeof(addr));
+	tuple->ipv6.dport = bpf_htons(port);
+	return sizeof(tuple->ipv6);
+}
+
+/*
+ * Does the listener that this connection needs exist, in the namespace of the connecting process?
+ * The proxy's must besides carry the mark that sockops gave it when it began to listen from the
+ * proxy's own cgroup: any process may take the port while the proxy is away.
+ */
+static __always_inline bool listens_now(enum listener listener, const struct malla_explanation *it,
+					const struct malla_config *config, void *asked)
+{
+	struct bpf_sock_addr *ctx = asked;
+	struct bpf_sock_tuple tuple;
+	__u32 length;
+	struct bpf_sock *sk;
+	bool found;
+
+	length = listener_tuple(&tuple, &it->addr, listener == LISTENER_PROXY ? config->proxy_port : config->dns_port);
+	if (it->protocol == IPPROTO_TCP)
+		sk = bpf_sk_lookup_tcp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_sk_lookup_udp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	found = true;
+	if (listener == LISTENER_PROXY) {
+		const struct malla_connection *mark = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+
+		found = mark && mark->flags & MALLA_CONNECTION_LISTENER;
+	}
+	bpf_sk_release(sk);
+	return found;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * All maps. Every object declares all of them through this header; the loader creates each once
+ * and hands it to the other objects by name. Keys and values: malla/maps.h and malla/flow.h.
+ * bpf/README.md has the table of writers and of what happens when a map is full.
+ */
+#pragma once
+#include "malla/flow.h"
+#include "malla/maps.h"
+#include <bpf/bpf_helpers.h>
+
+/* Written by the daemon before the links are attached, and on changes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct malla_config);
+} malla_config SEC(".maps");
+
+/* Written by the daemon: one 4-byte write switches to a snapshot that is already complete. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} malla_generation SEC(".maps");
+
+/* Written by the daemon. Full: the workload is not enrolled, so it is denied. Key: cgroup id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct malla_workload);
+} malla_workloads SEC(".maps");
+
+/* Written by the daemon: the node's addresses besides loopback. Full: the rest count as foreign. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_addr);
+	__type(value, __u32);
+} malla_local SEC(".maps");
+
+/* The four maps of a snapshot: written by the daemon under the next generation. Full: the write
+ * fails, the snapshot is rejected as a whole and the generation stays. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_service_key);
+	__type(value, struct malla_service);
+} malla_services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_slot_key);
+	__type(value, struct malla_slot);
+} malla_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_endpoint_key);
+	__type(value, struct malla_endpoint);
+} malla_endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_policy_key);
+	__type(value, struct malla_policy);
+} malla_policies SEC(".maps");
+
+/* Written by the hooks; freed with the socket. No memory: the connect is denied (kernel_state). */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct malla_connection);
+} malla_connections SEC(".maps");
+
+/* Written by sockops, taken by sockops at the accepting side. Full: the oldest goes, and the
+ * proxy refuses a connection whose record is gone (not_captured). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct malla_tuple);
+	__type(value, struct malla_connection);
+} malla_handoffs SEC(".maps");
+
+/* Written by the hooks; the daemon reads, and makes the all-zero key at start. Full: counted
+ * under that key, and malla_stats says so. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_counter_key);
+	__type(value, struct malla_counter);
+} malla_counters SEC(".maps");
+
+/* Written by the hooks. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MALLA_STAT_END);
+	__type(key, __u32);
+	__type(value, __u64);
+} malla_stats SEC(".maps");
+
+/* Written by the hooks, read by the daemon. Full: the event is lost and counted. No BTF: the
+ * kernel takes none for ring buffers; the records are struct malla_event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} malla_events SEC(".maps");
+
+/* How many events of one kind were let through in the running window. */
+struct malla_limit_key {
+	__u32 source_workload;
+	__u32 target_workload;
+	__u32 service;
+	__u16 port;
+	__u16 reason;
+};
+
+struct malla_limit {
+	__u64 window; /* when it began */
+	__u64 passed;
+};
+
+/* Written by the hooks. Full: the oldest goes, so that its next event passes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct malla_limit_key);
+	__type(value, struct malla_limit);
+} malla_limits SEC(".maps");

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The record of a connection, kept with its socket. */
+#pragma once
+#include "decide.h"
+#include "hook.h"
+#include "stat.h"
+
+/* The socket's record; NULL: no hook decided on it. */
+static __always_inline struct malla_connection *record_of(struct bpf_sock *sk)
+{
+	return sk ? bpf_sk_storage_get(&malla_connections, sk, 0, 0) : 0;
+}
+
+/* The same, made when there is none yet; NULL: no memory, and counted. */
+static __always_inline struct malla_connection *record_made(struct bpf_sock *sk)
+{
+	struct malla_connection *record =
+		sk ? bpf_sk_storage_get(&malla_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+
+	if (!record)
+		stat_add(MALLA_STAT_STORAGE_FAILED);
+	return record;
+}
+
+/* Writes down what was decided. A socket may connect again after a failure or AF_UNSPEC, so every
+ * field is set anew. False: there is no memory for it. */
+static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const struct malla_explanation *it,
+					    const struct malla_config *config)
+{
+	struct malla_connection *record = record_made(ctx->sk);
+
+	if (!record)
+		return false;
+	record->original = it->addr;
+	record->original_port = it->port;
+	destination(it, config, &record->destination, &record->destination_port);
+	record->path = it->path;
+	record->direction = MALLA_OUTBOUND;
+	record->protocol = it->protocol;
+	record->flags = 0;
+	record->source = it->source;
+	record->source_workload = it->source_workload;
+	record->target = it->endpoint.identity;
+	record->target_workload = it->endpoint.workload;
+	record->service = it->service;
+	record->rule = it->rule;
+	record->generation = it->generation;
+	record->reason = it->reason;
+	record->state = 0;
+	record->cgroup = it->cgroup;
+	record->netns = bpf_get_netns_cookie(ctx);
+	record->cookie = bpf_get_socket_cookie(ctx);
+	record->opened = bpf_ktime_get_ns();
+	record->established = 0;
+	record->sent = 0;
+	record->received = 0;
+	return true;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The life of TCP connections: hands the record to the accepting side and counts exactly.
+ * Hook: sockops (struct bpf_sock_ops), on the mesh's cgroups. Gives no verdicts; a record that
+ * gets lost here makes the proxy refuse the connection (not_captured).
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "count.h"
+#include "event.h"
+#include "handoff.h"
+#include "kernel.h"
+#include "record.h"
+#include "transfer.h"
+
+static __always_inline bool tells_all(void)
+{
+	const struct malla_config *config = config_now();
+
+	return config && config->flags & MALLA_CONFIG_EVENTS_ALL;
+}
+
+/* listen() in the proxy's own cgroup: marks the socket, so that connect trusts it. */
+static __always_inline void on_listen(struct bpf_sock_ops *ctx)
+{
+	const struct malla_config *config = config_now();
+	struct malla_connection *record;
+
+	if (!config || !config->proxy_cgroup || bpf_get_current_cgroup_id() != config->proxy_cgroup)
+		return;
+	record = record_made(ctx->sk);
+	if (record)
+		record->flags = MALLA_CONNECTION_LISTENER;
+}
+
+/* The SYN is about to leave. */
+static __always_inline void on_syn(struct bpf_sock_ops *ctx)
+{
+	struct malla_connection *record = record_of(ctx->sk);
+
+	if (!record)
+		return;
+	record->state = BPF_TCP_SYN_SENT;
+	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DIRECT)
+		handoff_publish(ctx, record);
+}
+
+static __always_inline void on_established(struct bpf_sock_ops *ctx)
+{
+	struct malla_connection *record = record_of(ctx->sk);
+	struct malla_counter *counter;
+
+	if (!record)
+		return;
+	record->established = bpf_ktime_get_ns();
+	record->state = BPF_TCP_ESTABLISHED;
+	record->flags |= MALLA_CONNECTION_COUNTED;
+	counter = counter_of(record);
+	if (counter) {
+		COUNT(counter, opened, 1);
+		COUNT(counter, connect_ns, record->established - record->opened);
+	}
+	if (tells_all())
+		event_of(record, MALLA_EVENT_OPENED, record->established - record->opened);
+}
+
+/* An accepted socket: takes over the record of the connecting one. */
+static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
+{
+	const struct malla_config *config = config_now();
+	struct malla_connection *waiting, *record;
+	struct malla_counter *counter;
+	struct malla_tuple tuple;
+
+	handoff_tuple(ctx, true, &tuple);
+	waiting = bpf_map_lookup_elem(&malla_handoffs, &tuple);
+	if (!waiting) {
+		/* Clients from outside of the mesh have no record; at the proxy that is an event. */
+		if (config && config->proxy_port && ctx->local_port == config->proxy_port)
+			stat_add(MALLA_STAT_HANDOFF_MISSED);
+		return;
+	}
+	record = record_made(ctx->sk);
+	if (!record)
+		return;
+	*record = *waiting;
+	bpf_map_delete_elem(&malla_handoffs, &tuple);
+	record->direction = MALLA_INBOUND;
+	record->state = BPF_TCP_ESTABLISHED;
+	record->established = bpf_ktime_get_ns();
+	/* What the proxy accepts is its client's connection, which is counted there. */
+	if (record->path == MALLA_PATH_PROXY)
+		return;
+	record->flags = MALLA_CONNECTION_COUNTED;
+	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+	counter = counter_of(record);
+	if (counter)
+		COUNT(counter, opened, 1);
+}
+
+/* The connection is over, or never came to be. */
+static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct malla_connection *record, __u32 last)
+{
+	struct malla_counter *counter = counter_of(record);
+	struct bpf_sock *sk = ctx->sk;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!sk)
+		return; /* a record without its socket: only the verifier thinks so */
+	if (!(record->flags & MALLA_CONNECTION_COUNTED)) {
+		if (counter)
+			COUNT(counter, failed, 1);
+		event_of(record, MALLA_EVENT_FAILED, now - record->opened);
+		return;
+	}
+	transfer_flush(record, counter, transfer_of((struct tcp_sock *)bpf_skc_to_tcp_sock(sk), record, last));
+	if (counter) {
+		COUNT(counter, closed, 1);
+		COUNT(counter, retransmits, ctx->total_retrans);
+	}
+	if (record->direction == MALLA_OUTBOUND && tells_all())
+		event_of(record, MALLA_EVENT_CLOSED, now - record->established);
+}
+
+static __always_inline void on_state(struct bpf_sock_ops *ctx)
+{
+	__u32 last = ctx->args[0], next = ctx->args[1];
+	struct malla_connection *record = record_of(ctx->sk);
+
+	if (!record || record->state == BPF_TCP_CLOSE)
+		return;
+	if (next == BPF_TCP_CLOSE)
+		on_closed(ctx, record, last);
+	record->state = next;
+}
+
+SEC("sockops")
+int malla_sockops(struct bpf_sock_ops *ctx)
+{
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		on_listen(ctx);
+		break;
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_syn(ctx);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_established(ctx);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_accepted(ctx);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		on_state(ctx);
+		break;
+	}
+	return 1;
+}

@@ -103,6 +103,7 @@ let package = Package(
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),
         .testTarget(
             name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
+        .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

@@ -1,6 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libbpf for Swift: its headers, and one small function for each call that takes an options
+ * struct, because the macros that fill those in cannot be imported. All return what libbpf
+ * returns: -errno on failure.
+ */
 #pragma once
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <sys/eventfd.h>
+#include <sys/vfs.h>
+
+/* BTF_KIND_DATASEC is a macro and an enumerator, which the importer finds ambiguous. */
+static const __u32 clibbpf_kind_datasec = BTF_KIND_DATASEC;
+
+/* The magic number of the file system that an open file is on; -1 on failure. */
+static inline __s64 clibbpf_filesystem_magic(int fd)
+{
+	struct statfs filesystem;
+	return fstatfs(fd, &filesystem) ? -1 : (__s64)filesystem.f_type;
+}
+
+static inline struct bpf_object *clibbpf_open(const void *bytes, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+	return bpf_object__open_mem(bytes, size, &options);
+}
+
+static inline int clibbpf_pinned(const char *path, __u32 file_flags)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = file_flags);
+	return bpf_obj_get_opts(path, &options);
+}
+
+static inline int clibbpf_map_create(__u32 type, const char *name, __u32 key_size, __u32 value_size,
+				     __u32 max_entries, __u32 flags, int inner_map_fd)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags, .inner_map_fd = inner_map_fd);
+	return bpf_map_create((enum bpf_map_type)type, name, key_size, value_size, max_entries, &options);
+}
+
+static inline int clibbpf_program_load(__u32 type, __u32 attach_type, const struct bpf_insn *code,
+				       size_t count)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = (enum bpf_attach_type)attach_type,
+		    /* The kernel takes programs of this type only when they may sleep. */
+		    .prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0);
+	return bpf_prog_load((enum bpf_prog_type)type, "probe", "Dual MIT/GPL", code, count, &options);
+}
+
+static inline int clibbpf_link_create(int program_fd, int target_fd, __u32 attach_type)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+	return bpf_link_create(program_fd, target_fd, (enum bpf_attach_type)attach_type, &options);
+}
+
+static inline int clibbpf_link_create_iterator(int program_fd, int map_fd)
+{
+	union bpf_iter_link_info target = {.map = {.map_fd = (__u32)map_fd}};
+	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &target, .iter_info_len = sizeof(target));
+	return bpf_link_create(program_fd, 0, BPF_TRACE_ITER, &options);
+}
+
+static inline int clibbpf_link_replace(int link_fd, int program_fd)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, options);
+	return bpf_link_update(link_fd, program_fd, &options);
+}
+
+static inline int clibbpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
+					   __u64 element_flags)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = element_flags);
+	return bpf_map_update_batch(fd, keys, values, count, &options);
+}
+
+static inline int clibbpf_map_delete_batch(int fd, const void *keys, __u32 *count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	return bpf_map_delete_batch(fd, keys, count, &options);
+}
+
+static inline int clibbpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys,
+					   void *values, __u32 *count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	return bpf_map_lookup_batch(fd, in_batch, out_batch, keys, values, count, &options);
+}
+
+/* A SEC("syscall") program: results come back in the argument itself. */
+static inline int clibbpf_run_syscall(int program_fd, void *argument, __u32 size, __u32 *result)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = argument, .ctx_size_in = size);
+	int failure = bpf_prog_test_run_opts(program_fd, &options);
+	*result = options.retval;
+	return failure;
+}

@@ -49,15 +49,16 @@ struct {
 SEC("syscall")
 int kit_add(struct kit_args *args)
 {
-	__u32 key = args->a;
+	__u32 key = args->a, value = args->b;
+	__u64 sum = ((__u64)key + value) * kit_factor;
 	__u64 *event;
 
-	args->sum = ((__u64)args->a + args->b) * kit_factor;
-	bpf_map_update_elem(&kit_hash, &key, &args->sum, BPF_ANY);
-	bpf_map_update_elem(&kit_percpu, &key, &args->b, BPF_ANY);
+	args->sum = sum;
+	bpf_map_update_elem(&kit_hash, &key, &sum, BPF_ANY);
+	bpf_map_update_elem(&kit_percpu, &key, &value, BPF_ANY);
 	event = bpf_ringbuf_reserve(&kit_events, sizeof(*event), 0);
 	if (event) {
-		*event = args->sum;
+		*event = sum;
 		bpf_ringbuf_submit(event, 0);
 	}
 	return 7;

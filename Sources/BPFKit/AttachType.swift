@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibBPF
+
+/// The hook that a program is made for, as the kernel numbers them (`enum bpf_attach_type`).
+public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The kernel's number.
+    public let rawValue: UInt32
+
+    /// Any of the kernel's numbers.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// `cgroup/connect4`; kernel 4.17.
+    public static let connect4 = AttachType(rawValue: BPF_CGROUP_INET4_CONNECT.rawValue)
+    /// `cgroup/connect6`; kernel 4.17.
+    public static let connect6 = AttachType(rawValue: BPF_CGROUP_INET6_CONNECT.rawValue)
+    /// `cgroup/bind4`; kernel 4.17.
+    public static let bind4 = AttachType(rawValue: BPF_CGROUP_INET4_BIND.rawValue)
+    /// `cgroup/bind6`; kernel 4.17.
+    public static let bind6 = AttachType(rawValue: BPF_CGROUP_INET6_BIND.rawValue)
+    /// `cgroup/sendmsg4`; kernel 4.18.
+    public static let sendmsg4 = AttachType(rawValue: BPF_CGROUP_UDP4_SENDMSG.rawValue)
+    /// `cgroup/sendmsg6`; kernel 4.18.
+    public static let sendmsg6 = AttachType(rawValue: BPF_CGROUP_UDP6_SENDMSG.rawValue)
+    /// `cgroup/recvmsg4`; kernel 5.2.
+    public static let recvmsg4 = AttachType(rawValue: BPF_CGROUP_UDP4_RECVMSG.rawValue)
+    /// `cgroup/recvmsg6`; kernel 5.2.
+    public static let recvmsg6 = AttachType(rawValue: BPF_CGROUP_UDP6_RECVMSG.rawValue)
+    /// `cgroup/getpeername4`; kernel 5.8.
+    public static let getpeername4 = AttachType(rawValue: BPF_CGROUP_INET4_GETPEERNAME.rawValue)
+    /// `cgroup/getpeername6`; kernel 5.8.
+    public static let getpeername6 = AttachType(rawValue: BPF_CGROUP_INET6_GETPEERNAME.rawValue)
+    /// `sockops`; kernel 4.13, links since 5.7.
+    public static let sockOps = AttachType(rawValue: BPF_CGROUP_SOCK_OPS.rawValue)
+    /// `iter/…`; kernel 5.8.
+    public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
+
+    /// libbpf's name of the hook, such as `cgroup_inet4_connect`; the number when libbpf does not know it.
+    public var description: String {
+        libbpf_bpf_attach_type_str(bpf_attach_type(rawValue)).map { String(cString: $0) } ?? "attach type \(rawValue)"
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibBPF
+import Glibc
+
+/// A program at work at a hook. The kernel takes it off when the last descriptor and the last pin are gone.
+public struct BPFLink: ~Copyable, Sendable {
+    /// What the kernel says of a link.
+    public struct Description: Sendable, Equatable {
+        /// Unique while the link lives; stays when the program behind it is replaced.
+        public let id: UInt32
+        /// The program behind it now.
+        public let program: UInt32
+        /// The cgroup that it is attached to; 0 when it is no cgroup link, or when that cgroup is gone.
+        public let cgroup: UInt64
+        /// The hook; nil when it is no cgroup link.
+        public let attachType: AttachType?
+    }
+
+    /// The link's descriptor.
+    public let descriptor: Descriptor
+
+    /// Attaches a program to a cgroup and all cgroups below it, after the programs that are there already.
+    /// Kernel 5.7.
+    ///
+    /// - Throws: ``BPFError``: EINVAL when the program is made for another hook, EPERM without CAP_NET_ADMIN.
+    public init(attaching program: borrowing BPFProgram, to cgroup: borrowing Cgroup) throws {
+        let raw = clibbpf_link_create(program.descriptor.raw, cgroup.descriptor.raw, program.attachType.rawValue)
+        let (name, path) = (program.name, cgroup.path)
+        try checked(raw, "attach", "program \(name) to cgroup \(path)")
+        descriptor = Descriptor(owning: raw)
+    }
+
+    /// Opens a pinned link. It stays attached whatever becomes of this value.
+    ///
+    /// - Throws: ``BPFError``: ENOENT when nothing is pinned there, or that something is no link.
+    public init(pinned path: String) throws {
+        let raw = try checked(clibbpf_pinned(path, 0), "open pinned link", path)
+        let descriptor = Descriptor(owning: raw)
+        guard descriptor.procNumbers()["link_id"] != nil else {
+            throw BPFError(
+                .layout, operation: "open pinned link", object: path, message: "what is pinned there is no link")
+        }
+        self.descriptor = descriptor
+    }
+
+    /// Keeps the link alive beyond this process by a file on a BPF file system.
+    ///
+    /// - Throws: ``BPFError``: EEXIST when the path is taken, EPERM when it is not on a BPF file system.
+    public func pin(at path: String) throws {
+        try checked(bpf_obj_pin(descriptor.raw, path), "pin link", path)
+    }
+
+    /// Puts another program behind the link, in one step: every event meets the old one or the new one. Kernel 5.7.
+    ///
+    /// - Throws: ``BPFError``: EINVAL when the program is made for another hook, ENOLINK when the link was detached or
+    ///   its cgroup is gone.
+    public func replaceProgram(by program: borrowing BPFProgram) throws {
+        let name = program.name
+        try checked(
+            clibbpf_link_replace(descriptor.raw, program.descriptor.raw), "replace program", "of a link by \(name)")
+    }
+
+    /// Takes the program off now, whoever else holds the link. Kernel 5.9.
+    public func detach() throws {
+        try checked(bpf_link_detach(descriptor.raw), "detach", "link descriptor \(descriptor.raw)")
+    }
+
+    /// Asks the kernel about the link. Kernel 5.8.
+    public func describe() throws -> Description {
+        var info = bpf_link_info()
+        var size = UInt32(MemoryLayout<bpf_link_info>.size)
+        try checked(
+            bpf_obj_get_info_by_fd(descriptor.raw, &info, &size), "describe", "link descriptor \(descriptor.raw)")
+        let isCgroup = info.type == BPF_LINK_TYPE_CGROUP.rawValue
+        return Description(
+            id: info.id, program: info.prog_id, cgroup: isCgroup ? info.cgroup.cgroup_id : 0,
+            attachType: isCgroup ? AttachType(rawValue: info.cgroup.attach_type) : nil)
+    }
+}

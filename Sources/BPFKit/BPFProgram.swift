@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibBPF
+
+/// A program that the kernel has verified and loaded.
+public struct BPFProgram: ~Copyable, Sendable {
+    /// Its function's name in the source, or the path that it was opened from.
+    public let name: String
+    /// The hook that it is made for.
+    public let attachType: AttachType
+    /// The program's descriptor.
+    public let descriptor: Descriptor
+
+    /// Wraps a program's descriptor.
+    init(name: String, attachType: AttachType, descriptor: consuming Descriptor) {
+        self.name = name
+        self.attachType = attachType
+        self.descriptor = descriptor
+    }
+
+    /// Opens a pinned program to run or describe it. A pin does not say which hook the program is made for, so the
+    /// caller does.
+    ///
+    /// - Throws: ``BPFError``: ENOENT when nothing is pinned there.
+    public init(pinned path: String, attachType: AttachType = AttachType(rawValue: 0)) throws {
+        let raw = try checked(clibbpf_pinned(path, 0), "open pinned program", path)
+        self.init(name: path, attachType: attachType, descriptor: Descriptor(owning: raw))
+    }
+
+    /// Keeps the program loaded beyond this process by a file on a BPF file system.
+    ///
+    /// - Throws: ``BPFError``: EEXIST when the path is taken.
+    public func pin(at path: String) throws {
+        try checked(bpf_obj_pin(descriptor.raw, path), "pin program", path)
+    }
+
+    /// Asks the kernel about the program.
+    public func describe() throws -> ProgramDescription {
+        try ProgramDescription(of: descriptor)
+    }
+
+    /// Runs a `SEC("syscall")` program once, now, on this thread. Kernel 5.14.
+    ///
+    /// - Parameter argument: what the program gets a pointer to; it may write its answers there.
+    /// - Returns: what the program returned.
+    /// - Throws: ``BPFError``: ENOTSUPP for programs of other types that cannot be run this way.
+    @discardableResult
+    public func run<Argument: BitwiseCopyable>(_ argument: inout Argument) throws -> UInt32 {
+        var result: UInt32 = 0
+        let failure = withUnsafeMutableBytes(of: &argument) { bytes in
+            clibbpf_run_syscall(descriptor.raw, bytes.baseAddress, UInt32(bytes.count), &result)
+        }
+        try checked(failure, "run", "program \(name)")
+        return result
+    }
+
+    /// Runs an `iter/…` program over all elements of a map and reads what it wrote. Kernel 5.8.
+    ///
+    /// - Parameter map: the map whose elements the program gets.
+    /// - Returns: everything that the program wrote with `bpf_seq_write`.
+    /// - Throws: ``BPFError``; E2BIG when one element's output exceeds the kernel's buffer.
+    public func iterate(map: borrowing Descriptor) throws -> [UInt8] {
+        let link = try checked(
+            clibbpf_link_create_iterator(descriptor.raw, map.raw), "attach", "iterator \(name) to a map")
+        let linkDescriptor = Descriptor(owning: link)
+        let raw = try checked(bpf_iter_create(linkDescriptor.raw), "start", "iterator \(name)")
+        return try Descriptor(owning: raw).readToEnd("iterator \(name)")
+    }
+
+    /// The same, as records of one size that the program wrote back to back.
+    ///
+    /// - Throws: ``BPFError`` with the code `layout` when what was written is no whole number of records.
+    public func iterate<Record: BitwiseCopyable>(
+        map: borrowing Descriptor, as record: Record.Type
+    ) throws -> [Record] {
+        let bytes = try iterate(map: map)
+        let size = MemoryLayout<Record>.size
+        guard size > 0, bytes.count % size == 0 else {
+            throw BPFError(
+                .layout, operation: "read", object: "iterator \(name)",
+                message: "\(bytes.count) bytes are no whole number of \(Record.self) of \(size) bytes")
+        }
+        return bytes.withUnsafeBytes { buffer in
+            stride(from: 0, to: buffer.count, by: size).map {
+                buffer.loadUnaligned(fromByteOffset: $0, as: Record.self)
+            }
+        }
+    }
+}

@@ -96,6 +96,8 @@ let package = Package(
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),
+        .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
+        .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
 
         // MARK: Tests of whole nodes

@@ -46,7 +46,7 @@ public struct AliasTable: Sendable, Equatable {
     /// The index that these two draws choose; `nil` when there is nothing to choose from.
     public func pick(slot draw: UInt32, alias: UInt32) -> Int? {
         guard !slots.isEmpty else { return nil }
-        let slot = slots[Int(UInt64(draw) * UInt64(slots.count) >> 32)]
+        let slot = slots[Int((UInt64(draw) * UInt64(slots.count)) >> 32)]
         return slot.threshold == .max || alias < slot.threshold ? slot.first : slot.second
     }
 }

@@ -22,6 +22,7 @@
  * Convention: a call answers a result of 0 or more, or the negative errno. Nothing here touches
  * global state besides errno, and everything may be called from any thread.
  */
+#include "linux_clock.h"
 #include "linux_kernel.h"
 #include "linux_local.h"
 #include "linux_memory.h"

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import MallaAPI
+
+/// How the node's objects in the kernel are.
+struct KernelChecks {
+    /// What the daemon says of the node.
+    var status: StatusView
+    /// Its programs.
+    var programs: [ProgramView]
+    /// Its maps.
+    var maps: [MapView]
+
+    /// Programs, pins, maps, events.
+    var findings: [Finding] { attachment + [pinned] + fill + [events] }
+
+    private var attachment: [Finding] {
+        guard !programs.isEmpty else {
+            return [.failed("programs", "no program is loaded: nothing is captured", "systemctl restart mallad")]
+        }
+        // Programs that are run on request, such as the one behind `malla explain`, are attached nowhere.
+        let hooks = programs.filter { $0.type.hasPrefix("cgroup") || $0.type.hasPrefix("sock") }
+        let loose = hooks.filter { $0.attached.isEmpty || $0.linkIDs.isEmpty }
+        guard loose.isEmpty else {
+            return loose.map {
+                .failed("programs", "program \($0.name) is attached to no cgroup", "systemctl restart mallad")
+            }
+        }
+        return [.ok("programs", "\(hooks.count) programs are attached to \(status.cgroup)")]
+    }
+
+    private var pinned: Finding {
+        let directory = "\(status.pins)/\(status.abi)/links"
+        guard let links = TextFile.names(in: directory) else {
+            return .failed(
+                "pins", "\(directory) cannot be read: the links would not outlive the daemon", "ls -l \(directory)")
+        }
+        return links.isEmpty
+            ? .failed("pins", "no link is pinned in \(directory)", "systemctl restart mallad")
+            : .ok("pins", "\(links.count) links are pinned in \(directory): they outlive the daemon")
+    }
+
+    private var fill: [Finding] {
+        let judged = maps.compactMap { map -> (map: MapView, share: Double)? in
+            // An LRU map is meant to be full, and arrays always are.
+            guard let entries = map.entries, map.maxEntries > 0, map.type.contains("hash"), !map.type.contains("lru")
+            else { return nil }
+            return (map, Double(entries) / Double(map.maxEntries))
+        }
+        let tight = judged.filter { $0.share >= 0.8 }
+        guard tight.isEmpty else {
+            return tight.map { map, share in
+                let text =
+                    "map \(map.name) is \(Int(share * 100)) % full: \(map.entries ?? 0) of \(map.maxEntries) entries"
+                return share >= 1
+                    ? .failed("map-fill", "\(text); new entries are refused", "malla maps dump \(map.name)")
+                    : .warning("map-fill", text, "malla maps dump \(map.name)")
+            }
+        }
+        let fullest = judged.max { $0.share < $1.share }
+        let detail = fullest.map { "; the fullest, \($0.map.name), holds \(Int($0.share * 100)) %" } ?? ""
+        return [.ok("map-fill", "maps have room\(detail)")]
+    }
+
+    private var events: Finding {
+        status.eventsLost == 0
+            ? .ok("events", "no event was lost")
+            : .warning(
+                "events", "\(status.eventsLost) events found the buffer full and were lost; counters are still exact",
+                "watch fewer events: leave `malla events --all`, which also records what is allowed")
+    }
+}

@@ -93,6 +93,7 @@ let package = Package(
         // MARK: Tests
 
         .testTarget(name: "CLinuxTests", dependencies: ["CLinux"]),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),

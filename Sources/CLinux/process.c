@@ -213,3 +213,8 @@ int linux_pidfd_reap(int process, int *status)
 	*status = ended.si_code == CLD_EXITED ? ended.si_status : 256 + ended.si_status;
 	return 1;
 }
+
+void linux_name_thread(const char *name)
+{
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+}

@@ -93,17 +93,6 @@ int linux_local_port(int fd)
 	return -EAFNOSUPPORT;
 }
 
-int linux_set_keepalive(int fd, int idle, int interval, int count)
-{
-	int on = 1;
-	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count))
-		return -errno;
-	return 0;
-}
-
 int linux_pipe(int ends[2], int wanted)
 {
 	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC))

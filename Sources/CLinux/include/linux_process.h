@@ -64,3 +64,6 @@ int linux_pidfd_signal(int process, int number);
  * signal, 256 + the signal's number in *status; 0 when it still runs.
  */
 int linux_pidfd_reap(int process, int *status);
+
+/* The calling thread's name in /proc and top; 15 bytes of it are kept. */
+void linux_name_thread(const char *name);

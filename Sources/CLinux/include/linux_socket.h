@@ -33,9 +33,6 @@ static inline int linux_set_nodelay(int fd)
 	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ? -errno : 0;
 }
 
-/* Keepalive finds peers that vanished without a word: a probe after `idle` seconds, then every `interval`. */
-int linux_set_keepalive(int fd, int idle, int interval, int count);
-
 /* SO_ERROR: how a non-blocking connect ended; 0 or a positive errno. Reading it clears it. */
 static inline int linux_socket_error(int fd)
 {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// Memory for bytes that a peer did not take yet; `none` holds nothing.
+public struct Buffer: BitwiseCopyable {
+    /// Where the bytes are; `nil` for ``none``.
+    public fileprivate(set) var start: UnsafeMutableRawPointer?
+    fileprivate var size: UInt8 = 0  // index of its size class
+
+    /// No memory.
+    public static var none: Buffer { Buffer(start: nil) }
+}
+
+/// One thread's memory for what could not be sent at once.
+///
+/// Bytes normally pass through a scratch area that all connections of a thread share. Only what a slow peer leaves
+/// over is kept, in a buffer of one of three sizes, until the peer takes it; no more is read for it meanwhile. All
+/// buffers together stay under a limit: at the limit, connections wait before reading until a buffer comes back.
+public struct BufferPool: ~Copyable {
+    /// The largest buffer, and what the scratch area reads at most in one go.
+    public static let largest = 64 << 10
+    private static let sizes = [4 << 10, 16 << 10, 64 << 10]
+    /// Buffers of each size that are kept for reuse instead of being given back to the system.
+    private static let kept = 32
+
+    private let limit: Int
+    private var free: [[UnsafeMutableRawPointer]]
+    /// Bytes in buffers that are in use.
+    public private(set) var used = 0
+
+    /// A pool that gives out at most `limit` bytes at a time, but at least one buffer.
+    public init(limit: Int) {
+        self.limit = max(limit, Self.largest)
+        free = Self.sizes.map { _ in [] }
+        for index in free.indices { free[index].reserveCapacity(Self.kept) }
+    }
+
+    deinit { for size in free { size.forEach { $0.deallocate() } } }
+
+    /// Whether a buffer of the largest size can be had: asked before reading, so that what was read is never lost.
+    public var hasRoom: Bool { used <= limit - Self.largest }
+
+    /// A buffer for `count` bytes (at most ``largest``), filled with them.
+    public mutating func keep(_ bytes: UnsafeRawPointer, count: Int) -> Buffer {
+        precondition(count <= Self.largest)
+        let size = count <= Self.sizes[0] ? 0 : count <= Self.sizes[1] ? 1 : 2
+        let start =
+            free[size].popLast() ?? UnsafeMutableRawPointer.allocate(byteCount: Self.sizes[size], alignment: 64)
+        used += Self.sizes[size]
+        start.copyMemory(from: bytes, byteCount: count)
+        return Buffer(start: start, size: UInt8(size))
+    }
+
+    /// Takes a buffer back and empties the variable that held it.
+    public mutating func recycle(_ buffer: inout Buffer) {
+        guard let start = buffer.start else { return }
+        let size = Int(buffer.size)
+        used -= Self.sizes[size]
+        if free[size].count < Self.kept { free[size].append(start) } else { start.deallocate() }
+        buffer = .none
+    }
+}

@@ -64,6 +64,9 @@ let package = Package(
             dependencies: [
                 "MallaAPI", "MallaModel", "MallaTelemetry",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
 
         // MARK: Programs
@@ -107,6 +110,16 @@ let package = Package(
         .testTarget(
             name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
+        .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
+        .testTarget(
+            name: "MallaAdminTests",
+            dependencies: [
+                "MallaAPI", "MallaAdmin", "MallaModel", "MallaTelemetry",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17

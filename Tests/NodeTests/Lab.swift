@@ -38,8 +38,8 @@ final class Lab {
     /// The build's products, beside the test's own executable.
     static func product(_ name: String) throws -> String {
         let directory =
-            ProcessInfo.processInfo.environment["MALLA_BIN"]
-            ?? URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            try ProcessInfo.processInfo.environment["MALLA_BIN"]
+            ?? URL(fileURLWithPath: FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             .deletingLastPathComponent().path
         let path = "\(directory)/\(name)"
         guard FileManager.default.isExecutableFile(atPath: path) else {

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every metric of Malla. Labels take few values each: names from resources, and words from closed lists. Addresses,
+/// ports of clients and anything that a client can choose are never labels.
+extension Metric {
+    /// What a connection is told apart by. Workloads and services are `name.namespace`; empty: none, or unknown.
+    public static let flowLabels = [
+        "direction", "path", "source_workload", "source_identity", "target_workload", "target_identity", "service",
+        "reason",
+    ]
+
+    // MARK: Connections, as the kernel counts them
+
+    /// Connections that got established.
+    public static let connectionsOpened = Metric(
+        "malla_connections_opened", .counter, labels: flowLabels, help: "TCP connections that got established.")
+    /// Established connections that ended.
+    public static let connectionsClosed = Metric(
+        "malla_connections_closed", .counter, labels: flowLabels, help: "Established TCP connections that ended.")
+    /// Connects that were let through and did not get established.
+    public static let connectionsFailed = Metric(
+        "malla_connections_failed", .counter, labels: flowLabels,
+        help: "TCP connects that were let through and did not get established.")
+    /// Connects that a decision refused.
+    public static let connectionsDenied = Metric(
+        "malla_connections_denied", .counter, labels: flowLabels,
+        help: "Connects that a decision refused, by reason.")
+    /// Connections that live.
+    public static let connectionsActive = Metric(
+        "malla_connections_active", .gauge, labels: flowLabels, help: "Established TCP connections that live.")
+    /// Application bytes that the socket's owner sent.
+    public static let sentBytes = Metric(
+        "malla_sent_bytes", .counter, unit: "bytes", labels: flowLabels,
+        help: "Application bytes sent and acknowledged, seen at the socket of `direction`.")
+    /// Application bytes that the socket's owner received.
+    public static let receivedBytes = Metric(
+        "malla_received_bytes", .counter, unit: "bytes", labels: flowLabels,
+        help: "Application bytes received, seen at the socket of `direction`.")
+    /// Segments that had to be sent again.
+    public static let retransmits = Metric(
+        "malla_retransmits", .counter, labels: flowLabels, help: "TCP segments that had to be sent again.")
+    /// From connect to established.
+    public static let connectSeconds = Metric(
+        "malla_connect_seconds", .summary, unit: "seconds", labels: flowLabels,
+        help: "Time from connect to established.")
+
+    // MARK: The kernel side itself
+
+    /// Entries of a map.
+    public static let mapEntries = Metric(
+        "malla_map_entries", .gauge, labels: ["map"], help: "Entries of a kernel map.")
+    /// How many entries a map can hold.
+    public static let mapCapacity = Metric(
+        "malla_map_capacity_entries", .gauge, labels: ["map"], help: "Entries that a kernel map can hold.")
+    /// Kernel memory of a map.
+    public static let mapBytes = Metric(
+        "malla_map_memory_bytes", .gauge, unit: "bytes", labels: ["map"], help: "Kernel memory of a map.")
+    /// Decisions made.
+    public static let decisions = Metric(
+        "malla_decisions", .counter, help: "Decisions that the kernel side made.")
+    /// Events that found the ring buffer full.
+    public static let eventsLost = Metric(
+        "malla_events_lost", .counter, help: "Events that found the ring buffer full.")
+    /// Events that were held back.
+    public static let eventsLimited = Metric(
+        "malla_events_limited", .counter, help: "Events held back because there were many of the same kind.")
+    /// Counts that went to the overflow bucket.
+    public static let countersOverflow = Metric(
+        "malla_counters_overflow", .counter,
+        help: "Counts that went to the series without labels because the counters' map was full.")
+    /// Captured connections without a record.
+    public static let handoffsMissed = Metric(
+        "malla_handoffs_missed", .counter, help: "Accepted connections that found no record of who connected.")
+    /// Sockets that the kernel could not keep a record for.
+    public static let storageFailed = Metric(
+        "malla_storage_failed", .counter, help: "Sockets for which the kernel could not keep a record.")
+
+    // MARK: The daemon
+
+    /// Always 1.
+    public static let build = Metric(
+        "malla_build_info", .gauge, labels: ["version", "abi", "node"], help: "The running version; the value is 1.")
+    /// When the daemon started.
+    public static let startTime = Metric(
+        "malla_start_time_seconds", .gauge, unit: "seconds", help: "When the daemon started, as Unix time.")
+    /// The snapshot in force.
+    public static let generation = Metric(
+        "malla_generation", .gauge, help: "The snapshot in force in the kernel; 0: none.")
+    /// Whether the newest resources are in force.
+    public static let configValid = Metric(
+        "malla_config_valid", .gauge,
+        help: "1 when the resources as they are now are in force, 0 when they were refused and older ones are.")
+    /// What is wrong with the newest resources.
+    public static let configProblems = Metric(
+        "malla_config_problems", .gauge, help: "What is wrong with the resources as they are now.")
+    /// Attempts to take new resources.
+    public static let configReloads = Metric(
+        "malla_config_reloads", .counter, labels: ["result"], help: "Attempts to take new resources, by result.")
+    /// When resources were last taken.
+    public static let configLastSuccess = Metric(
+        "malla_config_last_success_time_seconds", .gauge, unit: "seconds",
+        help: "When resources were last taken, as Unix time; 0: never.")
+    /// What is in force, by kind.
+    public static let resources = Metric(
+        "malla_resources", .gauge, labels: ["kind"], help: "Resources in force, by kind.")
+    /// DNS questions of workloads.
+    public static let dnsQueries = Metric(
+        "malla_dns_queries", .counter, labels: ["result"],
+        help: "DNS questions: answered from the mesh, forwarded, failed or malformed.")
+
+    // MARK: The node proxy
+
+    /// Whether the proxy runs.
+    public static let proxyUp = Metric(
+        "malla_proxy_up", .gauge, help: "1 when the node proxy runs and talks to the daemon.")
+    /// How often it was started again.
+    public static let proxyRestarts = Metric(
+        "malla_proxy_restarts", .counter, help: "How often the node proxy was started again.")
+    /// The snapshot that it serves.
+    public static let proxyGeneration = Metric(
+        "malla_proxy_generation", .gauge, help: "The snapshot that the node proxy serves; 0: none.")
+    /// Connections that it relays.
+    public static let proxyActive = Metric(
+        "malla_proxy_connections_active", .gauge, help: "Connections that the node proxy relays.")
+    /// Connections that it accepted.
+    public static let proxyAccepted = Metric(
+        "malla_proxy_connections_accepted", .counter, help: "Connections that the node proxy accepted.")
+    /// Connections that ended, by reason.
+    public static let proxyEnded = Metric(
+        "malla_proxy_connections_ended", .counter, labels: ["reason"],
+        help: "Connections of the node proxy that ended, by reason; `passed`: both sides closed in peace.")
+    /// Bytes that it relayed.
+    public static let proxyBytes = Metric(
+        "malla_proxy_relayed_bytes", .counter, unit: "bytes", labels: ["flow"],
+        help: "Bytes that the node proxy relayed: `upload` from the client, `download` to it.")
+
+    /// The whole catalogue, in the order of the exposition.
+    public static let all: [Metric] = [
+        connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsActive, sentBytes,
+        receivedBytes, retransmits, connectSeconds, mapEntries, mapCapacity, mapBytes, decisions, eventsLost,
+        eventsLimited, countersOverflow, handoffsMissed, storageFailed, build, startTime, generation, configValid,
+        configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
+        proxyGeneration, proxyActive, proxyAccepted, proxyEnded, proxyBytes,
+    ]
+}

@@ -9,24 +9,13 @@
 #include "hook.h"
 
 #include "config.h"
-#include "count.h"
 #include "decide.h"
-#include "event.h"
 #include "listener.h"
 #include "record.h"
+#include "refuse.h"
 #include "request.h"
 #include "source.h"
 #include "stat.h"
-
-enum { REFUSE = 0, PROCEED = 1 };
-
-static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
-{
-	count_denied(it);
-	event_refused(ctx, it);
-	bpf_set_retval(-it->error);
-	return REFUSE;
-}
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 {

@@ -6,29 +6,19 @@
  */
 #include "hook.h"
 
-#include "record.h"
-#include "request.h"
-
-static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, bool is_ipv4)
-{
-	const struct malla_connection *record = record_of(ctx->sk);
-	struct malla_addr addr = asked_addr(ctx, is_ipv4);
-
-	/* A record may be older than the socket's present connection; the address tells. */
-	if (record && record->direction == MALLA_OUTBOUND && record->destination_port == bpf_ntohs(ctx->user_port) &&
-	    addr_equal(&record->destination, &addr))
-		request_rewrite(ctx, is_ipv4, &record->original, record->original_port);
-	return 1;
-}
+#include "original.h"
+#include "refuse.h"
 
 SEC("cgroup/getpeername4")
 int malla_getpeer4(struct bpf_sock_addr *ctx)
 {
-	return on_getpeername(ctx, true);
+	show_original(ctx, true);
+	return PROCEED;
 }
 
 SEC("cgroup/getpeername6")
 int malla_getpeer6(struct bpf_sock_addr *ctx)
 {
-	return on_getpeername(ctx, false);
+	show_original(ctx, false);
+	return PROCEED;
 }

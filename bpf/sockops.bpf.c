@@ -34,6 +34,13 @@ static __always_inline void on_listen(struct bpf_sock_ops *ctx)
 		record->flags = MALLA_CONNECTION_LISTENER;
 }
 
+/* Is the accepting side the proxy or a workload, and waits for the record? */
+static __always_inline bool is_handed_off(const struct malla_connection *record)
+{
+	return record->direction == MALLA_OUTBOUND &&
+	       (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DIRECT);
+}
+
 /* The SYN is about to leave. */
 static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 {
@@ -43,7 +50,7 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 		return;
 	record->state = BPF_TCP_SYN_SENT;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
-	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DIRECT)
+	if (is_handed_off(record))
 		handoff_publish(ctx, record);
 }
 
@@ -105,6 +112,7 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct malla_con
 {
 	struct malla_counter *counter = counter_of(record);
 	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tcp;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!sk)
@@ -115,7 +123,9 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct malla_con
 		event_of(record, MALLA_EVENT_FAILED, now - record->opened);
 		return;
 	}
-	transfer_flush(record, counter, transfer_of((struct tcp_sock *)bpf_skc_to_tcp_sock(sk), record, last));
+	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		transfer_finish(tcp, record, counter, last);
 	if (counter) {
 		COUNT(counter, closed, 1);
 		COUNT(counter, retransmits, ctx->total_retrans);
@@ -131,9 +141,12 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 
 	if (!record || record->state == BPF_TCP_CLOSE)
 		return;
-	if (next == BPF_TCP_CLOSE)
-		on_closed(ctx, record, last);
-	record->state = next;
+	record->state = next; /* before the last count: a live reader then leaves it alone */
+	if (next != BPF_TCP_CLOSE)
+		return;
+	if (is_handed_off(record))
+		handoff_withdraw(ctx);
+	on_closed(ctx, record, last);
 }
 
 SEC("sockops")

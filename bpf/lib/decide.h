@@ -30,12 +30,15 @@ static __always_inline void deny(struct malla_explanation *it, __u32 reason)
 	it->error = malla_reason_errno(reason);
 }
 
+static __always_inline bool is_reserved_port(__u16 port, const struct malla_config *config)
+{
+	return port && (port == config->proxy_port || port == config->dns_port);
+}
+
 /* The ports of the node's own listeners, at an address where those would answer. */
 static __always_inline bool is_reserved(const struct malla_explanation *it, const struct malla_config *config)
 {
-	if (it->port == 0 || (it->port != config->proxy_port && it->port != config->dns_port))
-		return false;
-	return addr_is_local(&it->addr);
+	return is_reserved_port(it->port, config) && addr_is_local(&it->addr);
 }
 
 /* Can the socket reach the endpoint that was picked for it? */

@@ -47,3 +47,12 @@ static __always_inline void handoff_publish(struct bpf_sock_ops *ctx, const stru
 	handoff_tuple(ctx, false, &tuple);
 	bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
 }
+
+/* Takes back what nobody took: a stranger with the same tuple must not find it later. */
+static __always_inline void handoff_withdraw(struct bpf_sock_ops *ctx)
+{
+	struct malla_tuple tuple;
+
+	handoff_tuple(ctx, false, &tuple);
+	bpf_map_delete_elem(&malla_handoffs, &tuple);
+}

@@ -11,64 +11,92 @@ struct transfer {
 };
 
 /*
- * What the applications have moved so far. The kernel counts sequence numbers, and SYN and FIN
- * take one each:
- *  - the connecting side's own SYN is in bytes_acked; the accepting side's is not, and neither is
+ * What the applications have moved. The kernel counts sequence numbers, and SYN and FIN take one
+ * each:
+ *  - the connecting side's SYN is in its bytes_acked; the accepting side's is not, and neither is
  *    the peer's in bytes_received
- *  - the peer's FIN is in bytes_received from the moment that SOCK_DONE is set
- *  - the own FIN is in bytes_acked once everything queued is acknowledged in a state after it.
- *    In CLOSING and LAST_ACK that moment is the end of the socket, so a live reader need not ask;
- *    at the end it tells a finished connection from a reset one.
- * `state`: at the end of the connection the last one before CLOSE.
+ *  - the peer's FIN is in bytes_received, and SOCK_DONE says that it came
+ *  - the own FIN is in bytes_acked when `fin_acked`
  */
-static __always_inline struct transfer transfer_of(const struct tcp_sock *tcp, const struct malla_connection *record,
-						   __u32 state)
+static __always_inline struct transfer transfer_of(const struct malla_connection *record, __u64 acked,
+						   bool fin_acked, __u64 received, bool fin_received)
 {
-	const struct sock *sk = (const struct sock *)tcp;
-	struct transfer bytes = {record->sent, record->received};
-	__u64 sent, received;
+	__u64 control = (record->direction == MALLA_OUTBOUND) + fin_acked;
 
-	if (!tcp)
-		return bytes;
-	sent = tcp->bytes_acked;
-	received = tcp->bytes_received;
-	if (record->direction == MALLA_OUTBOUND && sent)
-		sent--;
-	if (sent && (state == BPF_TCP_FIN_WAIT2 ||
-		     ((state == BPF_TCP_CLOSING || state == BPF_TCP_LAST_ACK) && tcp->snd_una == tcp->write_seq)))
-		sent--;
-	if (received && sk->__sk_common.skc_flags & (1ul << SOCK_DONE))
-		received--;
-	bytes.sent = sent;
-	bytes.received = received;
-	return bytes;
+	return (struct transfer){
+		.sent = acked > control ? acked - control : 0,
+		.received = received > fin_received ? received - fin_received : 0,
+	};
 }
 
-/* Moves `have` up to `total` and answers by how much; 0 when another CPU was there before. */
-static __always_inline __u64 advance(__u64 *have, __u64 total)
+static __always_inline bool is_done(const struct tcp_sock *tcp)
 {
-	for (int attempt = 0; attempt < 4; attempt++) {
-		__u64 old = *(volatile __u64 *)have;
-
-		if (total <= old)
-			return 0;
-		if (__sync_val_compare_and_swap(have, old, total) == old)
-			return total - old;
-	}
-	return 0;
+	return ((const struct sock *)tcp)->__sk_common.skc_flags & (1ul << SOCK_DONE);
 }
 
-/* Adds to the counters what is not in them yet. The end of a connection and a reader of live ones
- * may do so at the same time on two CPUs: each byte is added by exactly one of them. */
-static __always_inline void transfer_flush(struct malla_connection *record, struct malla_counter *counter,
-					   struct transfer bytes)
+/*
+ * At the end of the connection: the last word. Called with the socket locked, so every field is of
+ * one moment. `last` is the state before CLOSE: from FIN_WAIT2 the FIN was acknowledged; from
+ * CLOSING and LAST_ACK it was if nothing is left unacknowledged, else the connection was reset.
+ */
+static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct malla_connection *record,
+					    struct malla_counter *counter, __u32 last)
 {
-	__u64 sent, received;
+	bool fin_acked = last == BPF_TCP_FIN_WAIT2 || ((last == BPF_TCP_CLOSING || last == BPF_TCP_LAST_ACK) &&
+						       tcp->snd_una == tcp->write_seq);
+	struct transfer total =
+		transfer_of(record, tcp->bytes_acked, fin_acked, tcp->bytes_received, is_done(tcp));
+	__u64 sent = __sync_lock_test_and_set(&record->sent, total.sent);
+	__u64 received = __sync_lock_test_and_set(&record->received, total.received);
 
 	if (!counter)
 		return;
-	sent = advance(&record->sent, bytes.sent);
-	received = advance(&record->received, bytes.received);
+	/* A live reader cannot have been ahead by more than a FIN; then this takes it back. */
+	COUNT(counter, sent, total.sent - sent);
+	COUNT(counter, received, total.received - received);
+}
+
+/* Moves `have` up to `total` and answers by how much; 0 if it changed meanwhile. */
+static __always_inline __u64 advance(__u64 *have, __u64 old, __u64 total)
+{
+	if (total > old && __sync_val_compare_and_swap(have, old, total) == old)
+		return total - old;
+	return 0;
+}
+
+/*
+ * While the connection lives: adds to the counters what is not in them yet. The socket is not
+ * locked, so each count is read before the state that says whether a FIN is in it, and where a
+ * FIN may be, one byte is held back until the end. A connection that ends meanwhile changes
+ * `sent` and `received` first or is seen as closed, and has the last word either way.
+ */
+static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct malla_connection *record)
+{
+	const struct sock_common *common = &((const struct sock *)tcp)->__sk_common;
+	__u64 old_sent = *(volatile __u64 *)&record->sent;
+	__u64 old_received = *(volatile __u64 *)&record->received;
+	__u64 acked, bytes_received, sent, received;
+	struct malla_counter *counter;
+	struct transfer now;
+	bool fin_received;
+	__u32 state;
+
+	barrier();
+	if (!(record->flags & MALLA_CONNECTION_COUNTED) || *(volatile __u16 *)&record->state == BPF_TCP_CLOSE)
+		return;
+	acked = tcp->bytes_acked;
+	bytes_received = tcp->bytes_received;
+	barrier();
+	fin_received = is_done(tcp);
+	state = common->skc_state;
+	now = transfer_of(record, acked, state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT, bytes_received,
+			  fin_received);
+
+	counter = counter_of(record);
+	if (!counter)
+		return;
+	sent = advance(&record->sent, old_sent, now.sent);
+	received = advance(&record->received, old_received, now.received);
 	if (sent)
 		COUNT(counter, sent, sent);
 	if (received)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * bind(): keeps the ports of the node's own listeners from workloads.
+ * Hook: cgroup/bind4, cgroup/bind6 (struct bpf_sock_addr). Fails closed for those ports, open for
+ * all others.
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "decide.h"
+#include "refuse.h"
+#include "request.h"
+#include "source.h"
+
+static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool is_ipv4)
+{
+	const struct malla_config *config = config_now();
+	const struct malla_workload *source;
+	struct malla_explanation it;
+
+	if (!config || !is_reserved_port(bpf_ntohs(ctx->user_port), config))
+		return PROCEED;
+	source = current_workload();
+	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+		return PROCEED;
+	request_read(ctx, is_ipv4, &it);
+	if (source) {
+		it.source = source->identity;
+		it.source_workload = source->workload;
+	}
+	deny(&it, MALLA_REASON_RESERVED_PORT);
+	return refuse(ctx, &it);
+}
+
+SEC("cgroup/bind4")
+int malla_bind4(struct bpf_sock_addr *ctx)
+{
+	return on_bind(ctx, true);
+}
+
+SEC("cgroup/bind6")
+int malla_bind6(struct bpf_sock_addr *ctx)
+{
+	return on_bind(ctx, false);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The live connections, with their bytes up to now.
+ * Hook: iter/bpf_sk_storage_map over malla_connections. Reading it to its end gives an array of
+ * struct malla_live, and brings malla_counters up to date: read the counters afterwards, and add
+ * nothing to them. Gives no verdicts.
+ */
+#include "hook.h"
+
+#include "addr.h"
+#include "count.h"
+#include "kernel.h"
+#include "transfer.h"
+
+static __always_inline struct malla_addr socket_addr(const struct sock_common *sk, __u32 ipv4,
+						     const struct in6_addr *ipv6)
+{
+	if (sk->skc_family == MALLA_AF_INET)
+		return addr_from_ipv4(ipv4);
+	return (struct malla_addr){{ipv6->in6_u.u6_addr32[0], ipv6->in6_u.u6_addr32[1], ipv6->in6_u.u6_addr32[2],
+				    ipv6->in6_u.u6_addr32[3]}};
+}
+
+SEC("iter/bpf_sk_storage_map")
+int malla_live(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct malla_connection *record = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct tcp_sock *tcp;
+	struct malla_live live = {};
+	const struct sock_common *common;
+
+	if (!sk || !record) /* the end */
+		return 0;
+	if (record->protocol != IPPROTO_TCP || record->flags & MALLA_CONNECTION_LISTENER || !record->state ||
+	    record->state == BPF_TCP_CLOSE)
+		return 0;
+	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	transfer_catch_up(tcp, record);
+
+	common = &sk->__sk_common;
+	live.cookie = bpf_get_socket_cookie(sk);
+	live.sent = record->sent;
+	live.received = record->received;
+	live.local = socket_addr(common, common->skc_rcv_saddr, &common->skc_v6_rcv_saddr);
+	live.remote = socket_addr(common, common->skc_daddr, &common->skc_v6_daddr);
+	live.local_port = common->skc_num;
+	live.remote_port = bpf_ntohs(common->skc_dport);
+	live.state = common->skc_state;
+	live.connection = *record;
+	bpf_seq_write(ctx->meta->seq, &live, sizeof(live));
+	return 0;
+}

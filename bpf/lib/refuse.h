@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* A refusal: counted, told, and answered with the errno of its reason. */
+#pragma once
+#include "count.h"
+#include "event.h"
+#include "hook.h"
+
+/* What a hook on an address answers to the kernel. */
+enum hook_answer {
+	REFUSE = 0,
+	PROCEED = 1,
+};
+
+static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
+{
+	count_denied(it);
+	event_refused(ctx, it);
+	bpf_set_retval(-it->error);
+	return REFUSE;
+}

@@ -104,6 +104,8 @@ let package = Package(
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
 
+        .testTarget(name: "PackageTests"),
+
         // MARK: Tests of whole nodes
 
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),

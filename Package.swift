@@ -97,6 +97,7 @@ let package = Package(
 
         .testTarget(name: "CLinuxTests", dependencies: ["CLinux"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
+        .testTarget(name: "MallaLinkTests", dependencies: ["MallaLink", "MallaModel"]),
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import MallaModel
+
+/// What daemon and proxy say to each other over their Unix stream socket.
+///
+/// 1. Both send ``hello(_:)`` first. They go on when their version ranges overlap, with the highest common one.
+/// 2. The daemon sends ``connections``, with the descriptor of the kernel's map of connection records, read-only,
+///    as the cargo of its frame (SCM_RIGHTS), then a snapshot: ``snapshotBegin(_:)``, any number of parts,
+///    ``snapshotEnd(generation:)``. A snapshot that is not ended has no effect.
+/// 3. The proxy answers ``applied(generation:)`` when all workers use it, or ``rejected(_:)`` and keeps the former one.
+/// 4. Later snapshots follow in the same way. ``drain(_:)`` ends the proxy.
+///
+/// The connection may end at any time: the proxy goes on with what it has, and the daemon connects again and begins
+/// anew. Unknown messages and fields are skipped.
+public enum Message: Sendable, Equatable {
+    /// Who speaks.
+    case hello(Hello)
+    /// A descriptor of the map `malla_connections` comes with this frame.
+    case connections
+    /// A new snapshot begins; one that was not ended is forgotten.
+    case snapshotBegin(SnapshotHeader)
+    /// Names of identities, by number.
+    case identities([UInt32: Identity])
+    /// Services with their ports.
+    case services([Snapshot.Service])
+    /// Endpoints.
+    case endpoints([Snapshot.Endpoint])
+    /// Entries of the policy table.
+    case policies([PolicyTable.Key: PolicyTable.Entry])
+    /// Names of rules, by number.
+    case rules([UInt32: String])
+    /// The snapshot is whole: use it.
+    case snapshotEnd(generation: UInt32)
+    /// The proxy uses the snapshot of this generation everywhere.
+    case applied(generation: UInt32)
+    /// The proxy could not use a snapshot.
+    case rejected(Rejection)
+    /// Stop accepting, let connections finish, cut those that are left at the deadline, exit.
+    case drain(Drain)
+
+    /// Who speaks.
+    public struct Hello: Sendable, Equatable {
+        /// Lowest version of this protocol that the speaker knows.
+        public var oldest: UInt16
+        /// Highest version of this protocol that the speaker knows.
+        public var newest: UInt16
+        /// The speaker's program and version, for the log.
+        public var program: String
+        /// Name of the node.
+        public var node: String
+        /// Process number.
+        public var pid: UInt32
+        /// From the proxy: the generation in use, 0 for none. From the daemon: 0.
+        public var generation: UInt32
+
+        /// A greeting with the versions that this build knows.
+        public init(
+            oldest: UInt16 = Link.version, newest: UInt16 = Link.version, program: String, node: String, pid: UInt32,
+            generation: UInt32 = 0
+        ) {
+            self.oldest = oldest
+            self.newest = newest
+            self.program = program
+            self.node = node
+            self.pid = pid
+            self.generation = generation
+        }
+    }
+
+    /// What a snapshot begins with.
+    public struct SnapshotHeader: Sendable, Equatable {
+        /// Its generation, above 0.
+        public var generation: UInt32
+        /// The mesh's trust domain.
+        public var trustDomain: String
+
+        /// What a snapshot begins with.
+        public init(generation: UInt32, trustDomain: String) {
+            self.generation = generation
+            self.trustDomain = trustDomain
+        }
+    }
+
+    /// Why a snapshot was not applied.
+    public struct Rejection: Sendable, Equatable {
+        /// The snapshot's.
+        public var generation: UInt32
+        /// What was wrong.
+        public var reason: String
+
+        /// Why a snapshot was not applied.
+        public init(generation: UInt32, reason: String) {
+            self.generation = generation
+            self.reason = reason
+        }
+    }
+
+    /// How to end.
+    public struct Drain: Sendable, Equatable {
+        /// How long connections may take to finish.
+        public var grace: Nanoseconds
+
+        /// An end after at most `grace`.
+        public init(grace: Nanoseconds) { self.grace = grace }
+    }
+}
+
+/// The protocol between daemon and proxy.
+public enum Link {
+    /// The version that this build speaks.
+    public static let version: UInt16 = 1
+
+    /// The version to speak with a peer; `nil` when there is none in common.
+    public static func common(with hello: Message.Hello) -> UInt16? {
+        hello.oldest <= version && hello.newest >= version ? version : nil
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import MallaModel
+
+/// A snapshot as the messages that carry it to the proxy: what the proxy has no use for (workloads, destinations
+/// without a service) is left out.
+public struct SnapshotMessages {
+    /// The messages in the order in which they must be sent.
+    public let messages: [Message]
+
+    /// Entries per message: keeps each frame far below ``Frame/maximum``, for services with many endpoints too.
+    private static let portion = 1000
+
+    /// The messages of a snapshot. Services whose endpoints would not fit one frame (over 20,000) are an error.
+    public init(_ snapshot: Snapshot) throws(LinkError) {
+        var messages: [Message] = [
+            .snapshotBegin(.init(generation: snapshot.generation, trustDomain: snapshot.trustDomain))
+        ]
+        for part in Self.portions(Array(snapshot.identities)) {
+            messages.append(.identities(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
+        }
+        for part in Self.portions(snapshot.endpoints) { messages.append(.endpoints(Array(part))) }
+        for service in snapshot.services {
+            let endpoints = service.ports.reduce(0) { $0 + $1.endpoints4.count + $1.endpoints6.count }
+            guard endpoints <= 20_000 else {
+                throw LinkError("service \(service.name) has \(endpoints) endpoints; at most 20000 can be sent")
+            }
+            // One service in a message: its size is bounded by the check above.
+            messages.append(.services([service]))
+        }
+        for part in Self.portions(Array(snapshot.policies.entries)) {
+            messages.append(.policies(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
+        }
+        for part in Self.portions(Array(snapshot.rules)) {
+            messages.append(.rules(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
+        }
+        messages.append(.snapshotEnd(generation: snapshot.generation))
+        self.messages = messages
+    }
+
+    private static func portions<Element>(_ all: [Element]) -> [ArraySlice<Element>] {
+        stride(from: 0, to: all.count, by: portion).map { all[$0..<min($0 + portion, all.count)] }
+    }
+}
+
+/// Puts a snapshot together from its messages. Sans-I/O.
+public struct SnapshotAssembler: Sendable {
+    /// Most entries of one kind: what comes from the link may not grow memory without end.
+    public static let limit = 1_000_000
+
+    private var snapshot: Snapshot?
+
+    /// An assembler that waits for the beginning of a snapshot.
+    public init() {}
+
+    /// Takes one message in.
+    /// - Returns: the snapshot when this message made it whole. Messages that belong to no snapshot are ignored.
+    /// - Throws: a part without a beginning, an end of another generation, a dangling reference, too much. The
+    ///   parts so far are forgotten.
+    public mutating func take(_ message: Message) throws(LinkError) -> Snapshot? {
+        switch message {
+        case .snapshotBegin(let header):
+            guard header.generation > 0 else { throw LinkError("a snapshot of generation 0") }
+            snapshot = Snapshot(generation: header.generation, trustDomain: header.trustDomain)
+        case .identities(let identities):
+            try add { $0.identities.merge(identities) { $1 } }
+        case .services(let services):
+            try add { $0.services += services }
+        case .endpoints(let endpoints):
+            try add { $0.endpoints += endpoints }
+        case .policies(let entries):
+            try add { $0.policies.entries.merge(entries) { $1 } }
+        case .rules(let rules):
+            try add { $0.rules.merge(rules) { $1 } }
+        case .snapshotEnd(let generation):
+            guard let whole = snapshot, whole.generation == generation else {
+                throw LinkError("generation \(generation) ends, \(snapshot?.generation ?? 0) began")
+            }
+            snapshot = nil
+            try Self.check(whole)
+            return whole
+        case .hello, .connections, .applied, .rejected, .drain:
+            break
+        }
+        return nil
+    }
+
+    private mutating func add(_ change: (inout Snapshot) -> Void) throws(LinkError) {
+        guard var growing = snapshot else { throw LinkError("a part of a snapshot that did not begin") }
+        // Moved out, so that the change does not copy it.
+        snapshot = nil
+        change(&growing)
+        let largest = max(
+            growing.identities.count, growing.services.count, growing.endpoints.count,
+            growing.policies.entries.count, growing.rules.count)
+        guard largest <= Self.limit else { throw LinkError("more than \(Self.limit) entries of one kind") }
+        snapshot = growing
+    }
+
+    /// The proxy relies on whole references: a service never names an endpoint that is not there.
+    private static func check(_ snapshot: Snapshot) throws(LinkError) {
+        let endpoints = Set(snapshot.endpoints.map(\.number))
+        guard endpoints.count == snapshot.endpoints.count else { throw LinkError("two endpoints have one number") }
+        for service in snapshot.services {
+            for port in service.ports {
+                for weighted in port.endpoints4 + port.endpoints6 {
+                    guard endpoints.contains(weighted.endpoint) else {
+                        throw LinkError(
+                            "service \(service.name) port \(port.port) names endpoint \(weighted.endpoint), "
+                                + "which the snapshot does not have")
+                    }
+                    guard weighted.weight > 0 else {
+                        throw LinkError("service \(service.name) port \(port.port) has an endpoint of weight 0")
+                    }
+                }
+            }
+        }
+    }
+}

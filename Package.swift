@@ -106,6 +106,7 @@ let package = Package(
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
 
         .testTarget(name: "PackageTests"),
+        .testTarget(name: "CLITests", dependencies: ["MallaAPI", "malla"], exclude: ["Golden"]),
 
         // MARK: Tests of whole nodes
 

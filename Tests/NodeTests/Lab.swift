@@ -39,7 +39,7 @@ final class Lab {
     static func product(_ name: String) throws -> String {
         let directory =
             try ProcessInfo.processInfo.environment["MALLA_BIN"]
-            ?? URL(fileURLWithPath: FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             .deletingLastPathComponent().path
         let path = "\(directory)/\(name)"
         guard FileManager.default.isExecutableFile(atPath: path) else {

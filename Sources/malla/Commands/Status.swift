@@ -7,13 +7,12 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the node at a glance: what is in force, what runs, what was refused.",
         discussion: """
-            Exit status: 0 when the node is ready, 1 when it is not yet or its newest resources were not taken.
-            `malla check` says what to do.
+            `malla check` judges what this shows, and says what to do.
 
             EXAMPLES:
               malla status
               malla status -o json | jq .refusals
-              until malla status >/dev/null; do sleep 1; done
+              until malla status -o json | jq -e .ready; do sleep 1; done
             """)
 
     @OptionGroup var admin: AdminOptions
@@ -22,7 +21,6 @@ struct Status: ParsableCommand {
     func run() throws {
         let view = try admin.client.get(AdminPath.status, as: StatusView.self)
         try output.print(view) { Self.text(view, $0) }
-        if !view.ready || view.configError != nil { throw ExitStatus.failed }
     }
 
     private static func text(_ view: StatusView, _ style: Style) -> String {

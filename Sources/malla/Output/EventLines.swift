@@ -11,7 +11,7 @@ struct EventLines {
 
     private static let columns: [(title: String, width: Int)] = [
         ("TIME", 24), ("KIND", 7), ("REASON", 18), ("SOURCE", 20), ("DESTINATION", 36), ("PATH", 6), ("RULE", 28),
-        ("PROCESS", 0),
+        ("PROCESS", 20),
     ]
     private static let wideColumns: [(title: String, width: Int)] = [
         ("SENT", 8), ("RECEIVED", 8), ("DURATION", 8), ("WENT TO", 24), ("COOKIE", 0),
@@ -41,7 +41,7 @@ struct EventLines {
     private var isTable: Bool { output.output == .table || output.output == .wide }
 
     private var columns: [(title: String, width: Int)] {
-        output.output == .wide ? Self.columns.map { ($0.title, max($0.width, 8)) } + Self.wideColumns : Self.columns
+        output.output == .wide ? Self.columns + Self.wideColumns : Self.columns
     }
 
     private func cells(_ event: EventView) -> [Cell] {

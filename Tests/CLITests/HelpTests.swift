@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+@Suite("Help and completion")
+struct HelpTests {
+    static let commands = [
+        "run", "check", "status", "version", "workloads", "services", "endpoints", "policies", "connections", "events",
+        "explain", "completion",
+    ]
+
+    @Test("the root names every command")
+    func root() throws {
+        let output = try malla(["--help"])
+        #expect(output.status == 0 && output.errors.isEmpty)
+        for command in Self.commands { #expect(output.text.contains("\n  \(command)"), "\(command)") }
+        try expectGolden(output.text, "help")
+        #expect(try malla([]).text == output.text)
+    }
+
+    @Test("every command has examples", arguments: commands)
+    func examples(_ command: String) throws {
+        let output = try malla([command, "--help"])
+        #expect(output.status == 0 && output.text.contains("EXAMPLES:\n  malla \(command)"), "\(output.text)")
+        for line in output.text.split(separator: "\n") where !line.hasPrefix("USAGE:") {
+            #expect(line.count <= 80, "\(line)")
+        }
+    }
+
+    @Test("completion scripts that their shells accept", arguments: ["bash", "zsh", "fish"])
+    func completion(_ shell: String) throws {
+        let output = try malla(["completion", shell])
+        #expect(output.status == 0 && output.errors.isEmpty && output.text.contains("workloads"))
+        if shell == "bash" {
+            let checked = try execute("/bin/bash", ["-n"], input: output.text)
+            #expect(checked.status == 0, "\(checked.errors)")
+        }
+    }
+}

@@ -20,7 +20,7 @@ bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 demo: ## start a node and a small app and show the mesh at work (needs root); ARGS=--once ends by itself
 	@deploy/demo/run $(ARGS)
 
-lint: ## check form: Swift format, shell scripts, licence lines
+lint: ## check form: Swift format, shell scripts, licence lines, the systemd unit
 	@scripts/lint
 
 fmt: ## format the Swift files in place

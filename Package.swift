@@ -115,6 +115,7 @@ let package = Package(
             name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
+        .testTarget(name: "MallaSourcesTests", dependencies: ["MallaSources", "MallaModel"]),
         .testTarget(
             name: "MallaAdminTests",
             dependencies: [

@@ -27,7 +27,7 @@ fmt: ## format the Swift files in place
 	@scripts/lint --fix
 
 install: build ## install programs and the systemd unit under PREFIX (/usr/local)
-	@scripts/install "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" scripts/install "$(PREFIX)"
 
 clean: ## remove what builds have left
 	@rm -rf .build .build-* && echo "removed .build"

@@ -146,8 +146,9 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 }
 
 /* Where a connection so decided really goes: the address and port that the socket gets. */
-static __always_inline void destination(const struct malla_explanation *it, const struct malla_config *config,
-					struct malla_addr *addr, __u16 *port)
+static __always_inline void destination(const struct malla_explanation *it,
+					const struct malla_config *config, struct malla_addr *addr,
+					__u16 *port)
 {
 	*addr = it->addr;
 	*port = it->port;

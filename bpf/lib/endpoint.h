@@ -13,7 +13,7 @@ static __always_inline bool addr_is_local(const struct malla_addr *addr)
  * The endpoint behind an address and port; NULL: no workload of the mesh.
  *  1 the very address and port
  *  2 the same port of this node: workloads share its addresses, and most listen on all of them,
- *    so every address of the node leads to the one under loopback
+ *    so every address of the node leads to the entry under the all-zero one
  *  3 an address that is one workload's alone, whatever the port
  */
 static __always_inline const struct malla_endpoint *
@@ -31,7 +31,7 @@ endpoint_at(__u32 generation, __u8 protocol, const struct malla_addr *addr, __u1
 	if (endpoint)
 		return endpoint; /* 1 */
 	if (addr_is_local(addr)) {
-		key.addr = addr_from_ipv4(ADDR_LOOPBACK_IPV4);
+		key.addr = (struct malla_addr){};
 		endpoint = bpf_map_lookup_elem(&malla_endpoints, &key);
 		if (endpoint)
 			return endpoint; /* 2 */

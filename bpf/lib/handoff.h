@@ -8,12 +8,14 @@
 /* One end of the connection that a sockops program was called for. */
 static __always_inline struct malla_addr local_addr(struct bpf_sock_ops *ctx)
 {
-	return (struct malla_addr){{ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2], ctx->local_ip6[3]}};
+	return (struct malla_addr){{ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
+				    ctx->local_ip6[3]}};
 }
 
 static __always_inline struct malla_addr remote_addr(struct bpf_sock_ops *ctx)
 {
-	return (struct malla_addr){{ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2], ctx->remote_ip6[3]}};
+	return (struct malla_addr){{ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2],
+				    ctx->remote_ip6[3]}};
 }
 
 /* The tuple as the connecting side sees it; `accepted`: the caller is the other side. */

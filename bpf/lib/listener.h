@@ -8,7 +8,8 @@
 
 /* The tuple of a loopback listener, for a lookup that no established socket can match (port 0).
  * Answers its length, which tells the kernel the family. */
-static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple, const struct malla_addr *like, __u16 port)
+static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple,
+					    const struct malla_addr *like, __u16 port)
 {
 	struct malla_addr addr = addr_loopback_like(like);
 
@@ -27,19 +28,20 @@ static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple, const 
 
 /*
  * Does the listener that this connection needs exist, in the namespace of the connecting process?
- * The proxy's must besides carry the mark that sockops gave it when it began to listen from the
- * proxy's own cgroup: any process may take the port while the proxy is away.
+ * It must carry the mark that only ours have, for any process may take the port while they are
+ * away: the proxy's is set by sockops when a socket begins to listen in the proxy's own cgroup,
+ * the resolver's by the daemon.
  */
 static __always_inline bool listens_now(enum listener listener, const struct malla_explanation *it,
 					const struct malla_config *config, void *asked)
 {
 	struct bpf_sock_addr *ctx = asked;
+	bool proxy = listener == LISTENER_PROXY, found, marked;
 	struct bpf_sock_tuple tuple;
-	__u32 length;
 	struct bpf_sock *sk;
-	bool found;
+	__u32 length;
 
-	length = listener_tuple(&tuple, &it->addr, listener == LISTENER_PROXY ? config->proxy_port : config->dns_port);
+	length = listener_tuple(&tuple, &it->addr, proxy ? config->proxy_port : config->dns_port);
 	if (it->protocol == IPPROTO_TCP)
 		sk = bpf_sk_lookup_tcp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);
 	else
@@ -47,7 +49,8 @@ static __always_inline bool listens_now(enum listener listener, const struct mal
 	if (!sk)
 		return false;
 	found = true;
-	if (listener == LISTENER_PROXY) {
+	marked = proxy || config->flags & MALLA_CONFIG_DNS_MARKED;
+	if (marked) {
 		const struct malla_connection *mark = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
 
 		found = mark && mark->flags & MALLA_CONNECTION_LISTENER;

@@ -46,8 +46,8 @@ static __always_inline void request_read(struct bpf_sock_addr *ctx, bool is_ipv4
 	}
 }
 
-static __always_inline void request_rewrite(struct bpf_sock_addr *ctx, bool is_ipv4, const struct malla_addr *addr,
-					    __u16 port)
+static __always_inline void request_rewrite(struct bpf_sock_addr *ctx, bool is_ipv4,
+					    const struct malla_addr *addr, __u16 port)
 {
 	if (is_ipv4) {
 		ctx->user_ip4 = addr->word[3];

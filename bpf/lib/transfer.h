@@ -78,7 +78,7 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 	__u64 acked, bytes_received, sent, received;
 	struct malla_counter *counter;
 	struct transfer now;
-	bool fin_received;
+	bool fin_queued, fin_received;
 	__u32 state;
 
 	barrier();
@@ -89,8 +89,8 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 	barrier();
 	fin_received = is_done(tcp);
 	state = common->skc_state;
-	now = transfer_of(record, acked, state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT, bytes_received,
-			  fin_received);
+	fin_queued = state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT;
+	now = transfer_of(record, acked, fin_queued, bytes_received, fin_received);
 
 	counter = counter_of(record);
 	if (!counter)

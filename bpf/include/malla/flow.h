@@ -45,7 +45,7 @@ struct malla_connection {
 
 enum malla_connection_flag {
 	MALLA_CONNECTION_COUNTED = 1,  /* `opened` was counted */
-	MALLA_CONNECTION_LISTENER = 2, /* the socket is a listener of the node proxy */
+	MALLA_CONNECTION_LISTENER = 2, /* a listener of the node proxy, or of the resolver */
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */

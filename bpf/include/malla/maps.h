@@ -32,6 +32,9 @@ struct malla_config {
 
 enum malla_config_flag {
 	MALLA_CONFIG_EVENTS_ALL = 1, /* events for allowed connections too, not only refused ones */
+	/* The resolver's sockets carry a malla_connection with MALLA_CONNECTION_LISTENER, written by
+	 * the daemon, and no other process on dns_port is believed. Without it any listener is. */
+	MALLA_CONFIG_DNS_MARKED = 2,
 };
 
 /* malla_generation: array of one __u32. 0: nothing applied yet. Switched by one 4-byte write. */

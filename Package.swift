@@ -104,6 +104,8 @@ let package = Package(
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
+        .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
+        .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
 
         .testTarget(name: "PackageTests"),
         .testTarget(name: "CLITests", dependencies: ["MallaAPI", "malla"], exclude: ["Golden"]),
@@ -113,7 +115,6 @@ let package = Package(
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),
         .testTarget(
             name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
-        .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
         .testTarget(name: "MallaSourcesTests", dependencies: ["MallaSources", "MallaModel"]),
         .testTarget(

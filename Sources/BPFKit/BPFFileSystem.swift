@@ -10,7 +10,8 @@ public enum BPFFileSystem {
     public static func contains(_ path: String) throws -> Bool {
         let raw = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else { throw BPFError(operation: "open folder", object: path, errno: Glibc.errno) }
-        return clibbpf_filesystem_magic(Descriptor(owning: raw).raw) == magic
+        let descriptor = Descriptor(owning: raw)
+        return clibbpf_filesystem_magic(descriptor.raw) == magic
     }
 
     /// Mounts a BPF file system over an existing folder, unless it is on one already.

@@ -24,8 +24,13 @@ public struct BPFLink: ~Copyable, Sendable {
     ///
     /// - Throws: ``BPFError``: EINVAL when the program is made for another hook, EPERM without CAP_NET_ADMIN.
     public init(attaching program: borrowing BPFProgram, to cgroup: borrowing Cgroup) throws {
-        let raw = clibbpf_link_create(program.descriptor.raw, cgroup.descriptor.raw, program.attachType.rawValue)
         let (name, path) = (program.name, cgroup.path)
+        guard let attachType = program.attachType else {
+            throw BPFError(
+                .layout, operation: "attach", object: "program \(name) to cgroup \(path)",
+                message: "it is not known which hook the program is made for")
+        }
+        let raw = clibbpf_link_create(program.descriptor.raw, cgroup.descriptor.raw, attachType.rawValue)
         try checked(raw, "attach", "program \(name) to cgroup \(path)")
         descriptor = Descriptor(owning: raw)
     }

@@ -5,25 +5,25 @@ import CLibBPF
 public struct BPFProgram: ~Copyable, Sendable {
     /// Its function's name in the source, or the path that it was opened from.
     public let name: String
-    /// The hook that it is made for.
-    public let attachType: AttachType
+    /// The hook that it is made for; nil when it attaches nowhere and is only run (`SEC("syscall")`), or when it was
+    /// opened from a pin, which does not tell.
+    public let attachType: AttachType?
     /// The program's descriptor.
     public let descriptor: Descriptor
 
     /// Wraps a program's descriptor.
-    init(name: String, attachType: AttachType, descriptor: consuming Descriptor) {
+    init(name: String, attachType: AttachType?, descriptor: consuming Descriptor) {
         self.name = name
         self.attachType = attachType
         self.descriptor = descriptor
     }
 
-    /// Opens a pinned program to run or describe it. A pin does not say which hook the program is made for, so the
-    /// caller does.
+    /// Opens a pinned program to run or describe it.
     ///
     /// - Throws: ``BPFError``: ENOENT when nothing is pinned there.
-    public init(pinned path: String, attachType: AttachType = AttachType(rawValue: 0)) throws {
+    public init(pinned path: String) throws {
         let raw = try checked(clibbpf_pinned(path, 0), "open pinned program", path)
-        self.init(name: path, attachType: attachType, descriptor: Descriptor(owning: raw))
+        self.init(name: path, attachType: nil, descriptor: Descriptor(owning: raw))
     }
 
     /// Keeps the program loaded beyond this process by a file on a BPF file system.

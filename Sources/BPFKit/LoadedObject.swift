@@ -35,9 +35,11 @@ public struct LoadedObject: ~Copyable {
                 .notFound, operation: "find", object: "program \(program) of \(name)", message: "no such loaded program"
             )
         }
+        // Programs that attach nowhere carry the number 0, which is also a hook's.
+        let isRunOnly = bpf_program__type(pointer) == BPF_PROG_TYPE_SYSCALL
         return BPFProgram(
             name: program,
-            attachType: AttachType(rawValue: bpf_program__expected_attach_type(pointer).rawValue),
+            attachType: isRunOnly ? nil : AttachType(rawValue: bpf_program__expected_attach_type(pointer).rawValue),
             descriptor: try .duplicate(bpf_program__fd(pointer)))
     }
 

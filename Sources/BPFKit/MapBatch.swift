@@ -12,7 +12,7 @@ extension BPFMap {
         return (0..<contents.count).map { (contents.key($0, as: Key.self), contents.value($0, as: Value.self)) }
     }
 
-    /// Writes many entries: in batches where the kernel can (5.6), else one by one.
+    /// Writes many entries: in batches where the kernel can (5.6, and only with the mode `any`), else one by one.
     ///
     /// - Returns: how many entries were written: all of them.
     /// - Throws: ``BPFError``: E2BIG when the map is full. Entries before the one that failed are written and stay.

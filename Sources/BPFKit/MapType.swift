@@ -36,6 +36,9 @@ public struct MapType: RawRepresentable, Hashable, Sendable, CustomStringConvert
             || rawValue == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE.rawValue
     }
 
+    /// Whether all entries always exist.
+    public var isArray: Bool { self == .array || self == .perCPUArray || self == .arrayOfMaps }
+
     /// libbpf's name of the type, such as `percpu_hash`; the number when libbpf does not know it.
     public var description: String {
         libbpf_bpf_map_type_str(bpf_map_type(rawValue)).map { String(cString: $0) } ?? "map type \(rawValue)"

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+
+extension KernelNode {
+    /// Removes everything that is pinned: links first, so that traffic is free at once, then programs and maps.
+    ///
+    /// Works for pins of any ABI, and for what a crash left half-made.
+    ///
+    /// - Parameter pins: the folder that the daemon was given. The folder itself goes too.
+    /// - Returns: what was removed, one line each: `link 5311/malla_connect4`. Empty when there was nothing.
+    /// - Throws: ``KernelError`` with the code `inUse` while a daemon runs.
+    public static func cleanUp(pins root: String) throws -> [String] {
+        guard Folder.isFolder(root) else { return [] }
+        guard try BPFFileSystem.contains(root) else {
+            throw KernelError(.system, "\(root) is not on a BPF file system, so nothing in it is removed")
+        }
+        let folder = PinFolder(root: root)
+        let lock = try PinLock(folder)
+        var removed: [String] = []
+        for abi in try Folder.names(root) {
+            let links = "\(root)/\(abi)/links"
+            for cgroup in try Folder.names(links) {
+                for name in try Folder.names("\(links)/\(cgroup)") {
+                    let path = "\(links)/\(cgroup)/\(name)"
+                    try BPFLink(pinned: path).detachIfAttached()
+                    try Folder.removeFile(path)
+                    removed.append("link \(cgroup)/\(name)")
+                }
+                try Folder.removeFolder("\(links)/\(cgroup)")
+            }
+            try Folder.removeFolder(links)
+            for (kind, noun) in [("programs", "program"), ("maps", "map")] {
+                for name in try Folder.names("\(root)/\(abi)/\(kind)") {
+                    try Folder.removeFile("\(root)/\(abi)/\(kind)/\(name)")
+                    removed.append("\(noun) \(name)")
+                }
+                try Folder.removeFolder("\(root)/\(abi)/\(kind)")
+            }
+            try Folder.removeFolder("\(root)/\(abi)")
+        }
+        try Folder.removeFolder(root)
+        withExtendedLifetime(lock) {}
+        return removed
+    }
+}

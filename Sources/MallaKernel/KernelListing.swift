@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BPFKit
+
+/// A pinned map.
+public struct MapSummary: Sendable, Equatable {
+    /// Such as `malla_policies`.
+    public let name: String
+    /// The kernel's id.
+    public let id: UInt32
+    /// Such as `hash`.
+    public let type: String
+    /// Bytes.
+    public let keySize: Int, valueSize: Int
+    /// Entries now; nil where they cannot be counted.
+    public let entries: Int?
+    /// The most entries that fit; bytes for a ring buffer, 0 for socket storage.
+    public let maxEntries: Int
+    /// Bytes of kernel memory; 0 where the kernel does not say.
+    public let memory: UInt64
+    /// Where it is pinned.
+    public let pin: String
+}
+
+/// A pinned program.
+public struct ProgramSummary: Sendable, Equatable {
+    /// Such as `malla_connect4`.
+    public let name: String
+    /// What the kernel says of it. Run time and run count only grow while `kernel.bpf_stats_enabled` is 1.
+    public let description: ProgramDescription
+    /// The links by which it is at work.
+    public let links: [LinkSummary]
+}
+
+/// A pinned link.
+public struct LinkSummary: Sendable, Equatable {
+    /// The hook's program, such as `malla_connect4`.
+    public let name: String
+    /// The kernel's id.
+    public let id: UInt32
+    /// The id of the program behind it now.
+    public let program: UInt32
+    /// The id of the cgroup that it was attached to.
+    public let cgroup: UInt64
+    /// The hook, such as `cgroup_inet4_connect`; nil when that cgroup is gone.
+    public let attachType: String?
+}
+
+extension KernelReader {
+    /// The pinned maps, by name. Counts entries, so it reads every map.
+    public func mapSummaries() throws -> [MapSummary] {
+        try Folder.names(pins.maps).map { name in
+            let pin = pins.map(name)
+            let map = try RawMap(pinned: pin)
+            return MapSummary(
+                name: name, id: map.description.id, type: map.description.type.description,
+                keySize: map.description.keySize, valueSize: map.description.valueSize, entries: try map.count(),
+                maxEntries: map.description.maxEntries, memory: map.description.memory, pin: pin)
+        }
+    }
+
+    /// The pinned links of all captured cgroups.
+    public func links() throws -> [LinkSummary] {
+        try pins.linkedCgroups().flatMap { cgroup in
+            try Folder.names(pins.links(of: cgroup)).map { name in
+                let link = try BPFLink(pinned: pins.link(name, of: cgroup)).describe()
+                return LinkSummary(
+                    name: name, id: link.id, program: link.program, cgroup: cgroup,
+                    attachType: link.cgroup == 0 ? nil : link.attachType?.description)
+            }
+        }
+    }
+
+    /// The pinned programs, by name.
+    public func programs() throws -> [ProgramSummary] {
+        let links = try links()
+        return try Folder.names(pins.programs).map { name in
+            let description = try BPFProgram(pinned: pins.program(name)).describe()
+            return ProgramSummary(
+                name: name, description: description, links: links.filter { $0.program == description.id })
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+
+/// The node's maps, with the types that the programs use. See bpf/README.md for who writes what.
+final class KernelMaps: Sendable {
+    let config: BPFMap<UInt32, malla_config>
+    let generation: BPFMap<UInt32, UInt32>
+    let workloads: BPFMap<UInt64, malla_workload>
+    let local: BPFMap<malla_addr, UInt32>
+    let services: BPFMap<malla_service_key, malla_service>
+    let slots: BPFMap<malla_slot_key, malla_slot>
+    let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
+    let policies: BPFMap<malla_policy_key, malla_policy>
+    let connections: SocketStorage<malla_connection>
+    let counters: PerCPUMap<malla_counter_key, malla_counter>
+    let stats: PerCPUMap<UInt32, UInt64>
+    let events: Descriptor
+
+    /// Opens all of them by their pins.
+    init(_ pins: PinFolder) throws {
+        config = try BPFMap(pinned: pins.map("malla_config"))
+        generation = try BPFMap(pinned: pins.map("malla_generation"))
+        workloads = try BPFMap(pinned: pins.map("malla_workloads"))
+        local = try BPFMap(pinned: pins.map("malla_local"))
+        services = try BPFMap(pinned: pins.map("malla_services"))
+        slots = try BPFMap(pinned: pins.map("malla_slots"))
+        endpoints = try BPFMap(pinned: pins.map("malla_endpoints"))
+        policies = try BPFMap(pinned: pins.map("malla_policies"))
+        connections = try SocketStorage(pinned: pins.map("malla_connections"))
+        counters = try PerCPUMap(pinned: pins.map("malla_counters"))
+        stats = try PerCPUMap(pinned: pins.map("malla_stats"))
+        events = try Descriptor(pinnedMap: pins.map("malla_events"))
+    }
+
+    /// The generation that decides now; 0: none was applied yet.
+    func currentGeneration() throws -> UInt32 { try generation.lookup(0) ?? 0 }
+}

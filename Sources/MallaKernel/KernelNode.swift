@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+public import MallaModel
+import Synchronization
+
+/// The kernel side of this node, held by the one daemon that may write to it.
+///
+/// What is in the kernel outlives this value: links and maps are pinned, so workloads stay captured and judged by the
+/// last snapshot until the next start adopts them, or ``cleanUp(pins:)`` removes them.
+///
+/// All methods may be called from any thread; those that write wait for each other. They block for microseconds,
+/// ``apply(_:)`` for some tens of milliseconds.
+public final class KernelNode: Sendable {
+    /// What a start found and did.
+    public struct StartReport: Sendable, Equatable {
+        /// Maps that were pinned before, and go on with what is in them.
+        public var reusedMaps: [String] = []
+        /// Maps that were made.
+        public var createdMaps: [String] = []
+        /// Links that were there: they kept their ids and got this build's programs, each in one step.
+        public var adoptedLinks = 0
+        /// Links that were made.
+        public var attachedLinks = 0
+        /// Pins of links that no longer worked: their cgroup was removed, or this build has no such hook.
+        public var removedLinks = 0
+        /// Entries of unfinished or outdated generations that were deleted.
+        public var removedEntries = 0
+        /// The generation that decides; 0: workloads are refused until the first snapshot is applied.
+        public var generation: UInt32 = 0
+
+        /// Whether a former daemon's state was taken over.
+        public var adopted: Bool { !reusedMaps.isEmpty }
+    }
+
+    private struct State: Sendable {
+        var settings: KernelSettings
+        var size: SnapshotSize
+        /// Whether entries of other generations may be left.
+        var needsSweep = false
+        /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured
+        /// until this one claims them.
+        var captured: [UInt64: String?]
+    }
+
+    /// Reads maps, connections, counters and events.
+    public let reader: KernelReader
+    /// What the start found and did.
+    public let startReport: StartReport
+    /// The id of the mesh's own cgroup.
+    public let cgroup: UInt64
+    /// The id of the proxy's cgroup.
+    public let proxyCgroup: UInt64
+
+    private let lock: PinLock
+    private let capture: Capture
+    private let maps: KernelMaps
+    private let writer: SnapshotWriter
+    private let rootPath: String
+    private let state: Mutex<State>
+
+    /// Loads the programs, adopts or makes everything else, and attaches to the mesh's cgroup.
+    ///
+    /// Maps and settings come first and links last, so that no program runs before it can decide.
+    ///
+    /// - Throws: ``KernelError``: another daemon runs, the pins are of another ABI or layout, the cgroup is the root.
+    ///   `BPFError` for what the kernel refuses.
+    public init(_ settings: KernelSettings) throws {
+        let pins = PinFolder(root: settings.pins)
+        try pins.makeRoot()
+        let lock = try PinLock(pins)
+        try pins.makeFolders()
+
+        try Folder.make(settings.proxyCgroup)
+        let root = try Cgroup(path: settings.cgroup)
+        // Only the root of the tree has no such file.
+        guard Folder.exists(settings.cgroup + "/cgroup.events") else {
+            throw KernelError(
+                .system, "\(settings.cgroup) is the root of the cgroup tree, which holds every process of the machine",
+                hint: "name a cgroup below it: --cgroup \(settings.cgroup)/malla")
+        }
+        let proxy = try Cgroup(path: settings.proxyCgroup)
+
+        let programs = try ProgramSet.load(pins)
+        let maps = try KernelMaps(pins)
+        let writer = try SnapshotWriter(maps)
+        try NodeSettings(maps).write(settings, proxyCgroup: proxy.id)
+        let generation = try maps.currentGeneration()
+        let removedEntries = try writer.removeOthers(than: generation)
+        try programs.pinAll(pins)
+
+        let capture = Capture(pins: pins, programs: programs.programs)
+        let adopted = try capture.adopt()
+        let attached = try capture.attach(root)
+        let others = try pins.linkedCgroups().filter { $0 != root.id }
+
+        self.startReport = StartReport(
+            reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps, adoptedLinks: adopted.adopted,
+            attachedLinks: attached.attached, removedLinks: adopted.removed, removedEntries: removedEntries,
+            generation: generation)
+        self.cgroup = root.id
+        self.proxyCgroup = proxy.id
+        self.rootPath = try Folder.resolved(settings.cgroup)
+        self.state = Mutex(
+            State(
+                settings: settings, size: try writer.size(of: generation),
+                captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) })))
+        self.reader = try KernelReader(pins: settings.pins)
+        self.capture = capture
+        self.maps = maps
+        self.writer = writer
+        self.lock = lock
+    }
+
+    /// The generation that decides now; 0: none was applied yet.
+    public func generation() throws -> UInt32 { try maps.currentGeneration() }
+
+    /// Makes a snapshot the one that decides: whole, in one moment, or not at all.
+    ///
+    /// Also enrols the snapshot's workloads and refuses those that are no longer in it.
+    ///
+    /// - Returns: the generation in the kernel: the snapshot's own when that is higher than the current one, else the
+    ///   next.
+    /// - Throws: ``KernelError`` or `BPFError`; then the generation in force is still the old one, unless what failed
+    ///   is the enrolment of workloads: ``generation()`` tells, and applying again is safe.
+    @discardableResult
+    public func apply(_ snapshot: Snapshot) throws -> UInt32 {
+        try state.withLock { state in
+            let current = try maps.currentGeneration()
+            if state.needsSweep {
+                try writer.removeOthers(than: current)
+                state.needsSweep = false
+            }
+            let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
+            try enrolment.check(snapshot.workloads)
+            let generation = snapshot.generation > current ? snapshot.generation : current &+ 1
+            let entries = try SnapshotEntries(snapshot, generation: generation)
+            state.needsSweep = true
+            try writer.write(entries, generation: generation, replacing: &state.size)
+            // The new snapshot decides now. Workloads come after it: one that is new to both is refused until then.
+            try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
+            try writer.sweep(generation)
+            state.needsSweep = false
+            return generation
+        }
+    }
+
+    /// Enrols one workload at once, without a snapshot.
+    public func enrol(cgroup: UInt64, workload: UInt32, identity: UInt32) throws {
+        try state.withLock { _ in
+            try maps.workloads.update(
+                cgroup, malla_workload(workload: workload, identity: identity, flags: 0, reserved: 0))
+        }
+    }
+
+    /// Makes the processes of a cgroup unknown, so that they are refused; false when they were already.
+    @discardableResult
+    public func remove(cgroup: UInt64) throws -> Bool {
+        try state.withLock { _ in
+            guard cgroup != proxyCgroup else { return false }
+            guard try maps.workloads.delete(cgroup) else { return false }
+            // The entry's memory may be given to another workload while a program still reads it.
+            try writer.waitForReaders()
+            return true
+        }
+    }
+
+    /// Changes ports, events and the node's own addresses. Connections see the change at once.
+    ///
+    /// - Throws: ``KernelError`` when the change names another cgroup or pin folder: that takes a new start.
+    public func configure(_ change: (inout KernelSettings) -> Void) throws {
+        try state.withLock { state in
+            var settings = state.settings
+            change(&settings)
+            guard settings.cgroup == state.settings.cgroup, settings.pins == state.settings.pins else {
+                throw KernelError(.system, "the mesh's cgroup and pin folder cannot change while the node runs")
+            }
+            try NodeSettings(maps).write(settings, proxyCgroup: proxyCgroup)
+            state.settings = settings
+        }
+    }
+}
+
+// MARK: Cgroups outside of the mesh's own
+
+extension KernelNode {
+    /// Captures a cgroup outside of the mesh's own and everything below it. One that is captured already stays as it
+    /// is, with the same links.
+    ///
+    /// - Returns: the cgroup's id.
+    /// - Throws: ``KernelError`` with the code `overlap` when it contains a captured cgroup: both would decide.
+    @discardableResult
+    public func attach(cgroup path: String) throws -> UInt64 {
+        let path = try Folder.resolved(path)
+        let cgroup = try Cgroup(path: path)
+        return try state.withLock { state in
+            let captured = [rootPath] + state.captured.values.compactMap { $0 }
+            // What lies in a captured cgroup is captured with it.
+            if captured.contains(where: { path == $0 || path.hasPrefix($0 + "/") }) { return cgroup.id }
+            if let inner = captured.first(where: { $0.hasPrefix(path + "/") }) {
+                throw KernelError(
+                    .overlap, "cannot capture \(path): it contains \(inner), which is captured already",
+                    hint: "match the workloads' own cgroups instead of one above them")
+            }
+            guard Folder.exists(path + "/cgroup.events") else {
+                throw KernelError(.overlap, "cannot capture \(path): it is the root of the cgroup tree")
+            }
+            _ = try capture.attach(cgroup)
+            state.captured[cgroup.id] = path
+            return cgroup.id
+        }
+    }
+
+    /// Stops capturing a cgroup outside of the mesh's own; false when it is not captured by itself.
+    @discardableResult
+    public func detach(cgroup: UInt64) throws -> Bool {
+        try state.withLock { state in
+            guard state.captured.removeValue(forKey: cgroup) != nil else { return false }
+            _ = try capture.detach(cgroup)
+            return true
+        }
+    }
+
+    /// The captured cgroups besides the mesh's own: also those that a former daemon captured and that nobody has
+    /// claimed by ``attach(cgroup:)`` yet.
+    public var capturedCgroups: Set<UInt64> { state.withLock { Set($0.captured.keys) } }
+}

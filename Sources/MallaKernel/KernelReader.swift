@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+import MallaModel
+
+/// Reads the kernel side of a node by its pins, whether its daemon runs or not.
+///
+/// Needs root, or CAP_BPF and the right to open the pins; connections and counters need CAP_NET_ADMIN and CAP_PERFMON
+/// too. All methods may be called from any thread.
+public final class KernelReader: Sendable {
+    let pins: PinFolder
+    let maps: KernelMaps
+    private let live: BPFProgram
+    private let explainer: BPFProgram
+
+    /// Opens what is pinned.
+    ///
+    /// - Parameter pins: the folder that the daemon was given.
+    /// - Throws: ``KernelError`` with the code `notFound` when no node of this ABI is pinned there.
+    public init(pins root: String) throws {
+        let pins = PinFolder(root: root)
+        guard Folder.exists(pins.map("malla_config")) else {
+            throw KernelError(
+                .notFound, "nothing of ABI \(PinFolder.abi) is pinned at \(root)",
+                hint: "start mallad, or name its folder with --pins")
+        }
+        let maps = try KernelMaps(pins)
+        live = try BPFProgram(pinned: pins.program("malla_live"))
+        explainer = try BPFProgram(pinned: pins.program("malla_explain"))
+        self.maps = maps
+        self.pins = pins
+    }
+
+    /// The generation that decides now; 0: none was applied yet.
+    public func generation() throws -> UInt32 { try maps.currentGeneration() }
+
+    /// The TCP connections that the hooks know, each with its bytes up to now. Walks all of them.
+    public func connections() throws -> [ConnectionRecord] {
+        try live.iterate(map: maps.connections.descriptor, as: malla_live.self).map(ConnectionRecord.init)
+    }
+
+    /// The counters, with what live connections have moved up to now: exact at the time of the call.
+    public func counters() throws -> [CounterRecord] {
+        // The walk adds to the counters what is not in them yet.
+        _ = try live.iterate(map: maps.connections.descriptor)
+        return try maps.counters.entries().map { CounterRecord($0.key, $0.values) }
+    }
+
+    /// What the programs count about themselves.
+    public func statistics() throws -> KernelStatistics {
+        KernelStatistics(
+            try maps.stats.entries().reduce(into: [:]) { sums, entry in
+                sums[entry.key] = entry.values.reduce(0, &+)
+            })
+    }
+
+    /// Events as they happen. What nobody reads stays in the kernel's buffer until that is full; then it is counted as
+    /// lost. One reader at a time: two would share the events between them.
+    public func events() throws -> KernelEvents {
+        KernelEvents(try RingBuffer(maps.events, name: "malla_events"))
+    }
+
+    /// Runs the hooks' own decision code on the maps in force, without a connection.
+    public func explain(_ question: Question) throws -> Explanation {
+        var argument = question.abi
+        // This program may sleep, so a grace period does not wait for it: a switch in the middle could show it half
+        // of a snapshot that is being deleted.
+        for _ in 0..<8 {
+            argument = question.abi
+            guard try explainer.run(&argument) == 0 else {
+                throw KernelError(.layout, "the decision code found no settings in malla_config")
+            }
+            if try maps.currentGeneration() == argument.generation { break }
+        }
+        return Explanation(argument)
+    }
+
+    /// A descriptor of the connections' records with which a process without privileges may look up its own sockets
+    /// and do nothing else. The caller closes it.
+    public func connectionsForProxy() throws -> CInt {
+        try Descriptor(pinnedMap: pins.map("malla_connections"), access: .readOnly).release()
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+public import MallaModel
+
+/// What the kernel side of a node is started with.
+public struct KernelSettings: Sendable, Equatable {
+    /// The mesh's own cgroup: processes below it are captured. Made when it is missing. Never the root of the tree.
+    public var cgroup: String
+    /// Where the kernel objects are pinned: a folder on a BPF file system. Default: `/sys/fs/bpf/malla`.
+    public var pins: String
+    /// The proxy's outbound port on 127.0.0.1 and ::1; 0: there is no proxy. Default: 15001.
+    public var proxyPort: UInt16
+    /// The resolver's port on 127.0.0.1 and ::1; 0: DNS is not captured. Default: 15053.
+    public var dnsPort: UInt16
+    /// Whether there are events for connections that were allowed, too. Default: false.
+    public var allEvents: Bool
+    /// The node's addresses besides loopback.
+    public var localAddresses: Set<Address>
+
+    /// Settings with their defaults.
+    public init(
+        cgroup: String, pins: String = "/sys/fs/bpf/malla", proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053,
+        allEvents: Bool = false, localAddresses: Set<Address> = []
+    ) {
+        self.cgroup = cgroup
+        self.pins = pins
+        self.proxyPort = proxyPort
+        self.dnsPort = dnsPort
+        self.allEvents = allEvents
+        self.localAddresses = localAddresses
+    }
+
+    /// The cgroup of the node proxy, which is exempt from every rule: a folder `proxy` in the mesh's cgroup.
+    public var proxyCgroup: String { cgroup + "/proxy" }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+import MallaModel
+
+/// Writes what holds for every snapshot: ports, the proxy, the node's addresses.
+struct NodeSettings {
+    private let maps: KernelMaps
+
+    init(_ maps: KernelMaps) { self.maps = maps }
+
+    func write(_ settings: KernelSettings, proxyCgroup: UInt64) throws {
+        // The proxy's exemption first: with its port known and itself not exempt it would be sent to itself.
+        try maps.workloads.update(proxyCgroup, Enrolment.proxy)
+        var config = malla_config()
+        config.abi = UInt32(MALLA_ABI)
+        config.flags = settings.allEvents ? MALLA_CONFIG_EVENTS_ALL.rawValue : 0
+        config.proxy_port = settings.proxyPort
+        config.dns_port = settings.dnsPort
+        config.proxy_cgroup = proxyCgroup
+        try maps.config.update(0, config)
+        try write(settings.localAddresses)
+        // The bucket for what finds no room must be there before there is none.
+        if try maps.counters.lookup(malla_counter_key()) == nil {
+            try maps.counters.update(malla_counter_key(), all: malla_counter())
+        }
+    }
+
+    private func write(_ addresses: Set<Address>) throws {
+        let present = Set(try maps.local.entries().map { Address($0.key) })
+        try maps.local.update(addresses.subtracting(present).sorted().map { (key: $0.abi, value: 1) })
+        try maps.local.delete(present.subtracting(addresses).map(\.abi))
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+import Glibc
+
+/// Where the kernel objects of one node are pinned: `<root>/<ABI>/{maps,links,programs}` on a BPF file system.
+///
+/// What is pinned outlives the daemon: a workload that was denied stays denied, a captured one stays captured.
+struct PinFolder: Sendable {
+    /// The folder that the user named.
+    let root: String
+
+    /// The ABI of this build: the name of the folder below the root.
+    static let abi = String(MALLA_ABI)
+    /// The default root.
+    static let defaultRoot = "/sys/fs/bpf/malla"
+
+    private var folder: String { "\(root)/\(Self.abi)" }
+    /// One pin per map, by the map's name.
+    var maps: String { "\(folder)/maps" }
+    /// One folder per cgroup, named by its id, with one pin per hook.
+    var links: String { "\(folder)/links" }
+    /// One pin per program, by its name.
+    var programs: String { "\(folder)/programs" }
+
+    func map(_ name: String) -> String { "\(maps)/\(name)" }
+    func program(_ name: String) -> String { "\(programs)/\(name)" }
+    func links(of cgroup: UInt64) -> String { "\(links)/\(cgroup)" }
+    func link(_ program: String, of cgroup: UInt64) -> String { "\(links(of: cgroup))/\(program)" }
+
+    /// Makes the root, after mounting the BPF file system where it belongs if nobody has.
+    func makeRoot() throws {
+        let home = "/sys/fs/bpf"
+        if root.hasPrefix(home + "/"), Folder.isFolder(home) { try BPFFileSystem.mount(at: home) }
+        try Folder.make(root, mode: 0o700)
+        guard try BPFFileSystem.contains(root) else {
+            throw KernelError(
+                .system, "\(root) is not on a BPF file system",
+                hint: "use a folder below \(home), or mount one: mount -t bpf bpf FOLDER")
+        }
+    }
+
+    /// Makes the folders of this ABI, unless the root has those of another one.
+    ///
+    /// Programs of two ABIs would both decide on every connection, each by maps that only one daemon writes.
+    func makeFolders() throws {
+        let others = try Folder.names(root).filter { $0 != Self.abi }
+        guard others.isEmpty else {
+            throw KernelError(
+                .otherABI,
+                "\(root) holds what a version with ABI \(others.joined(separator: ", ")) has pinned, "
+                    + "this one has ABI \(Self.abi)",
+                hint: "stop that version's daemon and run: malla cleanup --pins \(root)")
+        }
+        for path in [maps, links, programs] { try Folder.make(path, mode: 0o700) }
+    }
+
+    /// The cgroups that links are pinned for.
+    func linkedCgroups() throws -> [UInt64] {
+        try Folder.names(links).compactMap { UInt64($0) }
+    }
+}
+
+/// The right to write to a pin folder: one process at a time has it. It ends with the process, however that ends.
+struct PinLock: ~Copyable, Sendable {
+    private let descriptor: Descriptor
+
+    /// Takes the lock, or says after half a second that somebody has it.
+    init(_ folder: PinFolder) throws {
+        let raw = open(folder.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else {
+            throw KernelError(.system, "cannot open \(folder.root): \(String(cString: strerror(errno)))")
+        }
+        let descriptor = Descriptor(owning: raw)
+        // A child that the former holder was just starting has a copy of its descriptor for a moment.
+        var attempts = 20
+        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
+            attempts -= 1
+            if attempts > 0 {
+                usleep(25_000)
+                continue
+            }
+            throw KernelError(
+                .inUse, "another mallad is using \(folder.root)",
+                hint: "stop it first, or give this node a folder of its own with --pins")
+        }
+        self.descriptor = descriptor
+    }
+}

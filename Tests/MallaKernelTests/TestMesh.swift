@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import Glibc
+import MallaKernel
+import MallaModel
+import Testing
+
+/// The cgroup and the pin folder of one test; both are removed with it, whatever became of the node.
+final class TestMesh {
+    let settings: KernelSettings
+
+    init(_ name: String) throws {
+        let mount = try #require(Self.cgroupMount(), "no cgroup2 file system is mounted")
+        settings = KernelSettings(
+            cgroup: "\(mount)/mallakernel-\(name)-\(getpid())", pins: "/sys/fs/bpf/mallakernel-\(name)-\(getpid())",
+            proxyPort: 0, dnsPort: 0)
+    }
+
+    deinit {
+        _ = try? KernelNode.cleanUp(pins: settings.pins)
+        for path in ["/w1", "/w2", "/proxy", ""] { rmdir(settings.cgroup + path) }
+    }
+
+    /// Makes a cgroup in the mesh's and answers its id.
+    func makeCgroup(_ name: String) throws -> UInt64 {
+        let path = "\(settings.cgroup)/\(name)"
+        try #require(mkdir(path, 0o755) == 0 || errno == EEXIST, "\(path): \(String(cString: strerror(errno)))")
+        return try Cgroup(path: path).id
+    }
+
+    /// Runs a python program in a cgroup of the mesh; its exit code.
+    func python(in cgroup: String, _ program: String) throws -> Int32 {
+        let child = try startPython(in: cgroup, program)
+        return Self.wait(child)
+    }
+
+    /// Starts a python program in a cgroup of the mesh; it is killed after 20 s. The caller waits for it.
+    func startPython(in cgroup: String, _ program: String) throws -> pid_t {
+        let command = "echo $$ > \(settings.cgroup)/\(cgroup)/cgroup.procs && exec timeout 20 python3 -c \"$0\""
+        let words = ["/bin/bash", "-c", command, program]
+        var pointers = words.map { strdup($0) }
+        pointers.append(nil)
+        defer { for pointer in pointers { free(pointer) } }
+        var child: pid_t = 0
+        try #require(posix_spawn(&child, words[0], nil, nil, pointers, environ) == 0)
+        return child
+    }
+
+    /// The exit code of a child.
+    static func wait(_ child: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return (status >> 8) & 0xff
+    }
+
+    private static func cgroupMount() -> String? {
+        guard let file = fopen("/proc/self/mounts", "re") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let fields = text.split(separator: " ")
+            if fields.count > 2, fields[2] == "cgroup2" { return String(fields[1]) }
+        }
+        return nil
+    }
+}
+
+/// The ids of all maps, programs and links of the machine.
+struct KernelInventory: Equatable {
+    var maps: Set<UInt32>
+    var programs: Set<UInt32>
+    var links: Set<UInt32>
+
+    static func now() throws -> KernelInventory {
+        KernelInventory(
+            maps: Set(try KernelObjects.maps()), programs: Set(try KernelObjects.programs()),
+            links: Set(try KernelObjects.links()))
+    }
+}

@@ -103,6 +103,7 @@ let package = Package(
             plugins: ["CompileBPF"]),
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
+        .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),

@@ -4,8 +4,8 @@
 ///
 /// A *scope* is a set of policies; every workload has the scope of the policies that select it. An entry says what
 /// that scope has for a source and a port. To judge a connection, the entries (source, port), (source, 0),
-/// (any, port) and (any, 0) are looked up: any deny wins, most exact first; then any allow; then the default, which
-/// stands in the (any, 0) entry that every scope has. No such entry: denied (`policy_missing`).
+/// (any, port) and (any, 0) are looked up: any deny wins, most exact first; without an (any, 0) entry, which every
+/// scope has, the connection is denied (`policy_missing`); then any allow; then the default in the (any, 0) entry.
 public struct PolicyTable: Sendable, Equatable {
     /// What is asked.
     public struct Key: Hashable, Sendable {

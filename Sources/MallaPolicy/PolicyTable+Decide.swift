@@ -23,9 +23,9 @@ extension PolicyTable {
     ///
     /// The order is that of the kernel's programs, which judge the same entries:
     /// 1. the first deny of (source, port), (source, 0), (any, port), (any, 0);
-    /// 2. the first allow of the same four;
-    /// 3. the default in the (any, 0) entry;
-    /// 4. without such an entry: denied, `policy_missing`.
+    /// 2. without an (any, 0) entry, which every scope has: denied, `policy_missing`;
+    /// 3. the first allow of the same four;
+    /// 4. the default in the (any, 0) entry.
     ///
     /// At most four lookups, no allocation. Safe to call from any thread.
     @inlinable
@@ -41,11 +41,13 @@ extension PolicyTable {
         if let rule = third?.denyRule, rule != 0 { return PolicyDecision(reason: .policyDenied, rule: rule) }
         if let rule = last?.denyRule, rule != 0 { return PolicyDecision(reason: .policyDenied, rule: rule) }
 
-        if let rule = first?.allowRule, rule != 0 { return PolicyDecision(reason: .passed, rule: rule) }  // 2
+        guard let last else { return PolicyDecision(reason: .policyMissing) }  // 2
+
+        if let rule = first?.allowRule, rule != 0 { return PolicyDecision(reason: .passed, rule: rule) }  // 3
         if let rule = second?.allowRule, rule != 0 { return PolicyDecision(reason: .passed, rule: rule) }
         if let rule = third?.allowRule, rule != 0 { return PolicyDecision(reason: .passed, rule: rule) }
-        if let rule = last?.allowRule, rule != 0 { return PolicyDecision(reason: .passed, rule: rule) }
+        if last.allowRule != 0 { return PolicyDecision(reason: .passed, rule: last.allowRule) }
 
-        return PolicyDecision(reason: last?.defaultReason ?? .policyMissing)  // 3, 4
+        return PolicyDecision(reason: last.defaultReason)  // 4
     }
 }

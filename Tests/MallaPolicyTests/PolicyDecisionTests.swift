@@ -35,6 +35,8 @@ struct PolicyDecisionTests {
             PolicyDecision(reason: .passed)
         ),
         ("no default", [(20, 81, 0, 1)], .passed, PolicyDecision(reason: .policyMissing)),
+        ("an allow without a default", [(20, 80, 0, 1)], .passed, PolicyDecision(reason: .policyMissing)),
+        ("a deny without a default", [(20, 80, 1, 0)], .passed, PolicyDecision(reason: .policyDenied, rule: 1)),
         ("another scope", [], .passed, PolicyDecision(reason: .policyMissing)),
     ]
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import MallaModel
 
 /// Where the virtual addresses of services come from that name none: one IPv4 and one IPv6 range, and the service's
 /// number as the offset. Numbers are kept in the node's state, so addresses survive restarts.

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import MallaModel
+
+/// All documents together: what one of them cannot know by itself.
+struct MeshAssembly {
+    private let documents: [ResourceDocument]
+
+    init(_ documents: [ResourceDocument]) {
+        self.documents = documents
+    }
+
+    /// Reports duplicates, references to nothing, and what two resources cannot both have.
+    func check() {
+        checkNames()
+        checkMeshConfigs()
+        checkTrafficPolicies()
+        checkServiceAddresses()
+        checkWorkloads()
+    }
+
+    /// The mesh. Only to be asked for when no document has problems.
+    func loadedMesh() -> LoadedMesh {
+        var loaded = LoadedMesh(mesh: Mesh(), origins: [:])
+        for document in documents {
+            guard let resource = document.resource else { continue }
+            loaded.origins[resource.key] = ResourceOrigin(
+                file: document.report.file, line: document.position.line, column: document.position.column)
+            switch resource {
+            case .service(let it): loaded.mesh.services[it.name] = it
+            case .workload(let it): loaded.mesh.workloads[it.name] = it
+            case .trafficPolicy(let it): loaded.mesh.trafficPolicies[it.name] = it
+            case .meshConfig(let it, _): loaded.mesh.config = it
+            case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = it
+            }
+        }
+        return loaded
+    }
+
+    private func checkNames() {
+        var first: [ResourceKey: ResourceDocument] = [:]
+        for document in documents {
+            guard let key = document.key else { continue }
+            if let other = first[key] {
+                document.fail("\(key) is written at \(other.place) too", field: "metadata.name", hint: "Remove one")
+            } else {
+                first[key] = document
+            }
+        }
+    }
+
+    private func checkMeshConfigs() {
+        let configs = documents.filter { $0.key?.kind == .meshConfig }
+        for (document, other) in zip(configs.dropFirst(), configs) where document.key != other.key {
+            document.fail(
+                "another MeshConfig is at \(other.place)", field: "metadata.name",
+                hint: "A mesh has one; remove the other")
+        }
+    }
+
+    private func checkTrafficPolicies() {
+        let services = Set(documents.compactMap { $0.key?.kind == .service ? $0.key?.name : nil })
+        var first: [ObjectName: ResourceDocument] = [:]
+        for document in documents {
+            guard case .trafficPolicy(let policy) = document.resource else { continue }
+            let field = "spec.targetRef.name"
+            if !services.contains(policy.service) {
+                let others = services.filter { $0.namespace == policy.service.namespace }.map(\.name)
+                let near = Spelling.nearest(to: policy.service.name, among: others)
+                document.fail(
+                    "there is no Service \(policy.service)", field: field, at: "target",
+                    hint: near.map { "Did you mean \($0)?" } ?? "Write the Service, or remove the policy")
+            } else if let other = first[policy.service] {
+                document.fail(
+                    "the TrafficPolicy at \(other.place) is for Service \(policy.service) too", field: field,
+                    at: "target", hint: "Join them")
+            } else {
+                first[policy.service] = document
+            }
+        }
+    }
+
+    private func checkServiceAddresses() {
+        var first: [Address: ResourceDocument] = [:]
+        for document in documents {
+            guard case .service(let service) = document.resource else { continue }
+            for address in service.clusterIPs {
+                if let other = first[address] {
+                    document.fail(
+                        "\(other.title) at \(other.place) has the address \(address) too", field: "spec.clusterIP",
+                        at: "address \(address)", hint: "Give each service an address of its own")
+                } else {
+                    first[address] = document
+                }
+            }
+        }
+    }
+
+    private func checkWorkloads() {
+        var claims = WorkloadClaims()
+        var owners: [ObjectName: ResourceDocument] = [:]
+        for document in documents {
+            // A second document of the same name has been reported and claims nothing of its own.
+            guard case .workload(let workload) = document.resource, owners[workload.name] == nil else { continue }
+            owners[workload.name] = document
+            for clash in claims.add(workload) {
+                guard let other = owners[clash.other] else { continue }
+                document.fail(
+                    "\(clash.what), as has \(other.title) at \(other.place)", field: clash.field, at: clash.place,
+                    hint: clash.hint)
+            }
+        }
+    }
+}
+
+extension ResourceDocument {
+    /// `file:line:column`.
+    fileprivate var place: String { "\(report.file):\(position.line):\(position.column)" }
+    /// `Service backend.default`.
+    fileprivate var title: String { "\(report.kind) \(report.name)" }
+
+    /// Reports a problem with a field, at the place that was remembered for it, or else at the document's start.
+    fileprivate func fail(_ message: String, field: String, at place: String = "", hint: String = "") {
+        report.add(.init(message: message, hint: hint), field: field, at: report.places[place] ?? position)
+    }
+}

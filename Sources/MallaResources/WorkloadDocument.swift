@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import MallaModel
+
+extension Workload {
+    /// The highest weight.
+    static let maximumWeight = 1_000_000
+    /// The most ports and the most addresses that one workload may have.
+    static let maximumPlaces = 64
+
+    /// Reads `spec` of a `malla.dev/v1/Workload`; `nil` after problems.
+    init?(_ spec: Fields, _ metadata: Metadata) {
+        spec.refuse(
+            ["checks", "locality", "node"], "the field is known, but this version does nothing with it",
+            hint: "Remove it")
+        var account: String? = "default"
+        if let value = spec.optional("serviceAccount") { account = value.text(Syntax.serviceAccount) }
+        let match = spec.required("match", hint: "Say how its processes are found: `match: {systemdUnit: …}`")
+            .flatMap(Self.match)
+        var ports: [Port]? = []
+        if let value = spec.optional("ports") { ports = Self.ports(value) }
+        var addresses: [Address]? = [.loopback4]
+        if let value = spec.optional("addresses") { addresses = Self.addresses(value) }
+        var weight: Int? = 1
+        if let value = spec.optional("weight") { weight = value.integer(0...Self.maximumWeight) }
+        guard let account, let match, let ports, let addresses, let weight else { return nil }
+        self.init(
+            name: metadata.name, labels: metadata.labels, serviceAccount: account, match: match, ports: ports,
+            addresses: addresses, weight: UInt32(truncatingIfNeeded: weight))
+    }
+
+    private static func match(_ value: Value) -> Match? {
+        guard let fields = value.fields() else { return nil }
+        value.report.remember("match", at: value.position)
+        fields.refuse(
+            ["networkNamespace", "container"], "the field is known, but this version finds workloads by cgroup only",
+            hint: "Use cgroup or systemdUnit")
+        let cgroup = fields.optional("cgroup")
+        let unit = fields.optional("systemdUnit")
+        fields.finish()
+        switch (cgroup, unit) {
+        case (let value?, nil):
+            guard let text = value.text() else { return nil }
+            let (path, flaw) = Syntax.cgroup(text)
+            if let flaw { value.fail(flaw.message, hint: flaw.hint) }
+            return path.map(Match.cgroup)
+        case (nil, let value?):
+            return value.text(Syntax.systemdUnit).map(Match.systemdUnit)
+        case (_?, _?):
+            value.fail("cgroup and systemdUnit exclude each other", hint: "Keep one of them")
+            return nil
+        case (nil, nil):
+            // Another form was given and has been reported.
+            if !value.report.failed { value.fail("says nothing", hint: "Write cgroup or systemdUnit") }
+            return nil
+        }
+    }
+
+    private static func ports(_ value: Value) -> [Port]? {
+        guard let entries = value.list(), isShort(entries, value) else { return nil }
+        var ports: [Port] = []
+        for entry in entries {
+            guard let fields = entry.fields() else { continue }
+            let port = fields.required("port")
+            let number = port?.port()
+            var name: String? = ""
+            if let value = fields.optional("name") { name = value.text(Syntax.portName) }
+            fields.finish()
+            guard let number, let name, let port else { continue }
+            if let first = ports.firstIndex(where: { $0.port == number }) {
+                port.fail("\(value.field)[\(first)] is port \(number) too", hint: "Write each port once")
+            } else if !name.isEmpty, let first = ports.firstIndex(where: { $0.name == name }) {
+                fields.optional("name")?.fail(
+                    "\(value.field)[\(first)] has the name \"\(name)\" too", hint: "Name each port once")
+            } else {
+                value.report.remember("port \(number)", at: port.position)
+                ports.append(Port(name: name, port: number))
+            }
+        }
+        return ports.count == entries.count ? ports : nil
+    }
+
+    private static func addresses(_ value: Value) -> [Address]? {
+        guard let entries = value.list(atLeast: 1), isShort(entries, value) else { return nil }
+        var addresses: [Address] = []
+        for entry in entries {
+            guard let text = entry.text() else { continue }
+            guard let address = Address(text) else {
+                entry.fail(
+                    "\"\(text.excerpt)\" is no IP address", hint: "Write for example 127.0.0.1 or ::1, without a port")
+                continue
+            }
+            if let flaw = Syntax.workloadAddress(address) {
+                entry.fail(flaw.message, hint: flaw.hint)
+            } else if addresses.contains(address) {
+                entry.fail("\(address) is in the list twice", hint: "Remove one")
+            } else {
+                addresses.append(address)
+            }
+        }
+        return addresses.count == entries.count ? addresses : nil
+    }
+
+    private static func isShort(_ entries: [Value], _ value: Value) -> Bool {
+        if entries.count > maximumPlaces {
+            value.fail("the list has \(entries.count) entries", hint: "At most \(maximumPlaces) are allowed")
+            return false
+        }
+        return true
+    }
+}

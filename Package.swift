@@ -109,7 +109,8 @@ let package = Package(
         .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
 
         .testTarget(name: "PackageTests"),
-        .testTarget(name: "CLITests", dependencies: ["MallaAPI", "malla"], exclude: ["Golden"]),
+        .executableTarget(name: "reference", dependencies: ["MallaModel"], path: "Tools/reference"),
+        .testTarget(name: "CLITests", dependencies: ["MallaAPI", "malla", "reference"], exclude: ["Golden"]),
 
         // MARK: Tests of whole nodes
 

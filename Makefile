@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: help build test bench demo lint fmt install clean
+.PHONY: help build test bench demo lint fmt reference man install clean
 
 PREFIX ?= /usr/local
 
@@ -25,6 +25,12 @@ lint: ## check form: Swift format, shell scripts, licence lines, the systemd uni
 
 fmt: ## format the Swift files in place
 	@scripts/lint --fix
+
+reference: ## write the generated pages of docs/reference anew
+	@scripts/reference $(ARGS)
+
+man: ## write man pages into .build/man; make install takes them along
+	@scripts/man debug
 
 install: build ## install programs and the systemd unit under PREFIX (/usr/local)
 	@DESTDIR="$(DESTDIR)" scripts/install "$(PREFIX)"

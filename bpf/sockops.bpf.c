@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "record.h"
 #include "transfer.h"
+#include <linux/errno.h>
 
 static __always_inline bool tells_all(void)
 {
@@ -107,46 +108,69 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 		COUNT(counter, opened, 1);
 }
 
-/* The connection is over, or never came to be. */
-static __always_inline void on_closed(struct bpf_sock_ops *ctx, struct malla_connection *record, __u32 last)
+/* Why a connect failed, from the errno that its application will get. */
+static __always_inline __u16 failure_reason(const struct tcp_sock *tcp)
+{
+	switch (((const struct sock *)tcp)->sk_err) {
+	case 0: /* the application gave up */
+		return MALLA_REASON_PASSED;
+	case ETIMEDOUT:
+		return MALLA_REASON_CONNECT_TIMEOUT;
+	case ECONNREFUSED:
+		return MALLA_REASON_CONNECT_REFUSED;
+	default:
+		return MALLA_REASON_CONNECT_UNREACHABLE;
+	}
+}
+
+/* The connection never came to be. */
+static __always_inline void on_failed(const struct tcp_sock *tcp, struct malla_connection *record)
+{
+	struct malla_counter *counter;
+
+	record->reason = failure_reason(tcp);
+	counter = counter_of(record);
+	if (counter)
+		COUNT(counter, failed, 1);
+	event_failed(record, bpf_ktime_get_ns() - record->opened);
+}
+
+/* The connection is over. */
+static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp_sock *tcp,
+				      struct malla_connection *record, __u32 last)
 {
 	struct malla_counter *counter = counter_of(record);
-	struct bpf_sock *sk = ctx->sk;
-	struct tcp_sock *tcp;
-	__u64 now = bpf_ktime_get_ns();
 
-	if (!sk)
-		return; /* a record without its socket: only the verifier thinks so */
-	if (!(record->flags & MALLA_CONNECTION_COUNTED)) {
-		if (counter)
-			COUNT(counter, failed, 1);
-		event_of(record, MALLA_EVENT_FAILED, now - record->opened);
-		return;
-	}
-	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		transfer_finish(tcp, record, counter, last);
+	transfer_finish(tcp, record, counter, last);
 	if (counter) {
 		COUNT(counter, closed, 1);
 		COUNT(counter, retransmits, ctx->total_retrans);
 	}
 	if (record->direction == MALLA_OUTBOUND && tells_all())
-		event_of(record, MALLA_EVENT_CLOSED, now - record->established);
+		event_of(record, MALLA_EVENT_CLOSED, bpf_ktime_get_ns() - record->established);
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *ctx)
 {
 	__u32 last = ctx->args[0], next = ctx->args[1];
-	struct malla_connection *record = record_of(ctx->sk);
+	struct bpf_sock *sk = ctx->sk;
+	struct malla_connection *record = record_of(sk);
+	struct tcp_sock *tcp;
 
-	if (!record || record->state == BPF_TCP_CLOSE)
+	if (!sk || !record || record->state == BPF_TCP_CLOSE)
 		return;
 	record->state = next; /* before the last count: a live reader then leaves it alone */
 	if (next != BPF_TCP_CLOSE)
 		return;
 	if (is_handed_off(record))
 		handoff_withdraw(ctx);
-	on_closed(ctx, record, last);
+	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return;
+	if (record->flags & MALLA_CONNECTION_COUNTED)
+		on_closed(ctx, tcp, record, last);
+	else
+		on_failed(tcp, record);
 }
 
 SEC("sockops")

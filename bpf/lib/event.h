@@ -114,3 +114,18 @@ static __always_inline void event_of(const struct malla_connection *record, __u3
 	event->duration = duration;
 	bpf_ringbuf_submit(event, 0);
 }
+
+/* The same for a connect that failed, rate-limited: a client may try again at once, for ever. */
+static __always_inline void event_failed(const struct malla_connection *record, __u64 duration)
+{
+	struct malla_limit_key key = {
+		.source_workload = record->source_workload,
+		.target_workload = record->target_workload,
+		.service = record->service,
+		.port = record->original_port,
+		.reason = record->reason,
+	};
+
+	if (event_admitted(&key))
+		event_of(record, MALLA_EVENT_FAILED, duration);
+}

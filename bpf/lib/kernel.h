@@ -27,6 +27,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	int sk_err; /* positive errno that the application will get */
 };
 
 struct inet_sock {

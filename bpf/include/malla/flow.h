@@ -32,7 +32,7 @@ struct malla_connection {
 	__u32 service;	   /* 0: no virtual service */
 	__u32 rule;	   /* that allowed it; 0: a default */
 	__u32 generation;  /* that decided */
-	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN */
+	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN; CONNECT_… once it failed */
 	__u16 state;	   /* last TCP state seen (BPF_TCP_*) */
 	__u64 cgroup;	   /* of the connecting process */
 	__u64 netns;	   /* cookie of its network namespace */

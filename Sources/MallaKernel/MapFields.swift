@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import CMallaABI
+import MallaModel
+
+/// The fields of the maps' keys and values as text. The names are those of bpf/include/malla.
+struct MapFields {
+    /// Names for numbers.
+    let names: NumberNames
+
+    func config(_ it: malla_config) -> [String: String] {
+        [
+            "abi": "\(it.abi)", "proxy_port": "\(it.proxy_port)", "dns_port": "\(it.dns_port)",
+            "proxy_cgroup": "\(it.proxy_cgroup)",
+            "flags": flags(
+                it.flags,
+                [(MALLA_CONFIG_EVENTS_ALL.rawValue, "events_all"), (MALLA_CONFIG_DNS_MARKED.rawValue, "dns_marked")]),
+        ]
+    }
+
+    func workload(_ it: malla_workload) -> [String: String] {
+        [
+            "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
+            "flags": flags(it.flags, [(MALLA_WORKLOAD_EXEMPT.rawValue, "exempt")]),
+        ]
+    }
+
+    func key(_ it: malla_service_key) -> [String: String] {
+        [
+            "generation": "\(it.generation)", "address": "\(Address(it.addr))", "port": port(it.port),
+            "protocol": transport(it.protocol),
+        ]
+    }
+
+    func service(_ it: malla_service) -> [String: String] {
+        [
+            "service": names.shown(service: it.service), "table": "\(it.table)", "slots": "\(it.slots)",
+            "scope": "\(it.scope)",
+            "flags": flags(
+                it.flags,
+                [
+                    (MALLA_SERVICE_PROXY.rawValue, "proxy"), (MALLA_SERVICE_FAIL_OPEN.rawValue, "fail_open"),
+                    (MALLA_SERVICE_NO_PORT.rawValue, "no_port"),
+                ]),
+        ]
+    }
+
+    func key(_ it: malla_slot_key) -> [String: String] {
+        ["generation": "\(it.generation)", "table": "\(it.table)", "index": "\(it.index)"]
+    }
+
+    func slot(_ it: malla_slot) -> [String: String] {
+        ["endpoint": "\(it.endpoint)", "alias": "\(it.alias)", "threshold": "\(it.threshold)"]
+    }
+
+    func key(_ it: malla_endpoint_key) -> [String: String] {
+        var fields = ["generation": "\(it.generation)"]
+        if it.endpoint == MALLA_ENDPOINT_BY_ADDRESS {
+            fields["address"] = "\(Address(it.addr))"
+            fields["port"] = port(it.port)
+            fields["protocol"] = transport(it.protocol)
+        } else {
+            fields["number"] = "\(it.endpoint)"
+        }
+        return fields
+    }
+
+    func endpoint(_ it: malla_endpoint) -> [String: String] {
+        [
+            "endpoint": "\(it.endpoint)", "at": "\(SocketAddress(Address(it.addr), it.port))",
+            "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
+            "scope": "\(it.scope)",
+            "flags": flags(UInt32(it.flags), [(MALLA_ENDPOINT_AMBIGUOUS.rawValue, "ambiguous")]),
+        ]
+    }
+
+    func key(_ it: malla_policy_key) -> [String: String] {
+        [
+            "generation": "\(it.generation)", "scope": "\(it.scope)", "source": names.shown(identity: it.source),
+            "port": port(it.port),
+        ]
+    }
+
+    func policy(_ it: malla_policy) -> [String: String] {
+        [
+            "deny_rule": names.shown(rule: it.deny_rule), "allow_rule": names.shown(rule: it.allow_rule),
+            "default_rule": names.shown(rule: it.default_rule),
+            "default_reason": Reason(rawValue: it.default_reason).name,
+        ]
+    }
+
+    func key(_ it: malla_tuple) -> [String: String] {
+        [
+            "source": "\(SocketAddress(Address(it.source), it.source_port))",
+            "destination": "\(SocketAddress(Address(it.destination), it.destination_port))", "netns": "\(it.netns)",
+        ]
+    }
+
+    func connection(_ it: malla_connection) -> [String: String] {
+        [
+            "original": "\(SocketAddress(Address(it.original), it.original_port))", "path": path(it.path),
+            "source_workload": names.shown(workload: it.source_workload), "service": names.shown(service: it.service),
+            "rule": names.shown(rule: it.rule), "cookie": "\(it.cookie)", "made_in": "\(it.generation)",
+        ]
+    }
+
+    func key(_ it: malla_counter_key) -> [String: String] {
+        [
+            "source": names.shown(identity: it.source), "source_workload": names.shown(workload: it.source_workload),
+            "target": names.shown(identity: it.target), "target_workload": names.shown(workload: it.target_workload),
+            "service": names.shown(service: it.service), "reason": Reason(rawValue: it.reason).name,
+            "path": path(it.path), "direction": it.direction == 0 ? "outbound" : "inbound",
+        ]
+    }
+
+    func counter(_ it: CounterRecord) -> [String: String] {
+        [
+            "opened": "\(it.opened)", "closed": "\(it.closed)", "failed": "\(it.failed)", "denied": "\(it.denied)",
+            "sent": "\(it.sent)", "received": "\(it.received)", "retransmits": "\(it.retransmits)",
+            "connect_ns": "\(it.connectNanoseconds)",
+        ]
+    }
+
+    func stat(_ number: UInt32) -> String {
+        switch malla_stat(rawValue: number) {
+        case MALLA_STAT_EVENTS_LOST: "events_lost"
+        case MALLA_STAT_EVENTS_LIMITED: "events_limited"
+        case MALLA_STAT_COUNTERS_OVERFLOW: "counters_overflow"
+        case MALLA_STAT_HANDOFF_MISSED: "handoff_missed"
+        case MALLA_STAT_STORAGE_FAILED: "storage_failed"
+        case MALLA_STAT_DECISIONS: "decisions"
+        default: "\(number)"
+        }
+    }
+
+    private func port(_ port: UInt16) -> String { port == 0 ? "any" : "\(port)" }
+
+    private func path(_ path: UInt8) -> String { Path(rawValue: path)?.name ?? "\(path)" }
+
+    private func transport(_ number: UInt8) -> String {
+        switch TransportProtocol(rawValue: number) {
+        case .tcp: "tcp"
+        case .udp: "udp"
+        case nil: "\(number)"
+        }
+    }
+
+    private func flags(_ bits: UInt32, _ known: [(bit: UInt32, name: String)]) -> String {
+        var rest = bits
+        var words: [String] = []
+        for flag in known where rest & flag.bit != 0 {
+            words.append(flag.name)
+            rest &= ~flag.bit
+        }
+        if rest != 0 { words.append("0x" + String(rest, radix: 16)) }
+        return words.isEmpty ? "none" : words.joined(separator: ",")
+    }
+}

@@ -60,6 +60,15 @@ let package = Package(
             name: "MallaSources",
             dependencies: ["MallaModel", "MallaResources", "CLinux"]),
         .target(
+            name: "MallaDNS",
+            dependencies: [
+                "MallaModel",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .target(
             name: "MallaAdmin",
             dependencies: [
                 "MallaAPI", "MallaModel", "MallaTelemetry",
@@ -74,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "mallad",
             dependencies: [
-                "MallaAPI", "MallaAdmin", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy", "MallaResources",
+                "MallaAPI", "MallaAdmin", "MallaDNS", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy", "MallaResources",
                 "MallaSources", "MallaTelemetry", "BPFKit", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -118,6 +127,14 @@ let package = Package(
         .testTarget(
             name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
         .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
+        .testTarget(
+            name: "MallaDNSTests",
+            dependencies: [
+                "MallaDNS", "MallaModel",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         .testTarget(name: "MallaSourcesTests", dependencies: ["MallaSources", "MallaModel"]),
         .testTarget(
             name: "MallaAdminTests",

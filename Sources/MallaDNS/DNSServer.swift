@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Logging
+import MallaModel
+public import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+
+/// The resolver of enrolled workloads: UDP and TCP on both loopback addresses.
+///
+/// The kernel side sends it what workloads ask any server; whatever is not the mesh's goes on to the system's
+/// resolvers. A machine without IPv6 is served by IPv4 alone.
+public final class DNSServer: ServiceLifecycle.Service {
+    private let port: UInt16
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let responder: DNSResponder
+    private let onListening: @Sendable (UInt16) async -> Void
+
+    /// A server on `port` (0: any free one). `timeout` is for one attempt at one of the system's resolvers.
+    /// `onListening` gets the port once it answers.
+    public init(
+        port: UInt16, resolvers: SystemResolvers = SystemResolvers(), timeout: TimeAmount = .seconds(2),
+        group: any EventLoopGroup, logger: Logger, onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
+    ) {
+        self.port = port
+        self.group = group
+        self.logger = logger
+        self.onListening = onListening
+        responder = DNSResponder(forwarder: Forwarder(resolvers: resolvers, group: group, timeout: timeout))
+    }
+
+    /// Answers from these names from now on.
+    public func use(_ names: MeshNames) { responder.use(names) }
+
+    /// What was counted since the start.
+    public var counts: DNSCounts { responder.counts }
+
+    /// Serves until the service group shuts down or the task is cancelled. Throws when IPv4 loopback cannot be bound.
+    public func run() async throws {
+        let (first, bound) = try await listen("127.0.0.1", port: port)
+        let listeners = [first] + (await listenOnIPv6(port: bound))
+        await onListening(bound)
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { tasks in
+                for listener in listeners {
+                    tasks.addTask { await self.serve(listener.datagrams) }
+                    tasks.addTask { await self.serve(listener.streams) }
+                }
+            }
+        }
+    }
+
+    // MARK: Listening
+
+    private typealias Datagrams = NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>
+    private typealias Stream = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    private typealias Streams = NIOAsyncChannel<Stream, Never>
+
+    private struct Listener: Sendable {
+        var datagrams: Datagrams
+        var streams: Streams
+    }
+
+    private func listenOnIPv6(port: UInt16) async -> [Listener] {
+        do {
+            return [try await listen("::1", port: port).0]
+        } catch {
+            logger.warning("DNS is served by IPv4 only", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func listen(_ host: String, port: UInt16) async throws -> (Listener, UInt16) {
+        let streams = try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: host, port: Int(port)) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: .seconds(10)))
+                    try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
+                    return try Stream(wrappingChannelSynchronously: channel)
+                }
+            }
+        let bound = UInt16(clamping: streams.channel.localAddress?.port ?? Int(port))
+        do {
+            let datagrams = try await DatagramBootstrap(group: group)
+                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSQuery.longest + 1))
+                .bind(host: host, port: Int(bound)) { channel in
+                    channel.eventLoop.makeCompletedFuture { try Datagrams(wrappingChannelSynchronously: channel) }
+                }
+            return (Listener(datagrams: datagrams, streams: streams), bound)
+        } catch {
+            try? await streams.channel.close()
+            throw error
+        }
+    }
+
+    // MARK: Serving
+
+    private func serve(_ datagrams: Datagrams) async {
+        do {
+            try await datagrams.executeThenClose { inbound, outbound in
+                try await withThrowingDiscardingTaskGroup { tasks in
+                    for try await question in inbound {
+                        tasks.addTask {
+                            let bytes = Array(question.data.readableBytesView)
+                            guard let reply = await self.responder.reply(to: bytes, isDatagram: true) else { return }
+                            // A reply that cannot be sent is lost, as datagrams are; the asker asks again.
+                            try? await outbound.write(
+                                AddressedEnvelope(remoteAddress: question.remoteAddress, data: ByteBuffer(bytes: reply))
+                            )
+                        }
+                    }
+                }
+            }
+        } catch {
+            ended("UDP", error)
+        }
+    }
+
+    /// Connections at a time on one listener; more wait in the kernel's queue.
+    private static let mostStreams = 64
+
+    private func serve(_ streams: Streams) async {
+        do {
+            try await streams.executeThenClose { inbound in
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    var open = 0
+                    for try await stream in inbound {
+                        if open >= Self.mostStreams {
+                            _ = try await tasks.next()
+                            open -= 1
+                        }
+                        open += 1
+                        tasks.addTask { await self.converse(stream) }
+                    }
+                }
+            }
+        } catch {
+            ended("TCP", error)
+        }
+    }
+
+    /// One question after the other; a peer that breaks the framing is hung up on.
+    private func converse(_ stream: Stream) async {
+        try? await stream.executeThenClose { inbound, outbound in
+            var framing = DNSFraming(longest: DNSQuery.longest)
+            for try await buffer in inbound {
+                framing.append(buffer.readableBytesView)
+                while let question = try framing.next() {
+                    guard let reply = await responder.reply(to: question, isDatagram: false) else { return }
+                    try await outbound.write(DNSFraming.framed(reply))
+                }
+            }
+        }
+    }
+
+    private func ended(_ transport: String, _ error: any Error) {
+        guard !(error is CancellationError) else { return }
+        logger.error("DNS stopped answering", metadata: ["transport": "\(transport)", "error": "\(error)"])
+    }
+}
+
+/// Hangs up on a peer that says nothing.
+private final class CloseWhenIdle: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent {
+            context.close(promise: nil)
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+}

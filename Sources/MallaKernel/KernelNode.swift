@@ -165,6 +165,14 @@ public final class KernelNode: Sendable {
         }
     }
 
+    /// Says which sockets are the resolver's: from then on DNS goes to these only, and is left alone while they are
+    /// away, whoever takes their port.
+    ///
+    /// - Parameter sockets: its UDP sockets and TCP listeners, on the port of the settings. They may be closed later.
+    public func markResolver(sockets: [CInt]) throws {
+        try state.withLock { _ in try NodeSettings(maps).markResolver(sockets) }
+    }
+
     /// Changes ports, events and the node's own addresses. Connections see the change at once.
     ///
     /// - Throws: ``KernelError`` when the change names another cgroup or pin folder: that takes a new start.

@@ -15,6 +15,8 @@ struct NodeSettings {
         var config = malla_config()
         config.abi = UInt32(MALLA_ABI)
         config.flags = settings.allEvents ? MALLA_CONFIG_EVENTS_ALL.rawValue : 0
+        // Once set it stays, over restarts too: while the resolver is away nobody else is believed to be it.
+        config.flags |= (try maps.config.lookup(0)?.flags ?? 0) & MALLA_CONFIG_DNS_MARKED.rawValue
         config.proxy_port = settings.proxyPort
         config.dns_port = settings.dnsPort
         config.proxy_cgroup = proxyCgroup
@@ -24,6 +26,16 @@ struct NodeSettings {
         if try maps.counters.lookup(malla_counter_key()) == nil {
             try maps.counters.update(malla_counter_key(), all: malla_counter())
         }
+    }
+
+    /// Marks the resolver's sockets, so that no other process on its port is believed.
+    func markResolver(_ sockets: [CInt]) throws {
+        var mark = malla_connection()
+        mark.flags = UInt8(MALLA_CONNECTION_LISTENER.rawValue)
+        for socket in sockets { try maps.connections.update(socket: socket, mark) }
+        guard var config = try maps.config.lookup(0) else { return }
+        config.flags |= MALLA_CONFIG_DNS_MARKED.rawValue
+        try maps.config.update(0, config)
     }
 
     private func write(_ addresses: Set<Address>) throws {

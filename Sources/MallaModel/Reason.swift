@@ -95,14 +95,17 @@ public enum Path: UInt8, Sendable, CaseIterable {
     case proxy = 2
     /// Refused.
     case deny = 3
+    /// A question to a name server, answered by the node's resolver.
+    case dns = 4
 
-    /// The stable name: `pass`, `direct`, `proxy`, `deny`.
+    /// The stable name: `pass`, `direct`, `proxy`, `deny`, `dns`.
     public var name: String {
         switch self {
         case .pass: "pass"
         case .direct: "direct"
         case .proxy: "proxy"
         case .deny: "deny"
+        case .dns: "dns"
         }
     }
 }

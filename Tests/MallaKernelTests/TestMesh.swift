@@ -77,4 +77,13 @@ struct KernelInventory: Equatable {
             maps: Set(try KernelObjects.maps()), programs: Set(try KernelObjects.programs()),
             links: Set(try KernelObjects.links()))
     }
+
+    func contains(_ other: KernelInventory) -> Bool {
+        maps.isSuperset(of: other.maps) && programs.isSuperset(of: other.programs) && links.isSuperset(of: other.links)
+    }
+
+    func isDisjoint(with other: KernelInventory) -> Bool {
+        maps.isDisjoint(with: other.maps) && programs.isDisjoint(with: other.programs)
+            && links.isDisjoint(with: other.links)
+    }
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import MallaKernel
+import MallaModel
+import Testing
+
+@Suite("Real connections", .serialized, .timeLimit(.minutes(2)))
+struct TrafficTests {
+    @Test("a workload reaches a service; counters are exact while the connection lives and after")
+    func counters() async throws {
+        let mesh = try TestMesh("counters")
+        let node = try KernelNode(mesh.settings)
+        let client = try mesh.makeCgroup("w1")
+        let server = try EchoListener()
+        try node.apply(.small(generation: 1, endpointPort: server.port, rule: 9, client: client))
+        // 3 MB there and back, then wait to be killed by the end of stdin's time: the connection stays open.
+        let child = try mesh.startPython(
+            in: "w1",
+            """
+            import socket, time
+            s = socket.create_connection(("240.240.0.1", 80), 5)
+            assert s.getpeername() == ("240.240.0.1", 80), s.getpeername()
+            sent = got = 0
+            s.settimeout(10)
+            while got < 3_000_000:
+                if sent < 3_000_000: sent += s.send(b"x" * min(50_000, 3_000_000 - sent))
+                while got < sent: got += len(s.recv(1 << 20))
+            time.sleep(1.5)
+            s.close()
+            """)
+        let live = try await eventually("a live connection with all its bytes") {
+            try node.reader.connections().first {
+                $0.direction == .outbound && $0.sourceWorkload == 7 && $0.sent == 3_000_000 && $0.received == 3_000_000
+            }
+        }
+        #expect(live.path == .direct)
+        #expect(live.original == SocketAddress(Address(ipv4: 0xf0f0_0001), 80))
+        #expect(live.remote == SocketAddress(Address(ipv4: 0x7f00_0001), server.port))
+        #expect((live.source, live.target, live.service, live.rule, live.generation) == (17, 18, 3, 9, 1))
+        #expect(live.stateName == "established")
+        let during = try #require(try outbound(node))
+        #expect((during.opened, during.closed, during.sent, during.received) == (1, 0, 3_000_000, 3_000_000))
+        #expect(TestMesh.wait(child) == 0)
+
+        let after = try await eventually("the connection's end") {
+            try outbound(node).flatMap { $0.closed == 1 ? $0 : nil }
+        }
+        #expect(
+            (after.opened, after.sent, after.received, after.failed, after.denied) == (1, 3_000_000, 3_000_000, 0, 0))
+        #expect(after.connectNanoseconds > 0)
+        #expect(try node.reader.statistics().decisions >= 1)
+    }
+
+    @Test("a refusal is an errno for the application, an event with its rule, and a count")
+    func denied() async throws {
+        let mesh = try TestMesh("denied")
+        let node = try KernelNode(mesh.settings)
+        let client = try mesh.makeCgroup("w1")
+        try node.apply(.small(generation: 1, endpointPort: 1, rule: 13, denied: true, client: client))
+        var events = try node.reader.events().makeAsyncIterator()
+        let code = try mesh.python(
+            in: "w1",
+            """
+            import socket, sys
+            s = socket.socket()
+            sys.exit(s.connect_ex(("240.240.0.1", 80)))
+            """)
+        #expect(code == EPERM)
+        let event = try #require(try await events.next())
+        #expect(event.kind == .refused)
+        #expect(event.reason == .policyDenied)
+        #expect(event.rule == 13)
+        #expect((event.source, event.sourceWorkload, event.service) == (17, 7, 3))
+        #expect(event.original == SocketAddress(Address(ipv4: 0xf0f0_0001), 80))
+        #expect(event.command == "python3")
+        #expect(event.pid > 0)
+        #expect(try node.reader.counters().contains { $0.reason == .policyDenied && $0.denied == 1 })
+    }
+
+    @Test("while generations switch, every connection is decided by one of them")
+    func switching() async throws {
+        let mesh = try TestMesh("switching")
+        var settings = mesh.settings
+        settings.allEvents = true
+        let node = try KernelNode(settings)
+        let client = try mesh.makeCgroup("w1")
+        let servers = [try EchoListener(), try EchoListener()]
+        // Even generations: the first server by rule 100. Odd: the second by rule 101.
+        func snapshot(_ generation: UInt32) -> Snapshot {
+            .small(
+                generation: generation, endpointPort: servers[Int(generation % 2)].port, rule: 100 + generation % 2,
+                client: client)
+        }
+        try node.apply(snapshot(2))
+        let child = try mesh.startPython(
+            in: "w1",
+            """
+            import socket, sys, time
+            end = time.monotonic() + 3
+            count = 0
+            while time.monotonic() < end:
+                with socket.create_connection(("240.240.0.1", 80), 5) as s:
+                    s.sendall(b"ping")
+                    assert s.recv(4) == b"ping"
+                count += 1
+            sys.exit(0 if count > 100 else 1)
+            """)
+        let ports = servers.map(\.port)
+        let reader = node.reader
+        let consumer = Task {
+            var seen: [UInt16: Set<UInt32>] = [:]
+            for try await event in try reader.events() where event.kind == .opened {
+                seen[event.destination.port, default: []].insert(event.rule)
+            }
+            return seen
+        }
+        var generation: UInt32 = 3
+        var status: Int32 = 0
+        while waitpid(child, &status, WNOHANG) == 0 {
+            try node.apply(snapshot(generation))
+            generation += 1
+        }
+        #expect(status == 0, "a connect failed: the program sees no snapshot, or half of one")
+        #expect(generation > 20)
+        try await Task.sleep(for: .milliseconds(100))
+        consumer.cancel()
+        let seen = try await consumer.value
+        #expect(seen == [ports[0]: [100], ports[1]: [101]])
+    }
+
+    private func outbound(_ node: KernelNode) throws -> CounterRecord? {
+        try node.reader.counters().first { $0.direction == .outbound && $0.sourceWorkload == 7 }
+    }
+
+    /// Asks until there is an answer, for at most ten seconds.
+    private func eventually<Answer>(_ what: String, _ ask: () throws -> Answer?) async throws -> Answer {
+        for _ in 0..<200 {
+            if let answer = try ask() { return answer }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Never10Seconds(what: what)
+    }
+
+    private struct Never10Seconds: Error { let what: String }
+}

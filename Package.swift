@@ -114,6 +114,8 @@ let package = Package(
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
+        .testTarget(
+            name: "KernelTests", dependencies: ["BPFKit", "BPFObjects", "CMallaABI", "MallaModel", "MallaPolicy"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
 

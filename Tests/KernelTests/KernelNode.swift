@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import BPFObjects
+import CMallaABI
+import MallaModel
+import Testing
+
+/// The programs in the kernel over maps of one test's own: nothing is pinned, and all of it goes with the value.
+final class KernelNode {
+    /// The loaded programs, by name.
+    private(set) var programs: [String: LoadedProgram] = [:]
+    private var maps: [String: SharedMap] = [:]
+
+    let config: BPFMap<UInt32, malla_config>
+    let generation: BPFMap<UInt32, UInt32>
+    let workloads: BPFMap<UInt64, malla_workload>
+    let local: BPFMap<malla_addr, UInt32>
+    let services: BPFMap<malla_service_key, malla_service>
+    let slots: BPFMap<malla_slot_key, malla_slot>
+    let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
+    let policies: BPFMap<malla_policy_key, malla_policy>
+    let counters: PerCPUMap<malla_counter_key, malla_counter>
+    let connections: SocketStorage<malla_connection>
+
+    /// Loads `objects`, each over the same maps. The large preallocated ones are cut to `handoffs` entries.
+    init(objects: [String], handoffs: UInt32 = 64) throws {
+        for name in objects {
+            let code = try #require(ObjectCode.named(name), "there is no object \(name)")
+            let object = try OpenObject(name: name, code: code.bytes)
+            try object.setMaxEntries(of: "malla_handoffs", to: handoffs)
+            let names = object.maps
+            for map in names {
+                if let shared = maps[map] { try object.reuse(map, shared.descriptor) }
+            }
+            let loaded = try object.load()
+            for map in names where maps[map] == nil { maps[map] = SharedMap(try loaded.descriptor(ofMap: map)) }
+            for program in loaded.programs { programs[program] = LoadedProgram(try loaded.program(program)) }
+        }
+        config = try Self.open("malla_config", maps)
+        generation = try Self.open("malla_generation", maps)
+        workloads = try Self.open("malla_workloads", maps)
+        local = try Self.open("malla_local", maps)
+        services = try Self.open("malla_services", maps)
+        slots = try Self.open("malla_slots", maps)
+        endpoints = try Self.open("malla_endpoints", maps)
+        policies = try Self.open("malla_policies", maps)
+        counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
+        connections = try SocketStorage(Self.descriptor("malla_connections", maps), name: "malla_connections")
+    }
+
+    /// Runs the decision; what it answers, with the input filled in.
+    func explain(_ question: malla_explanation) throws -> malla_explanation {
+        var answer = question
+        let program = try #require(programs["malla_explain"])
+        let result = try program.program.run(&answer)
+        try #require(result == 0, "there are no settings to decide by")
+        return answer
+    }
+
+    private static func open<Key, Value>(_ name: String, _ maps: [String: SharedMap]) throws -> BPFMap<Key, Value> {
+        try BPFMap(descriptor(name, maps), name: name)
+    }
+
+    private static func descriptor(_ name: String, _ maps: [String: SharedMap]) throws -> Descriptor {
+        try .duplicate(#require(maps[name], "no object declares \(name)").descriptor.raw)
+    }
+}
+
+/// A map's descriptor that several objects share.
+final class SharedMap {
+    let descriptor: Descriptor
+
+    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+}
+
+/// A program in a collection.
+final class LoadedProgram {
+    let program: BPFProgram
+
+    init(_ program: consuming BPFProgram) { self.program = program }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+import Glibc
+import MallaModel
+import Testing
+
+/// Writes a small mesh into a node's maps, entry by entry, under one generation.
+struct World {
+    let node: KernelNode
+    var generation: UInt32 = 7
+
+    /// The mesh's settings, and the switch to this generation.
+    func settings(proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053, proxyCgroup: UInt64 = 0) throws {
+        var config = malla_config()
+        config.abi = UInt32(MALLA_ABI)
+        config.proxy_port = proxyPort
+        config.dns_port = dnsPort
+        config.proxy_cgroup = proxyCgroup
+        try node.config.update(0, config)
+        try node.generation.update(0, generation)
+    }
+
+    func workload(cgroup: UInt64, number: UInt32, identity: UInt32, flags: malla_workload_flag? = nil) throws {
+        try node.workloads.update(
+            cgroup,
+            malla_workload(workload: number, identity: identity, flags: flags.map(\.rawValue) ?? 0, reserved: 0))
+    }
+
+    /// A service; its table has the service's own number.
+    func service(
+        _ number: UInt32, at address: String, port: UInt16, transport: Int = Int(IPPROTO_TCP), slots: UInt32 = 1,
+        scope: UInt32 = 0, flags: [malla_service_flag] = []
+    ) throws {
+        var key = malla_service_key()
+        key.generation = generation
+        key.port = port
+        key.protocol = UInt8(transport)
+        key.addr = try Self.addr(address)
+        var service = malla_service()
+        service.service = number
+        service.table = number
+        service.slots = slots
+        service.scope = scope
+        service.flags = flags.reduce(0) { $0 | $1.rawValue }
+        try node.services.update(key, service)
+    }
+
+    func slot(_ table: UInt32, _ index: UInt32, endpoint: UInt32, alias: UInt32 = 0, threshold: UInt32 = .max) throws {
+        try node.slots.update(
+            malla_slot_key(generation: generation, table: table, index: index),
+            malla_slot(endpoint: endpoint, alias: alias, threshold: threshold))
+    }
+
+    /// An endpoint, by its number.
+    func endpoint(
+        _ number: UInt32, _ address: String, _ port: UInt16, identity: UInt32 = 200, workload: UInt32 = 20,
+        scope: UInt32
+    ) throws {
+        var key = malla_endpoint_key()
+        key.generation = generation
+        key.endpoint = number
+        try node.endpoints.update(key, value(number, address, port, identity, workload, scope))
+    }
+
+    /// The endpoint that stands under an address.
+    func address(
+        _ address: String, _ port: UInt16, transport: Int = Int(IPPROTO_TCP), endpoint number: UInt32,
+        identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false
+    ) throws {
+        var key = malla_endpoint_key()
+        key.generation = generation
+        key.endpoint = UInt32.max  // MALLA_ENDPOINT_BY_ADDRESS
+        key.addr = try Self.addr(address)
+        key.port = port
+        key.protocol = UInt8(transport)
+        var value = try value(number, address, port, identity, workload, scope)
+        value.flags = ambiguous ? UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue) : 0
+        try node.endpoints.update(key, value)
+    }
+
+    func policy(
+        scope: UInt32, source: UInt32 = .max, port: UInt16 = 0, deny: UInt32 = 0, allow: UInt32 = 0,
+        defaultRule: UInt32 = 0, defaultReason: Reason = .passed
+    ) throws {
+        var key = malla_policy_key()
+        key.generation = generation
+        key.scope = scope
+        key.source = source
+        key.port = port
+        var policy = malla_policy()
+        policy.deny_rule = deny
+        policy.allow_rule = allow
+        policy.default_rule = defaultRule
+        policy.default_reason = defaultReason.rawValue
+        try node.policies.update(key, policy)
+    }
+
+    /// The address as the maps hold it.
+    static func addr(_ text: String) throws -> malla_addr {
+        try #require(Address(text), "\(text) is no address").abi
+    }
+
+    private func value(
+        _ number: UInt32, _ address: String, _ port: UInt16, _ identity: UInt32, _ workload: UInt32, _ scope: UInt32
+    ) throws -> malla_endpoint {
+        var value = malla_endpoint()
+        value.addr = try Self.addr(address)
+        value.port = port
+        value.endpoint = number
+        value.workload = workload
+        value.identity = identity
+        value.scope = scope
+        return value
+    }
+}

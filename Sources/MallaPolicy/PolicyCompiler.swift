@@ -19,6 +19,8 @@ public struct CompiledPolicies: Sendable, Equatable {
 public struct PolicyCompiler {
     private let policies: [AuthorizationPolicy]
     private let identities: [(number: UInt32, identity: Identity)]
+    private let known: [UInt32: Identity]
+    private let numbers: [String: UInt32]
     private let config: MeshConfig
 
     /// A compiler for these policies.
@@ -27,6 +29,8 @@ public struct PolicyCompiler {
     public init(policies: some Sequence<AuthorizationPolicy>, identities: [UInt32: Identity], config: MeshConfig) {
         self.policies = policies.sorted { $0.name < $1.name }
         self.identities = identities.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+        self.known = identities
+        self.numbers = Dictionary(identities.map { ($0.value.principal, $0.key) }) { a, b in min(a, b) }
         self.config = config
     }
 
@@ -92,11 +96,29 @@ public struct PolicyCompiler {
     }
 
     /// The numbers of a rule's sources; a rule without `from` is for any source, known or not.
-    private func sources(of rule: AuthorizationPolicy.Rule, in policy: AuthorizationPolicy) -> [UInt32] {
+    private func sources(of rule: AuthorizationPolicy.Rule, in policy: AuthorizationPolicy) -> Set<UInt32> {
         guard !rule.from.isEmpty else { return [PolicyTable.anySource] }
-        return identities.compactMap { number, identity in
-            let found = rule.from.contains { policy.matches(identity, $0, trustDomain: config.trustDomain) }
-            return found ? number : nil
+        var result: Set<UInt32> = []
+        for source in rule.from {
+            for (number, identity) in candidates(for: source)
+            where policy.matches(identity, source, trustDomain: config.trustDomain) {
+                result.insert(number)
+            }
+        }
+        return result
+    }
+
+    /// The identities that may be in `source`: those that it names, where it names principals without a pattern.
+    /// Large policies are lists of such names, and trying every identity for each of them takes seconds.
+    private func candidates(for source: AuthorizationPolicy.Source) -> [(number: UInt32, identity: Identity)] {
+        let isNamed =
+            !source.principals.isEmpty
+            && source.principals.allSatisfy { entry in
+                !entry.utf8.contains(UInt8(ascii: "*")) && !entry.hasPrefix(AuthorizationPolicy.localTrustDomain + "/")
+            }
+        guard isNamed else { return identities }
+        return source.principals.compactMap { entry in
+            numbers[entry].flatMap { number in known[number].map { (number, $0) } }
         }
     }
 }

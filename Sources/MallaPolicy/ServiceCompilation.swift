@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import MallaModel
 
+/// A service with what applies to it.
+struct ServicePart {
+    var service: Service
+    var traffic: TrafficPolicy?
+    /// Those that it selects.
+    var workloads: [Workload]
+}
+
 extension SnapshotCompiler {
-    /// Adds `service` and the states of its endpoints to `result`.
-    func add(_ service: Service, to result: inout CompiledMesh, targets: EndpointTable, book: inout NumberBook) {
+    /// Adds a service and the states of its endpoints to `result`.
+    func add(_ part: ServicePart, to result: inout CompiledMesh, targets: EndpointTable, book: inout NumberBook) {
+        let service = part.service
         let number = book.services.number(service.name.description)
         var addresses = service.clusterIPs
         if addresses.isEmpty {
@@ -17,20 +26,17 @@ extension SnapshotCompiler {
                             + "\(VirtualAddresses.last) are to be had. Give it spec.clusterIP."))
             }
         }
-        let selected = mesh.workloads.values.filter(service.selects).sorted { $0.name < $1.name }
-        let traffic = mesh.trafficPolicies.values.filter { $0.service == service.name }.min { $0.name < $1.name }
         let ports = service.ports.map { port in
-            compile(
-                port, of: service, traffic: traffic, selected: selected, targets: targets, states: &result.endpoints)
+            compile(port, of: part, targets: targets, states: &result.endpoints)
         }
         result.snapshot.services.append(
             Snapshot.Service(number: number, name: service.name, addresses: addresses, ports: ports))
     }
 
     private func compile(
-        _ port: Service.Port, of service: Service, traffic: TrafficPolicy?, selected: [Workload],
-        targets: EndpointTable, states: inout [EndpointState]
+        _ port: Service.Port, of part: ServicePart, targets: EndpointTable, states: inout [EndpointState]
     ) -> Snapshot.ServicePort {
+        let traffic = part.traffic
         var compiled = Snapshot.ServicePort(
             name: port.name, port: port.port, transport: port.transport, appProtocol: port.appProtocol,
             // The proxy relays TCP: UDP goes direct whatever the traffic policy says.
@@ -40,7 +46,7 @@ extension SnapshotCompiler {
             idleTimeout: traffic?.idleTimeout ?? TrafficPolicy.defaultIdleTimeout, scope: 0, endpoints4: [],
             endpoints6: [])
         var scopes: Set<UInt32> = []
-        for workload in selected {
+        for workload in part.workloads {
             let address4 = workload.addresses.first(where: \.isIPv4)
             let address6 = workload.addresses.first { !$0.isIPv4 }
             let target = workload.number(of: port.targetPort)
@@ -48,7 +54,7 @@ extension SnapshotCompiler {
             for address in [address4, address6].compactMap({ $0 }) {
                 states.append(
                     EndpointState(
-                        service: service.name, servicePort: port.port, transport: port.transport,
+                        service: part.service.name, servicePort: port.port, transport: port.transport,
                         workload: workload.name, identity: identity(of: workload),
                         address: SocketAddress(address, target ?? 0), weight: workload.weight, obstacle: obstacle))
             }

@@ -45,6 +45,7 @@ public struct SnapshotCompiler {
         snapshot.policies = policies.table
         snapshot.rules = policies.rules
 
+        let selection = Selection(services: services, workloads: workloads)
         var targets = EndpointTable(localAddresses: localAddresses)
         for workload in here {
             guard let placement = placements[workload.name], let identity = identities[workload.name],
@@ -55,12 +56,17 @@ public struct SnapshotCompiler {
                 Snapshot.Workload(
                     number: number, name: workload.name, identity: identity, cgroup: placement.cgroup,
                     cgroupPath: placement.cgroupPath))
-            targets.add(workload, ports: ports(of: workload), number: number, identity: identity, scope: scope)
+            targets.add(
+                workload, ports: selection.ports(of: workload), number: number, identity: identity, scope: scope)
         }
 
         var result = CompiledMesh(snapshot: snapshot, endpoints: [], selections: selections(workloads), problems: [])
+        let traffic = Dictionary(
+            mesh.trafficPolicies.values.map { ($0.service, $0) }, uniquingKeysWith: { $0.name < $1.name ? $0 : $1 })
         for service in services {
-            add(service, to: &result, targets: targets, book: &book)
+            let part = ServicePart(
+                service: service, traffic: traffic[service.name], workloads: selection.workloads(of: service))
+            add(part, to: &result, targets: targets, book: &book)
         }
         result.snapshot.addressEntries = targets.addressEntries()
         result.snapshot.endpoints = targets.endpoints
@@ -74,17 +80,6 @@ public struct SnapshotCompiler {
         Identity(
             trustDomain: mesh.config.trustDomain, namespace: workload.name.namespace,
             serviceAccount: workload.serviceAccount)
-    }
-
-    /// The ports that the workload declares, and those that services send to it by number.
-    private func ports(of workload: Workload) -> [UInt16] {
-        var ports = Set(workload.ports.map(\.port))
-        for service in mesh.services.values where service.selects(workload) {
-            for port in service.ports {
-                if case .number(let number) = port.targetPort { ports.insert(number) }
-            }
-        }
-        return ports.sorted()
     }
 
     private func selections(_ workloads: [Workload]) -> [ObjectName: [ObjectName]] {

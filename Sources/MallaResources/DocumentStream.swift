@@ -53,7 +53,7 @@ struct DocumentStream {
             let indent = line.prefix { $0 == " " || $0 == "\t" }
             let hasTab = character == "\t" || indent.contains("\t")
             return .init(
-                position: Position(mark),
+                position: source.clamped(Position(mark)),
                 flaw: .init(message: message, hint: hasTab ? "YAML is indented with spaces, not with tabs" : ""))
         case .duplicatedKeysInMapping(let keys, let context):
             return duplicateKey(keys.first ?? "", first: Position(context.mark), in: source)

@@ -45,8 +45,7 @@ final class Fields {
     /// The value of a field that may be missing. A field that is there and says nothing is a problem: in a selector
     /// or a list of rules it would mean more than its writer thought.
     func optional(_ name: String) -> Value? {
-        known.insert(name)
-        guard let value = entries[name]?.value else { return nil }
+        guard has(name), let value = entries[name]?.value else { return nil }
         if case .null = value.content {
             value.fail("the field is empty", hint: "Give it a value, or leave it out")
             return nil
@@ -56,8 +55,7 @@ final class Fields {
 
     /// The value of a field that must be there.
     func required(_ name: String, hint: String = "") -> Value? {
-        if entries[name] == nil {
-            known.insert(name)
+        guard has(name) else {
             let path = field.isEmpty ? name : "\(field).\(name)"
             report.add(.init(message: "the field is missing", hint: hint), field: path, at: position)
             return nil
@@ -66,7 +64,10 @@ final class Fields {
     }
 
     /// Whether the field is there.
-    func has(_ name: String) -> Bool { entries[name] != nil }
+    func has(_ name: String) -> Bool {
+        known.insert(name)
+        return entries[name] != nil
+    }
 
     /// Fields that change nothing here, whatever they say.
     func ignore(_ names: [String]) { known.formUnion(names) }

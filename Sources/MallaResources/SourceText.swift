@@ -43,6 +43,18 @@ struct SourceText {
         self.text = text
     }
 
+    /// `position`, or the end of the text when it lies past that, as it does for what is not closed.
+    func clamped(_ position: Position) -> Position {
+        var lines = 1
+        var start = text.startIndex
+        for index in text.indices where text[index].isNewline {
+            lines += 1
+            start = text.index(after: index)
+        }
+        guard position.line > lines else { return position }
+        return Position(line: lines, column: text[start...].unicodeScalars.count + 1)
+    }
+
     /// The line `number`, counted from 1; empty past the end.
     func line(_ number: Int) -> Substring {
         var rest = text[...]

@@ -45,7 +45,7 @@ extension Workload {
             return path.map(Match.cgroup)
         case (nil, let value?):
             return value.text(Syntax.systemdUnit).map(Match.systemdUnit)
-        case (_?, _?):
+        case (_?, let value?):
             value.fail("cgroup and systemdUnit exclude each other", hint: "Keep one of them")
             return nil
         case (nil, nil):

@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "MallaTelemetry", dependencies: ["MallaModel"]),
         .target(
             name: "MallaProxy",
-            dependencies: ["Reactor", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry"]),
+            dependencies: ["Reactor", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry"]),
 
         // MARK: Control
 
@@ -107,6 +107,13 @@ let package = Package(
         .testTarget(name: "CLinuxTests", dependencies: ["CLinux"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
         .testTarget(name: "MallaLinkTests", dependencies: ["MallaLink", "MallaModel"]),
+        .testTarget(name: "MallaBalanceTests", dependencies: ["MallaBalance", "MallaModel"]),
+        .testTarget(
+            name: "MallaProxyTests",
+            dependencies: [
+                "MallaProxy", "malla-proxy", "MallaLink", "MallaModel", "Reactor", "CLinux", "CMallaABI", "BPFKit",
+                "BPFObjects", "BPFTestObjects",
+            ]),
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
             plugins: ["CompileBPF"]),

@@ -55,7 +55,7 @@ int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int shar
 	return fd;
 }
 
-int linux_connect(const uint8_t address[16], uint16_t port)
+int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 {
 	union any_address to;
 	socklen_t length = fill(&to, address, port);
@@ -63,7 +63,8 @@ int linux_connect(const uint8_t address[16], uint16_t port)
 	if (fd < 0)
 		return -errno;
 	linux_set_nodelay(fd);
-	if (connect(fd, &to.any, length) && errno != EINPROGRESS)
+	*connected = connect(fd, &to.any, length) == 0;
+	if (!*connected && errno != EINPROGRESS)
 		return fail(fd);
 	return fd;
 }

@@ -4,7 +4,7 @@ public import CMallaABI
 /// An IPv4 or IPv6 address in the one form that kernel and Swift share: 16 bytes, IPv4 as `::ffff:a.b.c.d`.
 ///
 /// An IPv4 address and its v4-mapped spelling are therefore the same value.
-public struct Address: Hashable, Sendable, Comparable {
+public struct Address: Hashable, Sendable, Comparable, BitwiseCopyable {
     /// The first and the last eight bytes, most significant first.
     public let high: UInt64
     /// The last eight bytes, most significant first.
@@ -66,7 +66,7 @@ public struct Address: Hashable, Sendable, Comparable {
 }
 
 /// An address and a port: one end of a connection.
-public struct SocketAddress: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct SocketAddress: Hashable, Sendable, Comparable, BitwiseCopyable, CustomStringConvertible {
     /// Where.
     public var address: Address
     /// The port, in host byte order.

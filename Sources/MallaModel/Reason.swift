@@ -3,7 +3,7 @@ public import CMallaABI
 
 /// Why a connection was refused, cut, or let through by exception: the list in `bpf/include/malla/reason.h`,
 /// shared with the kernel.
-public struct Reason: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
     /// The number that kernel, proxy and counters carry.
     public let rawValue: UInt16
 

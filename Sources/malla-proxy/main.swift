@@ -1,1 +1,5 @@
-print("malla")
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+exit(ProxyProgram.run(Array(CommandLine.arguments.dropFirst())))

@@ -13,7 +13,8 @@ struct LoopTests {
         var loop = try EventLoop()
         var listener = try Listener(address: loopback, port: 0, shared: false)
         #expect(loop.add(level: listener.descriptor, token: Token(kind: 2, index: 0, generation: 0)) == 0)
-        let client = linux_connect(loopbackBytes, listener.port)
+        var connected: Int32 = 0
+        let client = linux_connect(loopbackBytes, listener.port, &connected)
         try #require(client >= 0)
         #expect(loop.add(socket: client, token: Token(kind: 1, index: 7, generation: 5)) == 0)
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The endpoints that a connection may go to, gathered anew for each; the memory is kept.
+public struct Candidates: ~Copyable {
+    struct Entry: BitwiseCopyable {
+        var endpoint: Int
+        var slot: Int
+        var weight: UInt32
+        /// Weights up to and with this one.
+        var upTo: UInt64
+    }
+
+    private(set) var entries: [Entry] = []
+
+    /// None yet.
+    public init() { entries.reserveCapacity(64) }
+
+    /// How many there are.
+    public var count: Int { entries.count }
+
+    /// Sum of the weights.
+    var total: UInt64 { entries.last?.upTo ?? 0 }
+
+    /// Forgets all.
+    public mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
+
+    /// Adds one: the caller's number for it, its slot among the ``EndpointLoads`` and its weight. Weight 0 is never
+    /// chosen, so it is left out.
+    public mutating func add(endpoint: Int, slot: Int, weight: UInt32) {
+        guard weight > 0 else { return }
+        entries.append(Entry(endpoint: endpoint, slot: slot, weight: weight, upTo: total + UInt64(weight)))
+    }
+
+    /// The entry that a number below the total falls on.
+    func index(at position: UInt64) -> Int {
+        var low = 0
+        var high = entries.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].upTo > position { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

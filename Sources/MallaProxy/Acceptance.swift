@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MallaModel
+import Reactor
+
+extension Worker {
+    /// How long listeners rest after descriptors ran out.
+    private static var acceptPause: UInt64 { 50_000_000 }
+    /// Connections taken from a listener in one turn: others wait for theirs meanwhile.
+    private static var acceptBatch: Int { 64 }
+
+    /// Registers the listeners with the loop.
+    mutating func listen() {
+        if let descriptor = listener4?.descriptor {
+            _ = loop.add(level: descriptor, token: Token(kind: Kind.listener, index: 4, generation: 0))
+        }
+        if let descriptor = listener6?.descriptor {
+            _ = loop.add(level: descriptor, token: Token(kind: Kind.listener, index: 6, generation: 0))
+        }
+    }
+
+    /// Takes what waits at listener 4 or 6. When draining, all of it.
+    mutating func acceptAll(listener: UInt32) {
+        for _ in 0..<(isDraining ? 65536 : Self.acceptBatch) {
+            guard let accepted = listener == 4 ? listener4?.accept() : listener6?.accept() else { return }
+            switch accepted {
+            case .connection(let socket):
+                outbound(socket)
+            case .none:
+                return
+            case .exhausted:
+                record(Finished(refusal: Refusal(reason: .outOfDescriptors), captured: nil))
+                rest()
+                return
+            }
+        }
+    }
+
+    /// Leaves listeners alone for a moment: they would report their waiting connections in every turn.
+    private mutating func rest() {
+        guard acceptTimer == .none else { return }
+        if let descriptor = listener4?.descriptor { loop.remove(descriptor) }
+        if let descriptor = listener6?.descriptor { loop.remove(descriptor) }
+        acceptTimer = timers.set(
+            deadline: loop.now + Self.acceptPause, token: Token(kind: Kind.acceptAgain, index: 0, generation: 0))
+    }
+}

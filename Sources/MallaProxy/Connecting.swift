@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MallaLink
+import MallaModel
+import Reactor
+
+extension Worker {
+    /// Endpoints tried for one connection.
+    private static var mostAttempts: UInt8 { 3 }
+
+    /// Picked → Connected: begins to connect. On loopback it mostly stands at once.
+    mutating func connect(_ picked: Picked, _ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        let port = picked.permitted.identified.port
+        connection.pointee.attempts += 1
+        connection.pointee.slot = Int32(picked.slot)
+        connection.pointee.target = picked.endpoint.identity
+        connection.pointee.endpoint = picked.endpoint.address
+        connection.pointee.idleTimeout = port.idleTimeout
+        connection.pointee.phase = .connecting
+        switch Socket.connect(to: picked.endpoint.bytes, port: picked.endpoint.address.port) {
+        case .connected(let socket):
+            if register(socket, token, connection) { connected(token, connection) }
+        case .pending(let socket):
+            guard register(socket, token, connection) else { return }
+            let deadline = loop.now.addingReportingOverflow(max(1, port.connectTimeout))
+            connection.pointee.timer = timers.set(
+                deadline: deadline.overflow ? .max : deadline.partialValue, token: token.with(kind: Kind.timer))
+        case .failed(let code):
+            failed(token, connection, Self.reason(of: code))
+        }
+    }
+
+    /// The pending connect's socket became writable or failed.
+    mutating func connectEnded(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        let code = Socket.error(of: connection.pointee.upstream.socket)
+        if code == 0 { connected(token, connection) } else { failed(token, connection, Self.reason(of: code)) }
+    }
+
+    /// The connect failed: another endpoint, as long as there are any and the bound is not reached.
+    mutating func failed(_ token: Token, _ connection: UnsafeMutablePointer<Connection>, _ reason: Reason) {
+        timers.cancel(connection.pointee.timer)
+        connection.pointee.timer = .none
+        if connection.pointee.upstream.socket >= 0 { Socket.close(connection.pointee.upstream.socket) }
+        connection.pointee.upstream = End(socket: -1)
+        connection.pointee.tried[Int(connection.pointee.attempts - 1) % 3] = connection.pointee.slot
+        release(connection)
+        connection.pointee.failure = reason
+        // Without descriptors the next attempt would fail in the same way.
+        if reason == .outOfDescriptors || connection.pointee.attempts >= Self.mostAttempts {
+            refuse(token, Refusal(reason: reason))
+        } else {
+            attempt(token)
+        }
+    }
+
+    /// Connected: from here on bytes are passed on.
+    private mutating func connected(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        timers.cancel(connection.pointee.timer)
+        connection.pointee.timer = .none
+        connection.pointee.phase = .relaying
+        connection.pointee.active = loop.now
+        // New sockets have room; what there is to read, edges tell.
+        connection.pointee.client.state.insert(.writable)
+        connection.pointee.upstream.state.insert(.writable)
+        let captured = connection.pointee.captured
+        let cell = counters.cell(
+            CounterKey(
+                source: captured.source, target: connection.pointee.target, service: captured.service,
+                reason: Reason.passed.rawValue))
+        cell.opened(after: loop.now &- connection.pointee.accepted)
+        connection.pointee.cell = cell
+        watchIdle(token, connection)
+        relay(token, connection)
+    }
+
+    private mutating func register(_ socket: Int32, _ token: Token, _ connection: UnsafeMutablePointer<Connection>)
+        -> Bool
+    {
+        connection.pointee.upstream = End(socket: socket)
+        guard loop.add(socket: socket, token: token.with(kind: Kind.upstream)) == 0 else {
+            failed(token, connection, .outOfDescriptors)
+            return false
+        }
+        return true
+    }
+
+    private static func reason(of code: Int32) -> Reason {
+        switch code {
+        case ECONNREFUSED: .connectRefused
+        case ETIMEDOUT: .connectTimeout
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: .outOfDescriptors
+        default: .connectUnreachable
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MallaLink
+import MallaModel
+import Reactor
+
+/// One socket of a connection, and the bytes that were read from it and not yet passed on.
+struct End: BitwiseCopyable {
+    /// What the edges and calls have told of the socket.
+    struct State: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        /// There may be something to read.
+        static var readable: State { State(rawValue: 1) }
+        /// There may be room to write.
+        static var writable: State { State(rawValue: 2) }
+        /// The peer's end or an error is on its way: a short read is not the last one.
+        static var ending: State { State(rawValue: 4) }
+        /// The peer's end was read.
+        static var ended: State { State(rawValue: 8) }
+        /// The end was passed on to the other socket.
+        static var passedOn: State { State(rawValue: 16) }
+        /// Writing to this socket failed: nothing more is passed to it.
+        static var broken: State { State(rawValue: 32) }
+    }
+
+    var socket: Int32
+    var state: State = []
+    /// Bytes in `buffer` from `offset` on.
+    var count: Int32 = 0
+    var offset: Int32 = 0
+    var buffer = Buffer.none
+    var pipe = Pipe.none
+    /// Bytes in `pipe`.
+    var piped: Int32 = 0
+    /// Bytes of the present run of large reads.
+    var streak: Int32 = 0
+
+    init(socket: Int32) { self.socket = socket }
+}
+
+/// A connection that the proxy carries, from its acceptance to its end. Lives in a slab slot.
+struct Connection: BitwiseCopyable {
+    /// Where it is in its life. Ended connections have no slot.
+    enum Phase: UInt8, BitwiseCopyable {
+        /// A connect to an endpoint is on its way.
+        case connecting
+        /// Bytes are passed on.
+        case relaying
+    }
+
+    var client: End
+    var upstream: End
+    var phase: Phase
+    /// Endpoints that were tried, the present one included.
+    var attempts: UInt8 = 0
+    /// Whether it stands in the list of those that go on in the next turn.
+    var queued = false
+    /// Why the last endpoint that was tried did not take it.
+    var failure = Reason.passed
+    /// Whose it is and what it wants, by the kernel's word.
+    let captured: Captured
+    /// Identity of the endpoint.
+    var target: UInt32 = 0
+    /// The endpoint's slot among the loads; -1: none is counted.
+    var slot: Int32 = -1
+    var timer = Timer.none
+    /// The row of counters; set when relaying.
+    var cell: CounterCell?
+    /// Where it goes.
+    var endpoint = SocketAddress(.unspecified, 0)
+    /// Slots that were tried and failed under the view of `triedGeneration`.
+    var tried: InlineArray<3, Int32> = [-1, -1, -1]
+    var triedGeneration: UInt32 = 0
+    /// Times of the loop's clock.
+    let accepted: UInt64
+    var active: UInt64
+    /// Nanoseconds without a byte until it is cut; 0: never.
+    var idleTimeout: UInt64 = 0
+
+    init(client socket: Int32, captured: Captured, now: UInt64) {
+        client = End(socket: socket)
+        upstream = End(socket: -1)
+        phase = .connecting
+        self.captured = captured
+        accepted = now
+        active = now
+    }
+}
+
+/// Which thing of a connection's slot an event or timer is for.
+enum Kind {
+    static let client: UInt8 = 0
+    static let upstream: UInt8 = 1
+    static let timer: UInt8 = 2
+    static let listener: UInt8 = 3
+    static let mailbox: UInt8 = 4
+    static let acceptAgain: UInt8 = 5
+    static let drainDeadline: UInt8 = 6
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MallaLink
+public import MallaModel
+public import Reactor
+
+/// The proxy's side of the link to the daemon, and the main thread's loop: messages, signals, the workers' progress.
+///
+/// A daemon that goes away changes nothing; one that comes replaces the former. Only root and the proxy's own user
+/// may speak.
+public struct LinkServer: ~Copyable {
+    /// How long connections may take to finish when SIGTERM or SIGINT comes.
+    private let grace: Nanoseconds
+    private let node: String
+    private let program: String
+    private let listener: Descriptor
+    private let signals: Signals
+    private let proxy: Proxy
+    private let log: Log
+    private var loop: EventLoop
+    private var link: LocalSocket?
+    private var decoder = FrameDecoder()
+    private var assembler = SnapshotAssembler()
+    private var isGreeted = false
+    private var descriptors: [Int32] = []
+    private var isDraining = false
+    private var ended = false
+
+    private static let listenerToken = Token(kind: 0, index: 0, generation: 0)
+    private static let signalToken = Token(kind: 1, index: 0, generation: 0)
+    private static let progressToken = Token(kind: 2, index: 0, generation: 0)
+    private static let linkToken = Token(kind: 3, index: 0, generation: 0)
+
+    /// Serves the link on a listening Unix socket. `signals` must be SIGTERM and SIGINT.
+    public init(
+        proxy: Proxy, listener: consuming Descriptor, signals: consuming Signals, grace: Nanoseconds, node: String,
+        program: String, log: Log
+    ) throws(SystemError) {
+        self.proxy = proxy
+        self.grace = grace
+        self.node = node
+        self.program = program
+        self.log = log
+        loop = try EventLoop(capacity: 16)
+        _ = loop.add(level: listener.number, token: Self.listenerToken)
+        _ = loop.add(level: signals.descriptor, token: Self.signalToken)
+        _ = loop.add(level: proxy.progressDescriptor, token: Self.progressToken)
+        self.listener = listener
+        self.signals = signals
+    }
+
+    deinit { descriptors.forEach { _ = close($0) } }
+
+    /// Serves until the proxy has drained.
+    public mutating func run() {
+        while !ended {
+            for index in 0..<loop.wait(milliseconds: -1) {
+                switch loop.event(index).token {
+                case Self.listenerToken: welcome()
+                case Self.signalToken: signalled()
+                case Self.progressToken: report()
+                default: receive()
+                }
+            }
+        }
+        proxy.join()
+    }
+
+    private mutating func welcome() {
+        guard let newcomer = LocalSocket(acceptingFrom: listener) else { return }
+        guard newcomer.peerUser == 0 || newcomer.peerUser == getuid() else {
+            log.write(
+                .warning, "refused a link from a foreign user",
+                [("uid", "\(newcomer.peerUser)"), ("pid", "\(newcomer.peerProcess)")])
+            return
+        }
+        hangUp()
+        log.write(.info, "a daemon has connected", [("pid", "\(newcomer.peerProcess)")])
+        _ = loop.add(level: newcomer.descriptor, token: Self.linkToken)
+        link = consume newcomer
+        send(
+            .hello(
+                .init(program: program, node: node, pid: UInt32(getpid()), generation: proxy.generation)))
+    }
+
+    private mutating func hangUp() {
+        link = nil
+        decoder = FrameDecoder()
+        assembler = SnapshotAssembler()
+        isGreeted = false
+        descriptors.forEach { _ = close($0) }
+        descriptors = []
+    }
+
+    private mutating func receive() {
+        guard let received = link?.receive() else { return }
+        switch received {
+        case .nothing:
+            return
+        case .end:
+            log.write(.info, "the daemon has gone; serving on with what is known", [])
+            hangUp()
+        case .bytes(let bytes, let cargo):
+            descriptors += cargo
+            decoder.append(bytes)
+            do throws(LinkError) {
+                while let message = try decoder.next() { try take(message) }
+            } catch {
+                log.write(.warning, "closed the link after an invalid message", [("error", error.description)])
+                hangUp()
+            }
+        }
+    }
+
+    private mutating func take(_ message: Message) throws(LinkError) {
+        if case .hello(let hello) = message {
+            guard Link.common(with: hello) != nil else {
+                throw LinkError(
+                    "\(hello.program) speaks versions \(hello.oldest) to \(hello.newest), this proxy \(Link.version)")
+            }
+            isGreeted = true
+            return
+        }
+        guard isGreeted else { throw LinkError("a message came before the greeting") }
+        switch message {
+        case .connections:
+            guard !descriptors.isEmpty else { throw LinkError("the connection records came without a descriptor") }
+            proxy.use(ConnectionRecords(map: Descriptor(owning: descriptors.removeFirst())))
+        case .drain(let drain):
+            log.write(.info, "draining", [("grace_ms", "\(drain.grace / 1_000_000)")])
+            proxy.drain(grace: drain.grace)
+        default:
+            try takePart(message)
+        }
+    }
+
+    private mutating func takePart(_ message: Message) throws(LinkError) {
+        guard let snapshot = try assembler.take(message) else { return }
+        do throws(LinkError) {
+            try proxy.apply(snapshot)
+        } catch {
+            log.write(
+                .warning, "rejected a snapshot",
+                [("generation", "\(snapshot.generation)"), ("error", error.description)])
+            send(.rejected(.init(generation: snapshot.generation, reason: error.description)))
+        }
+    }
+
+    private mutating func report() {
+        for progress in proxy.progress() {
+            switch progress {
+            case .applied(let generation):
+                log.write(.info, "snapshot in force", [("generation", "\(generation)")])
+                send(.applied(generation: generation))
+            case .ended:
+                log.write(.info, "drained", [])
+                ended = true
+            }
+        }
+    }
+
+    private mutating func signalled() {
+        while let number = signals.next() {
+            if isDraining {
+                log.write(.info, "stopping at once", [("signal", "\(number)")])
+                proxy.stop()
+            } else {
+                isDraining = true
+                log.write(.info, "draining", [("signal", "\(number)"), ("grace_ms", "\(grace / 1_000_000)")])
+                proxy.drain(grace: grace)
+            }
+        }
+    }
+
+    private mutating func send(_ message: Message) {
+        guard let sent = link?.send(message.encoded()) else { return }
+        if !sent {
+            log.write(.warning, "closed a link that does not take messages", [])
+            hangUp()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+public import MallaLink
+public import MallaModel
+import Reactor
+import Synchronization
+
+/// The node proxy: workers that carry connections, each on a thread of its own, and what reaches all of them.
+///
+/// Safe to use from any thread. Ends with ``drain(grace:)`` or ``stop()`` followed by ``join()``.
+public final class Proxy: Sendable {
+    /// How a proxy is set up.
+    public struct Options: Sendable {
+        /// Threads, each with listeners of its own on the same port.
+        public var workers: Int
+        /// On 127.0.0.1 and ::1; 0: any free port, for IPv4 and IPv6 alike.
+        public var port: UInt16
+        /// The file of counters that the daemon reads.
+        public var counters: String
+        /// Connections that one worker carries at a time; what is beyond is reset, `connection_limit`.
+        public var connectionsPerWorker: Int
+        /// Bytes that one worker keeps for slow peers, over all its connections.
+        public var buffersPerWorker: Int
+
+        /// The usual set-up: connections as many as descriptors suffice for, two of them for each.
+        public init(
+            workers: Int, port: UInt16, counters: String, connectionsPerWorker: Int, buffersPerWorker: Int = 64 << 20
+        ) {
+            self.workers = workers
+            self.port = port
+            self.counters = counters
+            self.connectionsPerWorker = connectionsPerWorker
+            self.buffersPerWorker = buffersPerWorker
+        }
+    }
+
+    /// What the proxy tells about itself.
+    public enum Progress: Sendable, Equatable {
+        /// All workers use the snapshot of this generation.
+        case applied(generation: UInt32)
+        /// The last worker has ended.
+        case ended
+    }
+
+    /// The port that the listeners are on.
+    public let port: UInt16
+    private let publication = Publication()
+    private let mailboxes: [Mailbox<Worker.Command>]
+    private let reports: Mailbox<Worker.Report>
+    private let threads: [Thread]
+    private let state: Mutex<State>
+
+    private struct State {
+        var records: ConnectionRecords?
+        var adopted: [UInt32]
+        var applied: UInt32 = 0
+        var running: Int
+    }
+
+    /// Listens and starts the workers. Until the first snapshot every connection is reset, `no_snapshot`.
+    public init(_ options: Options, log: Log) throws {
+        let workers = max(1, options.workers)
+        let file = try CounterFile(path: options.counters, workers: workers)
+        let reports = try Mailbox<Worker.Report>()
+        let publication = publication
+        var mailboxes: [Mailbox<Worker.Command>] = []
+        var handovers: [Handover<Worker.Parts>] = []
+        var port = options.port
+        for number in 0..<workers {
+            let mailbox = try Mailbox<Worker.Command>()
+            let listener4 = try Listener(address: Address.loopback4.inlineBytes, port: port, shared: true)
+            port = listener4.port
+            let listener6 = try Self.listener6(port: port)
+            mailboxes.append(mailbox)
+            handovers.append(
+                Handover(
+                    Worker.Parts(
+                        number: number, counters: file.table(worker: number), listener4: listener4,
+                        listener6: listener6, capacity: options.connectionsPerWorker,
+                        bufferLimit: options.buffersPerWorker, log: log, publication: publication, mailbox: mailbox,
+                        reports: reports)))
+        }
+        threads = try handovers.enumerated().map { number, handover in
+            try Thread(name: "worker-\(number)") {
+                guard let parts = handover.take() else { return }
+                do {
+                    var worker = try Worker(parts)
+                    worker.run()
+                } catch {
+                    log.write(.error, "a worker could not start", [("worker", "\(number)"), ("error", "\(error)")])
+                    reports.post(.ended(worker: number))
+                }
+            }
+        }
+        self.port = port
+        self.mailboxes = mailboxes
+        self.reports = reports
+        state = Mutex(State(adopted: Array(repeating: 0, count: workers), running: workers))
+    }
+
+    /// A node without IPv6 has no ::1, and then no workload that could connect to it.
+    private static func listener6(port: UInt16) throws(SystemError) -> Listener? {
+        do {
+            return try Listener(address: Address.loopback6.inlineBytes, port: port, shared: true)
+        } catch  where error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT {
+            return nil
+        }
+    }
+
+    /// The kernel's records by a newly received descriptor; used with the next snapshot.
+    public func use(_ records: ConnectionRecords) { state.withLock { $0.records = records } }
+
+    /// Puts a snapshot into force. Connections that it no longer allows are cut; others go on.
+    public func apply(_ snapshot: Snapshot) throws(LinkError) {
+        guard let records = state.withLock({ $0.records }) else {
+            throw LinkError("a snapshot came before the descriptor of the connection records")
+        }
+        publication.publish(View(snapshot, records: records))
+        mailboxes.forEach { $0.post(.look) }
+    }
+
+    /// Stops accepting; workers end when their connections have, at the latest after `grace`, when the rest is cut.
+    public func drain(grace: Nanoseconds) { mailboxes.forEach { $0.post(.drain(grace: grace)) } }
+
+    /// Cuts all connections and ends.
+    public func stop() { mailboxes.forEach { $0.post(.stop) } }
+
+    /// Waits until all workers have ended. Once only.
+    public func join() { threads.forEach { $0.join() } }
+
+    /// Readable when there is progress to take with ``progress()``.
+    public var progressDescriptor: Int32 { reports.descriptor }
+
+    /// The generation that all workers use; 0: none yet.
+    public var generation: UInt32 { state.withLock { $0.applied } }
+
+    /// What has happened since the last call. For one thread.
+    public func progress() -> [Progress] {
+        let news = reports.collect()
+        return state.withLock { state in
+            var progress: [Progress] = []
+            for report in news {
+                switch report {
+                case .adopted(let worker, let generation):
+                    state.adopted[worker] = generation
+                    guard state.adopted.allSatisfy({ $0 == generation }), state.applied != generation else { continue }
+                    state.applied = generation
+                    progress.append(.applied(generation: generation))
+                case .ended:
+                    state.running -= 1
+                    if state.running == 0 { progress.append(.ended) }
+                }
+            }
+            return progress
+        }
+    }
+}
+
+/// Carries a value that cannot be copied into a thread that is being started.
+private final class Handover<Value: ~Copyable>: @unchecked Sendable {
+    // Written before the thread starts and taken once by it: starting it orders the two.
+    private var value: Value?
+
+    init(_ value: consuming Value) { self.value = consume value }
+
+    func take() -> Value? { value.take() }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MallaBalance
+import MallaLink
+import MallaModel
+import Reactor
+
+/// One thread of the data path with everything it uses: a loop, listeners, connections, timers, memory, counters.
+///
+/// Nothing in it is shared but the published view, which is looked at once per turn. A turn allocates nothing as long
+/// as the pools suffice.
+struct Worker: ~Copyable {
+    var loop: EventLoop
+    var timers: TimerWheel
+    var connections: Slab<Connection>
+    var buffers: BufferPool
+    var pipes: PipePool
+    var counters: CounterTable
+    var listener4: Listener?
+    var listener6: Listener?
+    /// What all connections read into.
+    let scratch: UnsafeMutableRawPointer
+    static let scratchSize = BufferPool.largest
+
+    var view: View?
+    private var epoch: UInt64 = 0
+    /// For each endpoint of the view its slot among the loads.
+    var loadSlots: [Int] = []
+    var loads = EndpointLoads()
+    var candidates = Candidates()
+    var random: BalanceRandom
+
+    /// Connections with more to do than one turn allows.
+    var ready: [Token] = []
+    /// Connections that wait for a buffer.
+    var starved: [Token] = []
+    /// The one of these two lists that is being gone over, swapped with it so that neither allocates.
+    private var resumed: [Token] = []
+    var acceptTimer = Timer.none
+    private(set) var isDraining = false
+    private var ended = false
+
+    let number: Int
+    let log: Log
+    private let publication: Publication
+    private let mailbox: Mailbox<Command>
+    private let reports: Mailbox<Report>
+
+    /// What a worker is told.
+    enum Command: Sendable {
+        /// A view was published.
+        case look
+        /// Stop accepting; end when no connection is left or after the grace time.
+        case drain(grace: Nanoseconds)
+        /// End now.
+        case stop
+    }
+
+    /// What a worker tells.
+    enum Report: Sendable {
+        /// It uses the view of this generation.
+        case adopted(worker: Int, generation: UInt32)
+        /// Its thread is about to end.
+        case ended(worker: Int)
+    }
+
+    /// What a worker is made of.
+    struct Parts: ~Copyable {
+        let number: Int
+        let counters: CounterTable
+        let listener4: Listener?
+        let listener6: Listener?
+        let capacity: Int
+        let bufferLimit: Int
+        let log: Log
+        let publication: Publication
+        let mailbox: Mailbox<Command>
+        let reports: Mailbox<Report>
+    }
+
+    init(_ parts: consuming Parts) throws(SystemError) {
+        // What can fail comes first, so that there is never half a worker.
+        let loop = try EventLoop()
+        let connections = try Slab<Connection>(capacity: parts.capacity)
+        timers = TimerWheel(now: loop.now)
+        random = BalanceRandom(seed: loop.now &+ UInt64(parts.number) &* 0x9e37_79b9_7f4a_7c15)
+        self.loop = loop
+        self.connections = connections
+        buffers = BufferPool(limit: parts.bufferLimit)
+        pipes = PipePool(limit: max(4, parts.bufferLimit / PipePool.capacity))
+        scratch = .allocate(byteCount: Self.scratchSize, alignment: 4096)
+        number = parts.number
+        log = parts.log
+        publication = parts.publication
+        mailbox = parts.mailbox
+        reports = parts.reports
+        counters = parts.counters
+        listener4 = parts.listener4
+        listener6 = parts.listener6
+        ready.reserveCapacity(256)
+        starved.reserveCapacity(256)
+        resumed.reserveCapacity(256)
+        _ = self.loop.add(level: mailbox.descriptor, token: Token(kind: Kind.mailbox, index: 0, generation: 0))
+        listen()
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// Works until it is drained or stopped.
+    mutating func run() {
+        while !ended { turn() }
+        for index in connections.places {
+            if let (token, connection) = connections.occupant(index) { cut(token, connection, .drained) }
+        }
+        reports.post(.ended(worker: number))
+    }
+
+    private mutating func turn() {
+        let pause = ready.isEmpty ? timers.sleep(now: loop.now) : 0
+        let count = loop.wait(milliseconds: pause)
+        if publication.epoch != epoch { adopt() }
+        for index in 0..<count { handle(loop.event(index)) }
+        while let token = timers.fire(now: loop.now) { expired(token) }
+        if !ready.isEmpty {
+            swap(&ready, &resumed)
+            goOn()
+        }
+        if !starved.isEmpty, buffers.hasRoom {
+            swap(&starved, &resumed)
+            goOn()
+        }
+        if isDraining, connections.count == 0 { ended = true }
+    }
+
+    private mutating func handle(_ event: Event) {
+        switch event.token.kind {
+        case Kind.client, Kind.upstream:
+            guard let connection = connections.find(event.token) else { return }
+            progress(event, connection)
+        case Kind.listener:
+            acceptAll(listener: event.token.index)
+        default:
+            for command in mailbox.collect() { obey(command) }
+        }
+    }
+
+    private mutating func expired(_ token: Token) {
+        switch token.kind {
+        case Kind.acceptAgain:
+            acceptTimer = .none
+            if !isDraining { listen() }
+        case Kind.drainDeadline:
+            ended = true
+        default:
+            guard let connection = connections.find(token) else { return }
+            connection.pointee.timer = .none
+            timeout(token, connection)
+        }
+    }
+
+    /// A turn for each of those in `resumed`. Those that are put into a list again meanwhile wait for the next turn.
+    private mutating func goOn() {
+        for index in resumed.indices {
+            let token = resumed[index]
+            guard let connection = connections.find(token) else { continue }
+            connection.pointee.queued = false
+            if connection.pointee.phase == .relaying { relay(token, connection) }
+        }
+        resumed.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func obey(_ command: Command) {
+        switch command {
+        case .look:
+            break
+        case .drain(let grace):
+            guard !isDraining else { return }
+            isDraining = true
+            // Those that already wait were promised service; the port is then free for a successor.
+            acceptAll(listener: 4)
+            acceptAll(listener: 6)
+            listener4 = nil
+            listener6 = nil
+            let deadline = loop.now.addingReportingOverflow(grace)
+            guard !deadline.overflow else { return }
+            _ = timers.set(
+                deadline: deadline.partialValue, token: Token(kind: Kind.drainDeadline, index: 0, generation: 0))
+        case .stop:
+            ended = true
+        }
+    }
+
+    private mutating func adopt() {
+        let (published, epoch) = publication.current
+        self.epoch = epoch
+        guard let published else { return }
+        view = published
+        loadSlots = loads.adopt(published.endpoints.map(\.address))
+        revoke(under: published)
+        reports.post(.adopted(worker: number, generation: published.generation))
+    }
+}

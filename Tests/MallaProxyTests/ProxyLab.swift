@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MallaLink
+import MallaModel
+import MallaProxy
+import Reactor
+import Testing
+
+/// A proxy in this process, captured connections to it, and the snapshot that it uses. Needs root, for the map.
+final class ProxyLab {
+    static let client: UInt32 = 16
+    static let backend: UInt32 = 17
+    static let service: UInt32 = 3
+    static let virtual4 = SocketAddress(Address(ipv4: 0xf0f0_0001), 80)
+    static let virtual6 = SocketAddress(Address(high: 0xfd6d_616c_6c61_0000, low: 1), 80)
+
+    let proxy: Proxy
+    let map: CapturedMap
+    let counters: String
+    private var generation: UInt32 = 0
+    private var isOver = false
+
+    init(workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20) throws {
+        counters = "/tmp/malla-test-proxy-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        map = try CapturedMap()
+        proxy = try Proxy(
+            .init(
+                workers: workers, port: 0, counters: counters, connectionsPerWorker: connections,
+                buffersPerWorker: buffers),
+            log: Log(format: .text, node: "test"))
+        proxy.use(ConnectionRecords(map: Descriptor(owning: map.duplicate())))
+        try capture()
+    }
+
+    deinit {
+        if !isOver {
+            proxy.stop()
+            proxy.join()
+        }
+        unlink(counters)
+    }
+
+    /// What a connection to the proxy is from now on: one of `source` to the service.
+    func capture(source: UInt32 = client, to original: SocketAddress = virtual4, service: UInt32 = service) throws {
+        try map.mark(port: proxy.port, source: source, original: original, service: service)
+    }
+
+    /// Puts a snapshot with these endpoints into force, and waits until all workers use it.
+    func apply(
+        _ ports: [UInt16], ipv6: Bool = false, connectTimeout: Nanoseconds = 2_000_000_000, idle: Nanoseconds = 0,
+        change: (inout Snapshot) -> Void = { _ in }
+    ) throws {
+        generation += 1
+        var snapshot = Snapshot(generation: generation, trustDomain: "malla.local")
+        snapshot.endpoints = ports.enumerated().map { index, port in
+            Snapshot.Endpoint(
+                number: UInt32(index + 1), address: SocketAddress(ipv6 ? .loopback6 : .loopback4, port),
+                workload: UInt32(index + 1), identity: Self.backend, scope: 1)
+        }
+        let shares = snapshot.endpoints.map { Snapshot.WeightedEndpoint(endpoint: $0.number, weight: 1) }
+        snapshot.services = [
+            Snapshot.Service(
+                number: Self.service, name: ObjectName("backend"),
+                addresses: [Self.virtual4.address, Self.virtual6.address],
+                ports: [
+                    Snapshot.ServicePort(
+                        name: "tcp", port: 80, transport: .tcp, appProtocol: nil, path: .proxy, failOpen: false,
+                        connectTimeout: connectTimeout, idleTimeout: idle, scope: 1, endpoints4: ipv6 ? [] : shares,
+                        endpoints6: shares)
+                ])
+        ]
+        snapshot.policies.entries[.init(scope: 1, source: PolicyTable.anySource, port: 0)] = .init(
+            defaultReason: .passed)
+        change(&snapshot)
+        try proxy.apply(snapshot)
+        try waitFor("snapshot \(generation)") { $0.contains(.applied(generation: snapshot.generation)) }
+    }
+
+    /// Waits for the proxy's end, which must have been asked for.
+    func waitForEnd() throws {
+        try waitFor("the end") { $0.contains(.ended) }
+        proxy.join()
+        isOver = true
+    }
+
+    /// The counters for a reason, added up over everything else.
+    func counted(_ reason: Reason) throws -> CounterReading {
+        var sum = CounterReading(key: .init(source: 0, target: 0, service: 0, reason: reason.rawValue))
+        for reading in try CounterReading.read(path: counters) where reading.key.reason == reason.rawValue {
+            sum.opened += reading.opened
+            sum.closed += reading.closed
+            sum.active += reading.active
+            sum.refused += reading.refused
+            sum.cut += reading.cut
+            sum.sent += reading.sent
+            sum.received += reading.received
+        }
+        return sum
+    }
+
+    /// Waits until something holds that the proxy brings about.
+    func eventually(_ what: String, _ holds: () throws -> Bool) throws {
+        for _ in 0..<2000 {
+            if try holds() { return }
+            usleep(5000)
+        }
+        Issue.record("not reached: \(what)")
+    }
+
+    private func waitFor(_ what: String, _ isIt: ([Proxy.Progress]) -> Bool) throws {
+        var watched = pollfd(fd: proxy.progressDescriptor, events: Int16(POLLIN), revents: 0)
+        for _ in 0..<20 {
+            poll(&watched, 1, 1000)
+            if isIt(proxy.progress()) { return }
+        }
+        throw TCP.Failure(code: ETIMEDOUT)
+    }
+}

@@ -84,7 +84,7 @@ struct DocumentStream {
         }
         let place = position == first ? "" : ", first at line \(first.line), column \(first.column)"
         return .init(
-            position: position, field: key,
+            position: position, field: key.excerpt,
             flaw: .init(message: "the field is given twice in one mapping\(place)", hint: "Remove one"))
     }
 }

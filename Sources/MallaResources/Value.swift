@@ -107,10 +107,19 @@ struct Value {
 }
 
 extension String {
-    /// The text, shortened so that a message stays a line, and without what would end the line.
+    /// The text, shortened so that a message stays a line, and without what would move a terminal's cursor: escapes in
+    /// quoted text can make any character.
     var excerpt: String {
-        let short = count > 60 ? prefix(60) + "…" : self[...]
-        return String(short.map { $0.isNewline ? " " : $0 })
+        var short = ""
+        for scalar in unicodeScalars {
+            if short.unicodeScalars.count >= 60 { return short + "…" }
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+                short += "\\u{\(String(scalar.value, radix: 16))}"
+            default: short.unicodeScalars.append(scalar)
+            }
+        }
+        return short
     }
 }
 

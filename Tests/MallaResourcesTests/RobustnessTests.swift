@@ -166,6 +166,19 @@ struct RobustnessTests {
         #expect(problems.problems == problems.problems.sorted())
     }
 
+    @Test("no text of a file reaches a terminal as a control sequence")
+    func controlSequences() {
+        let text = #"{"kind": "\u001b[2J\u202e\u0085", "apiVersion": "v1", "\u001b[2J": 1, "\u001b[2J": 2}"#
+        let single = #"{"apiVersion": "v1", "kind": "MeshConfig", "\u001b[2J": 1, "metadata": {"name": "\u0007"}}"#
+        let found = problems(text) + problems(single) + problems(#"{"kind": "\u001b[2J\u202e", "apiVersion": "v1"}"#)
+        #expect(found.count >= 3)
+        for problem in found {
+            #expect(problem.description.unicodeScalars.allSatisfy { !$0.properties.isDefaultIgnorableCodePoint })
+            #expect(
+                problem.description.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
+        }
+    }
+
     @Test("a long key, a long value, a long line")
     func long() {
         let long = String(repeating: "x", count: 100_000)

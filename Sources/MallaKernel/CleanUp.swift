@@ -17,7 +17,7 @@ extension KernelNode {
         let folder = PinFolder(root: root)
         let lock = try PinLock(folder)
         var removed: [String] = []
-        for abi in try Folder.names(root) {
+        for abi in try folder.abis() {
             let links = "\(root)/\(abi)/links"
             for cgroup in try Folder.names(links) {
                 for name in try Folder.names("\(links)/\(cgroup)") {

@@ -12,6 +12,11 @@ struct NodeSettings {
     func write(_ settings: KernelSettings, proxyCgroup: UInt64) throws {
         // The proxy's exemption first: with its port known and itself not exempt it would be sent to itself.
         try maps.workloads.update(proxyCgroup, Enrolment.proxy)
+        // A former proxy's cgroup that was removed and made anew has another id now.
+        let former = try maps.workloads.entries().filter {
+            $0.value.flags & MALLA_WORKLOAD_EXEMPT.rawValue != 0 && $0.key != proxyCgroup
+        }
+        try maps.workloads.delete(former.map(\.key))
         var config = malla_config()
         config.abi = UInt32(MALLA_ABI)
         config.flags = settings.allEvents ? MALLA_CONFIG_EVENTS_ALL.rawValue : 0

@@ -44,7 +44,7 @@ struct PinFolder: Sendable {
     ///
     /// Programs of two ABIs would both decide on every connection, each by maps that only one daemon writes.
     func makeFolders() throws {
-        let others = try Folder.names(root).filter { $0 != Self.abi }
+        let others = try abis().filter { $0 != Self.abi }
         guard others.isEmpty else {
             throw KernelError(
                 .otherABI,
@@ -53,6 +53,19 @@ struct PinFolder: Sendable {
                 hint: "stop that version's daemon and run: malla cleanup --pins \(root)")
         }
         for path in [maps, links, programs] { try Folder.make(path, mode: 0o700) }
+    }
+
+    /// The ABIs that the root has folders of.
+    ///
+    /// - Throws: ``KernelError`` when it holds anything else: then it is somebody else's folder.
+    func abis() throws -> [String] {
+        let names = try Folder.names(root)
+        if let stranger = names.first(where: { UInt32($0) == nil }) {
+            throw KernelError(
+                .system, "\(root) is no folder of Malla's: it holds \(stranger)",
+                hint: "name a folder that is new or empty: --pins \(root)/malla")
+        }
+        return names
     }
 
     /// The cgroups that links are pinned for.

@@ -115,6 +115,28 @@ struct MapTests {
         #expect { try storage.lookup(socket: 12345) } throws: { ($0 as? BPFError)?.errno == EBADF }
     }
 
+    /// The C struct `kit_entry`.
+    private struct KitEntry: BitwiseCopyable {
+        var value: UInt64
+        var key: UInt32
+        var reserved: UInt32
+    }
+
+    @Test("an iterator program walks all entries", arguments: [0, 1, 900])
+    func iterator(count: Int) throws {
+        let loaded = try openKit().load()
+        let map: BPFMap<UInt32, UInt64> = try loaded.map("kit_hash")
+        try map.update((0..<count).map { (key: UInt32($0), value: UInt64($0) * 7) })
+        let program = try loaded.program("kit_entries")
+        let entries = try program.iterate(map: map.descriptor, as: KitEntry.self)
+        #expect(Set(entries.map(\.key)).count == count)
+        #expect(entries.allSatisfy { $0.value == UInt64($0.key) * 7 })
+        guard count == 1 else { return }
+        #expect { try program.iterate(map: map.descriptor, as: (UInt64, UInt64, UInt64).self) } throws: {
+            ($0 as? BPFError)?.code == .layout
+        }
+    }
+
     @Test("a grace period ends")
     func gracePeriod() throws {
         let period = try GracePeriod()

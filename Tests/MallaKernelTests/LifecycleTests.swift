@@ -32,6 +32,37 @@ struct LifecycleTests {
         for (path, link) in after { #expect(link.program != links[path]?.program) }
     }
 
+    @Test("a start that was cut off is completed by the next one")
+    func cutOff() throws {
+        let mesh = try TestMesh("cutoff")
+        let root = try withNode(mesh) { $0.cgroup }
+        let before = try linkIDs(mesh)
+        for pin in ["links/\(root)/malla_connect6", "programs/malla_explain", "maps/malla_limits"] {
+            try #require(unlink("\(mesh.settings.pins)/1/\(pin)") == 0, "\(pin)")
+        }
+        try withNode(mesh) { node in
+            #expect(node.startReport.createdMaps == ["malla_limits"])
+            #expect(node.startReport.attachedLinks == 1)
+            #expect(node.startReport.adoptedLinks == before.count - 1)
+        }
+        #expect(try linkIDs(mesh).count == before.count)
+    }
+
+    @Test("somebody else's folder is neither used nor cleaned")
+    func strangeFolder() throws {
+        let mesh = try TestMesh("strange")
+        var settings = mesh.settings
+        settings.pins = "/sys/fs/bpf/mallakernel-strangers-\(getpid())"
+        try #require(mkdir(settings.pins, 0o700) == 0 && mkdir(settings.pins + "/theirs", 0o700) == 0)
+        defer {
+            rmdir(settings.pins + "/theirs")
+            rmdir(settings.pins)
+        }
+        #expect { _ = try KernelNode(settings) } throws: { "\($0)".contains("theirs") }
+        #expect { _ = try KernelNode.cleanUp(pins: settings.pins) } throws: { "\($0)".contains("theirs") }
+        #expect(access(settings.pins + "/theirs", F_OK) == 0)
+    }
+
     @Test("a second daemon on the same pins is refused")
     func secondDaemon() throws {
         let mesh = try TestMesh("second")

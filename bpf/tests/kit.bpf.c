@@ -4,6 +4,18 @@
 
 #include <bpf/bpf_helpers.h>
 
+/* The kernel's own, as far as it is needed here. */
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+} __attribute__((preserve_access_index));
+
 struct kit_args {
 	__u32 a;
 	__u32 b;
@@ -62,6 +74,28 @@ int kit_add(struct kit_args *args)
 		bpf_ringbuf_submit(event, 0);
 	}
 	return 7;
+}
+
+struct kit_entry {
+	__u64 value;
+	__u32 key;
+	__u32 reserved;
+};
+
+/* Writes one kit_entry per entry of the map that it is run over. */
+SEC("iter/bpf_map_elem")
+int kit_entries(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct kit_entry entry = {};
+	const __u32 *key = ctx->key;
+	const __u64 *value = ctx->value;
+
+	if (!key || !value) /* the end */
+		return 0;
+	entry.key = *key;
+	entry.value = *value;
+	bpf_seq_write(ctx->meta->seq, &entry, sizeof(entry));
+	return 0;
 }
 
 /* Refuses connects to port 1 with EPERM, lets everything else through. */

@@ -121,8 +121,10 @@ let package = Package(
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
+        .executableTarget(name: "kernel-peer", path: "Tests/KernelPeer"),
         .testTarget(
-            name: "KernelTests", dependencies: ["BPFKit", "BPFObjects", "CMallaABI", "MallaModel", "MallaPolicy"]),
+            name: "KernelTests",
+            dependencies: ["BPFKit", "BPFObjects", "CMallaABI", "MallaModel", "MallaPolicy", "kernel-peer"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
 

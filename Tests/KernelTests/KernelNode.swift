@@ -19,15 +19,16 @@ final class KernelNode {
     let slots: BPFMap<malla_slot_key, malla_slot>
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
+    let handoffs: BPFMap<malla_tuple, malla_connection>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let connections: SocketStorage<malla_connection>
 
-    /// Loads `objects`, each over the same maps. The large preallocated ones are cut to `handoffs` entries.
-    init(objects: [String], handoffs: UInt32 = 64) throws {
+    /// Loads `objects`, each over the same maps. The large preallocated ones are cut to `handoffCapacity`.
+    init(objects: [String], handoffCapacity: UInt32 = 64) throws {
         for name in objects {
             let code = try #require(ObjectCode.named(name), "there is no object \(name)")
             let object = try OpenObject(name: name, code: code.bytes)
-            try object.setMaxEntries(of: "malla_handoffs", to: handoffs)
+            try object.setMaxEntries(of: "malla_handoffs", to: handoffCapacity)
             let names = object.maps
             for map in names {
                 if let shared = maps[map] { try object.reuse(map, shared.descriptor) }
@@ -44,6 +45,7 @@ final class KernelNode {
         slots = try Self.open("malla_slots", maps)
         endpoints = try Self.open("malla_endpoints", maps)
         policies = try Self.open("malla_policies", maps)
+        handoffs = try Self.open("malla_handoffs", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
         connections = try SocketStorage(Self.descriptor("malla_connections", maps), name: "malla_connections")
     }

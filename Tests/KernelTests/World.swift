@@ -11,9 +11,13 @@ struct World {
     var generation: UInt32 = 7
 
     /// The mesh's settings, and the switch to this generation.
-    func settings(proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053, proxyCgroup: UInt64 = 0) throws {
+    func settings(
+        proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053, proxyCgroup: UInt64 = 0,
+        flags: [malla_config_flag] = []
+    ) throws {
         var config = malla_config()
         config.abi = UInt32(MALLA_ABI)
+        config.flags = flags.reduce(0) { $0 | $1.rawValue }
         config.proxy_port = proxyPort
         config.dns_port = dnsPort
         config.proxy_cgroup = proxyCgroup

@@ -97,7 +97,8 @@ let package = Package(
         .executableTarget(
             name: "malla",
             dependencies: [
-                "MallaAPI", "MallaKernel", "MallaModel", "MallaPolicy", "MallaResources", "BPFKit", "CLinux",
+                "MallaAPI", "MallaKernel", "MallaModel", "MallaPolicy", "MallaResources", "MallaSources", "BPFKit",
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
@@ -130,7 +131,10 @@ let package = Package(
 
         .testTarget(name: "PackageTests"),
         .executableTarget(name: "reference", dependencies: ["MallaModel"], path: "Tools/reference"),
-        .testTarget(name: "CLITests", dependencies: ["MallaAPI", "malla", "reference"], exclude: ["Golden"]),
+        .testTarget(
+            name: "CLITests",
+            dependencies: ["BPFKit", "MallaAPI", "MallaKernel", "MallaModel", "malla", "reference"],
+            exclude: ["Golden"]),
 
         // MARK: Tests of whole nodes
 

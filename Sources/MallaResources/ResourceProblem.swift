@@ -56,7 +56,7 @@ extension ResourceProblem: Comparable, CustomStringConvertible {
         if !field.isEmpty { text += field + ": " }
         text += message
         if !hint.isEmpty { text += ". " + hint }
-        return text.last == "." ? text : text + "."
+        return text.last == "." || text.last == "?" ? text : text + "."
     }
 }
 

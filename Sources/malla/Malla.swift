@@ -25,7 +25,8 @@ struct Malla: ParsableCommand {
             CommandGroup(
                 name: "Mesh", subcommands: [Workloads.self, Services.self, Endpoints.self, Policies.self]),
             CommandGroup(name: "Traffic", subcommands: [Connections.self, Events.self, Explain.self]),
-            CommandGroup(name: "Shell", subcommands: [Completion.self]),
+            CommandGroup(name: "Kernel", subcommands: [Maps.self, Programs.self, Cleanup.self]),
+            CommandGroup(name: "File", subcommands: [Validate.self, Completion.self]),
         ])
 
     @OptionGroup var admin: AdminOptions

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import BPFKit
 import Glibc
+import MallaKernel
+import MallaSources
 
 /// Where `malla` starts: arguments to a command, the command's outcome to an exit status.
 @main
@@ -21,6 +24,10 @@ enum Program {
             return failure.status
         } catch let status as ExitStatus {
             return status
+        } catch  where error is KernelError || error is BPFError || error is SourceError {
+            let failure = Failure(describing: error)
+            Console.report(failure)
+            return failure.status
         } catch {
             // Help and completion scripts come as "errors" that mean success.
             let text = Malla.fullMessage(for: error)

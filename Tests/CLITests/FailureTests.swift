@@ -84,7 +84,8 @@ struct FailureTests {
             ["run", "--name", "Web_1", "--", "true"], ["run", "--port", "http", "--", "true"],
             ["run", "--port", "70000", "--", "true"], ["run", "--label", "app", "--", "true"],
             ["run", "--address", "localhost", "--", "true"], ["run", "--nmae", "x", "--", "true"],
-            ["status", "-o", "name"], ["completion", "tcsh"], ["events", "-o", "name"],
+            ["status", "-o", "name"], ["completion", "tcsh"], ["maps", "dump"], ["maps", "lst"], ["programs", "dump"],
+            ["maps", "dump", "malla_policies", "-o", "name"], ["events", "-o", "name"],
         ])
     func usage(_ arguments: [String]) throws {
         let admin = try FakeAdmin(views: Views.all)
@@ -97,9 +98,13 @@ struct FailureTests {
     @Test("mistyped commands and options name the nearest")
     func suggestions() throws {
         #expect(
-            try malla(["statsu"]).errors == "error: there is no command 'statsu'\nhint: did you mean status?\n")
+            try malla(["statsu"]).errors == "error: there is no command 'malla statsu'\nhint: did you mean status?\n")
         #expect(
-            try malla(["frobnicate"]).errors == "error: there is no command 'frobnicate'\nhint: see `malla --help`\n")
+            try malla(["frobnicate"]).errors
+                == "error: there is no command 'malla frobnicate'\nhint: see `malla --help`\n")
+        #expect(
+            try malla(["--admin", "/x", "maps", "--pins", "/y", "dmp", "policies"]).errors
+                == "error: there is no command 'malla maps dmp'\nhint: did you mean dump?\n")
         #expect(try malla(["run", "--nmae", "x", "--", "true"]).errors.contains("Did you mean '--name'?"))
     }
 

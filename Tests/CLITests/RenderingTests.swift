@@ -100,6 +100,25 @@ struct RenderingTests {
         }
     }
 
+    @Test("maps and programs, in every form", arguments: ["maps list", "programs list"], forms)
+    func kernelObjects(_ command: String, _ form: String) throws {
+        let admin = try FakeAdmin(views: Views.all)
+        defer { admin.stop() }
+        let words = command.split(separator: " ").map(String.init)
+        let output = try malla(words + ["-o", form, "--admin", admin.socket])
+        #expect(output.status == 0 && output.errors.isEmpty, "\(output.errors)")
+        try expectGolden(output.text, "\(words[0])-\(form)")
+    }
+
+    @Test("one map, and its entries", arguments: ["show", "dump"], ["table", "json", "yaml"])
+    func map(_ verb: String, _ form: String) throws {
+        let admin = try FakeAdmin(views: Views.all)
+        defer { admin.stop() }
+        let output = try malla(["maps", verb, "policies", "-o", form, "--admin", admin.socket])
+        #expect(output.status == 0 && output.errors.isEmpty, "\(output.errors)")
+        try expectGolden(output.text, "map-\(verb)-\(form)")
+    }
+
     @Test("versions of both sides, and of this one alone")
     func version() throws {
         let admin = try FakeAdmin(views: Views.all)

@@ -15,33 +15,36 @@ enum Suggestion {
         nearest(to: text, among: names).map { "did you mean \($0)?" } ?? otherwise
     }
 
-    /// Throws a usage failure where the first word is no command: the argument parser would only say that it did
-    /// not expect it.
+    /// Throws a usage failure where a word that must be a command is none: the argument parser would only say that it
+    /// did not expect it.
     static func refuseUnknownCommand(in arguments: [String]) throws {
-        var commands = Malla.configuration.subcommands.flatMap(names) + ["help"]
-        commands += Malla.configuration.groupedSubcommands.flatMap { $0.subcommands.flatMap(names) }
-        guard let word = firstWord(of: arguments), !commands.contains(word) else { return }
-        throw Failure(
-            "there is no command '\(Table.printable(word))'",
-            hint: hint(for: word, among: commands, otherwise: "see `malla --help`"), status: .usage)
+        var rest = arguments[...]
+        var path = "malla"
+        var commands = Malla.configuration.subcommands
+        commands += Malla.configuration.groupedSubcommands.flatMap(\.subcommands)
+        while !commands.isEmpty, let word = nextWord(of: &rest), word != "help" {
+            guard let command = commands.first(where: { names(of: $0).contains(word) }) else {
+                throw Failure(
+                    "there is no command '\(path) \(Table.printable(word))'",
+                    hint: hint(for: word, among: commands.flatMap(names), otherwise: "see `\(path) --help`"),
+                    status: .usage)
+            }
+            path += " \(word)"
+            commands = command.configuration.subcommands
+        }
     }
 
     private static func names(of command: any ParsableCommand.Type) -> [String] {
-        [command.configuration.commandName ?? command._commandName] + command.configuration.aliases
+        [command.configuration.commandName ?? "\(command)".lowercased()] + command.configuration.aliases
     }
 
-    /// The first argument that is neither an option of the root nor such an option's value.
-    private static func firstWord(of arguments: [String]) -> String? {
-        var takesValue = false
-        for argument in arguments {
-            if takesValue {
-                takesValue = false
-            } else if ["--admin", "-o", "--output"].contains(argument) {
-                takesValue = true
+    /// The next argument that is neither an option that may stand before a command nor such an option's value.
+    private static func nextWord(of arguments: inout ArraySlice<String>) -> String? {
+        while let argument = arguments.popFirst(), argument != "--" {
+            if ["--admin", "-o", "--output", "--pins"].contains(argument) {
+                _ = arguments.popFirst()
             } else if !argument.hasPrefix("-") {
                 return argument
-            } else if argument.hasPrefix("---") || argument == "--" {
-                return nil
             }
         }
         return nil

@@ -98,6 +98,11 @@ struct Table {
         return shown
     }
 
+    /// Lines of text that came from elsewhere, each made printable.
+    static func lines(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) + "\n" }.joined()
+    }
+
     /// C0, DEL, C1, and the marks that reorder text.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import MallaKernel
+import MallaSources
 
 /// How the process ends. Thrown by a command that has already said all there is to say.
 enum ExitStatus: Int32, Error {
@@ -26,6 +29,20 @@ struct Failure: Error {
         self.message = message
         self.hint = hint
         self.status = status
+    }
+
+    /// The failure that another room's error stands for.
+    init(describing error: any Error) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as KernelError: self.init(error.message, hint: error.hint)
+        case let error as BPFError:
+            self.init(
+                "cannot \(error.operation) \(error.object): \(error.message)",
+                hint: error.code == .notPermitted ? "run the same command as root, with sudo" : error.hint)
+        case let error as SourceError: self.init("cannot \(error.description)")
+        default: self.init("\(error)")
+        }
     }
 
     /// A system call on something that failed: `cannot open /x: No such file or directory`.

@@ -3,10 +3,12 @@ import BPFKit
 import Glibc
 import MallaKernel
 import MallaModel
+import Synchronization
 import Testing
 
-/// The cgroup and the pin folder of one test; both are removed with it, whatever became of the node.
-final class TestMesh {
+/// The cgroup and the pin folder of one test. In a suite with the trait ``MeshRemoval`` both are removed when the test
+/// has ended, whatever became of the node.
+final class TestMesh: Sendable {
     let settings: KernelSettings
 
     init(_ name: String) throws {
@@ -14,11 +16,12 @@ final class TestMesh {
         settings = KernelSettings(
             cgroup: "\(mount)/mallakernel-\(name)-\(getpid())", pins: "/sys/fs/bpf/mallakernel-\(name)-\(getpid())",
             proxyPort: 0, dnsPort: 0)
+        try #require(MeshRemoval.meshes, "the suite lacks the trait .removesMeshes").list.withLock { $0.append(self) }
     }
 
-    deinit {
-        _ = try? KernelNode.cleanUp(pins: settings.pins)
-        for path in ["/w1", "/w2", "/proxy", ""] { rmdir(settings.cgroup + path) }
+    fileprivate func remove() throws {
+        _ = try KernelNode.cleanUp(pins: settings.pins)
+        for path in ["/w1", "/proxy", ""] { rmdir(settings.cgroup + path) }
     }
 
     /// Makes a cgroup in the mesh's and answers its id.
@@ -64,6 +67,36 @@ final class TestMesh {
         }
         return nil
     }
+}
+
+/// Removes what the meshes of a test have made, when all of the test's values are gone.
+struct MeshRemoval: SuiteTrait, TestTrait, TestScoping {
+    fileprivate final class Meshes: Sendable {
+        let list = Mutex<[TestMesh]>([])
+    }
+
+    @TaskLocal fileprivate static var meshes: Meshes?
+
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        let meshes = Meshes()
+        var failure: (any Error)?
+        do {
+            try await Self.$meshes.withValue(meshes, operation: function)
+        } catch {
+            failure = error
+        }
+        for mesh in meshes.list.withLock({ $0 }) { try mesh.remove() }
+        if let failure { throw failure }
+    }
+}
+
+extension Trait where Self == MeshRemoval {
+    /// Removes what the suite's meshes have made.
+    static var removesMeshes: Self { MeshRemoval() }
 }
 
 /// The ids of all maps, programs and links of the machine.

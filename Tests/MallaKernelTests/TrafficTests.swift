@@ -4,7 +4,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Real connections", .serialized, .timeLimit(.minutes(2)))
+@Suite("Real connections", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
 struct TrafficTests {
     @Test("a workload reaches a service; counters are exact while the connection lives and after")
     func counters() async throws {

@@ -5,7 +5,8 @@ import Synchronization
 
 /// The records that programs put into a ring buffer, as an asynchronous sequence. Kernel 5.8.
 ///
-/// One consumer at a time: the kernel's buffer has one reading position. What the consumer has not asked for yet stays
+/// One consumer at a time: the kernel's buffer has one reading position, and while one consumer waits, a second one's
+/// sequence ends at once. What the consumer has not asked for yet stays
 /// in the kernel's buffer, whose size bounds it and whose programs see when it is full; nothing is dropped on this
 /// side. A thread sleeps until there is something to read *and* somebody wants it.
 ///

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFKit
 import CLinux
 import Glibc
 
@@ -7,14 +8,23 @@ struct HostChecks {
     /// Where the node pins, or would.
     var pins: String
 
-    /// The oldest kernel that has all that the programs use: `SEC("syscall")` programs came with 5.14.
-    private static let oldestKernel = (5, 15)
+    /// The oldest kernel that has all that the programs use: `bpf_set_retval` came with 5.18.
+    private static let oldestKernel = (5, 18)
+    /// What Debian 12 has, and what this was written for.
+    private static let oldestLibrary: (UInt32, UInt32) = (1, 1)
+    /// What the programs are made of.
+    private static let features: [KernelFeature] = [
+        .connectHook, .peerNameHook, .chosenErrno, .sockOps, .syscallPrograms, .ringBuffer, .perCPUHash,
+    ]
     /// A connection through the proxy takes two descriptors.
     private static let wantedDescriptors = 16384
 
     /// In the order of their dependence.
     var findings: [Finding] {
-        [kernel, typeFormat, compiler, cgroups, pinFileSystem, capabilities, descriptors, clock]
+        [
+            kernel, library, typeFormat, compiler, cgroups, pinFileSystem, capabilities, probes, descriptors, clock,
+        ].compactMap { $0 }
+
     }
 
     private var kernel: Finding {
@@ -29,6 +39,16 @@ struct HostChecks {
                 "boot a newer one: apt-get install linux-image-amd64")
         }
         return .ok("kernel", "kernel \(release) is \(oldest) or newer")
+    }
+
+    private var library: Finding {
+        let version = (LibbpfVersion.major, LibbpfVersion.minor)
+        let text = "libbpf is \(version.0).\(version.1)"
+        return version >= Self.oldestLibrary
+            ? .ok("libbpf", text)
+            : .failed(
+                "libbpf", "\(text), and \(Self.oldestLibrary.0).\(Self.oldestLibrary.1) is needed",
+                "apt-get install libbpf1")
     }
 
     private var typeFormat: Finding {
@@ -75,6 +95,24 @@ struct HostChecks {
         return missing.isEmpty
             ? .ok("capabilities", "this user has CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
             : .failed("capabilities", "this user lacks \(missing.joined(separator: ", "))", "sudo malla check")
+    }
+
+    /// Tries each feature by loading something tiny; `nil` when this user may not try, which `capabilities` says.
+    private var probes: Finding? {
+        var missing: [String] = []
+        for feature in Self.features {
+            switch feature.probe() {
+            case .available: break
+            case .notPermitted: return nil
+            case .missing: missing.append("\(feature.name) (Linux \(feature.since))")
+            }
+        }
+        return missing.isEmpty
+            ? .ok("features", "the kernel takes all kinds of programs and maps that a node needs")
+            : .failed(
+                "features", "the kernel refuses: \(missing.joined(separator: ", "))",
+                "boot a newer one, or one with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF: apt-get install linux-image-amd64"
+            )
     }
 
     private var descriptors: Finding {

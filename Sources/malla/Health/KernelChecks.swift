@@ -30,13 +30,14 @@ struct KernelChecks {
 
     private var pinned: Finding {
         let directory = "\(status.pins)/\(status.abi)/links"
-        guard let links = TextFile.names(in: directory) else {
+        guard let cgroups = TextFile.names(in: directory) else {
             return .failed(
                 "pins", "\(directory) cannot be read: the links would not outlive the daemon", "ls -l \(directory)")
         }
-        return links.isEmpty
+        let links = cgroups.reduce(0) { $0 + (TextFile.names(in: "\(directory)/\($1)") ?? []).count }
+        return links == 0
             ? .failed("pins", "no link is pinned in \(directory)", "systemctl restart mallad")
-            : .ok("pins", "\(links.count) links are pinned in \(directory): they outlive the daemon")
+            : .ok("pins", "\(links) links are pinned in \(directory): they outlive the daemon")
     }
 
     private var fill: [Finding] {

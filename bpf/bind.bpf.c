@@ -15,18 +15,19 @@
 static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool is_ipv4)
 {
 	const struct malla_config *config = config_now();
-	const struct malla_workload *source;
 	struct malla_explanation it;
+	struct malla_workload source = {};
+	bool enrolled;
 
 	if (!config || !is_reserved_port(bpf_ntohs(ctx->user_port), config))
 		return PROCEED;
-	source = current_workload();
-	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+	enrolled = current_workload(&source);
+	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
 		return PROCEED;
 	request_read(ctx, is_ipv4, &it);
-	if (source) {
-		it.source = source->identity;
-		it.source_workload = source->workload;
+	if (enrolled) {
+		it.source = source.identity;
+		it.source_workload = source.workload;
 	}
 	deny(&it, MALLA_REASON_RESERVED_PORT);
 	return refuse(ctx, &it);

@@ -20,21 +20,23 @@
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 {
 	const struct malla_config *config = config_now();
-	const struct malla_workload *source = current_workload();
 	struct malla_explanation it;
+	struct malla_workload source = {};
+	bool enrolled;
 	struct malla_addr addr;
 	__u16 port;
 
 	if (!config)
 		return REFUSE; /* an array's element is always there; the verifier wants to hear it */
-	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+	enrolled = current_workload(&source);
+	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
 		return PROCEED;
 	stat_add(MALLA_STAT_DECISIONS);
 	request_read(ctx, is_ipv4, &it);
 	if (!is_ipv4)
 		it.ipv6_only = is_ipv6_only(ctx);
 
-	decide(&it, source, config, listens_now, ctx);
+	decide(&it, enrolled ? &source : 0, config, listens_now, ctx);
 	/* Outside of the mesh a record serves the counters only, and UDP has none. */
 	if (it.path == MALLA_PATH_PASS && it.protocol != IPPROTO_TCP)
 		return PROCEED;

@@ -37,14 +37,16 @@ static __always_inline void recall_original(struct bpf_sock_addr *ctx, struct ma
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 {
 	const struct malla_config *config = config_now();
-	const struct malla_workload *source = current_workload();
 	struct malla_explanation it;
+	struct malla_workload source = {};
+	bool enrolled;
 	struct malla_addr addr;
 	__u16 port;
 
 	if (!config)
 		return REFUSE; /* an array's element is always there; the verifier wants to hear it */
-	if (source && source->flags & MALLA_WORKLOAD_EXEMPT)
+	enrolled = current_workload(&source);
+	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
 		return PROCEED;
 	stat_add(MALLA_STAT_DECISIONS);
 	request_read(ctx, is_ipv4, &it);
@@ -52,7 +54,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 	it.ipv6_only = !is_ipv4;
 	recall_original(ctx, &it);
 
-	decide(&it, source, config, listens_now, ctx);
+	decide(&it, enrolled ? &source : 0, config, listens_now, ctx);
 	if (it.path == MALLA_PATH_PASS)
 		return PROCEED;
 	/* One record per socket: answers look as if the server asked last had sent them. */

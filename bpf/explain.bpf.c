@@ -23,11 +23,14 @@ int malla_explain(struct malla_explanation *ctx)
 {
 	const struct malla_config *config = config_now();
 	struct malla_explanation it = *ctx;
+	struct malla_workload source = {};
+	bool enrolled;
 
 	if (!config)
 		return 1;
 	it.generation = generation_now();
-	decide(&it, workload_of(it.cgroup), config, listens_as_told, 0);
+	enrolled = workload_of(it.cgroup, &source);
+	decide(&it, enrolled ? &source : 0, config, listens_as_told, 0);
 	*ctx = it;
 	return 0;
 }

@@ -78,23 +78,16 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 {
 	const struct malla_config *config = config_now();
-	struct malla_connection *waiting, *record;
+	struct malla_connection *record;
 	struct malla_counter *counter;
-	struct malla_tuple tuple;
 
-	handoff_tuple(ctx, true, &tuple);
-	waiting = bpf_map_lookup_elem(&malla_handoffs, &tuple);
-	if (!waiting) {
-		/* Clients from outside of the mesh have no record; at the proxy that is an event. */
+	record = handoff_take(ctx);
+	if (!record) {
+		/* Clients from outside of the mesh have none; at the proxy that is an event. */
 		if (config && config->proxy_port && ctx->local_port == config->proxy_port)
 			stat_add(MALLA_STAT_HANDOFF_MISSED);
 		return;
 	}
-	record = record_made(ctx->sk);
-	if (!record)
-		return;
-	*record = *waiting;
-	bpf_map_delete_elem(&malla_handoffs, &tuple);
 	record->direction = MALLA_INBOUND;
 	record->state = BPF_TCP_ESTABLISHED;
 	record->established = bpf_ktime_get_ns();

@@ -4,6 +4,7 @@
 #include "addr.h"
 #include "hook.h"
 #include "maps.h"
+#include "record.h"
 
 /* One end of the connection that a sockops program was called for. */
 static __always_inline struct malla_addr local_addr(struct bpf_sock_ops *ctx)
@@ -48,6 +49,29 @@ static __always_inline void handoff_publish(struct bpf_sock_ops *ctx, const stru
 
 	handoff_tuple(ctx, false, &tuple);
 	bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
+}
+
+/* Moves the record that waits for this accepted socket to it; NULL: there is none, or no memory. */
+static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops *ctx)
+{
+	const struct malla_connection *waiting;
+	struct malla_connection *record;
+	struct bpf_sock *sk = ctx->sk;
+	struct malla_tuple tuple;
+
+	handoff_tuple(ctx, true, &tuple);
+	waiting = bpf_map_lookup_elem(&malla_handoffs, &tuple);
+	if (!waiting || !sk)
+		return 0;
+	record = record_made(sk);
+	if (!record)
+		return 0;
+	*record = *waiting;
+	if (!bpf_map_delete_elem(&malla_handoffs, &tuple))
+		return record;
+	/* Evicted while it was copied, so that the copy may be of two records. */
+	bpf_sk_storage_delete(&malla_connections, sk);
+	return 0;
 }
 
 /* Takes back what nobody took: a stranger with the same tuple must not find it later. */

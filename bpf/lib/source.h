@@ -2,31 +2,34 @@
 /* Who is connecting: the workload of the current process, by its cgroup. */
 #pragma once
 #include "maps.h"
+#include <stdbool.h>
 
 /* Levels below the root of the cgroup tree that are searched; a deeper process is unknown. */
 #define SOURCE_DEPTH 24
 
-static __always_inline const struct malla_workload *workload_of(__u64 cgroup)
+/* The workload of exactly this cgroup; false: none. A copy, because the entry may be replaced
+ * while a decision runs, and its memory go to another workload's at once. */
+static __always_inline bool workload_of(__u64 cgroup, struct malla_workload *workload)
 {
-	return bpf_map_lookup_elem(&malla_workloads, &cgroup);
+	const struct malla_workload *entry = bpf_map_lookup_elem(&malla_workloads, &cgroup);
+
+	if (!entry)
+		return false;
+	*workload = *entry;
+	return true;
 }
 
 /* The current process's workload: that of its own cgroup, or else of the deepest enrolled cgroup
- * above it (a service may make cgroups of its own). NULL: none. */
-static __always_inline const struct malla_workload *current_workload(void)
+ * above it (a service may make cgroups of its own). False: none. */
+static __always_inline bool current_workload(struct malla_workload *workload)
 {
-	const struct malla_workload *workload = workload_of(bpf_get_current_cgroup_id());
-
-	if (workload)
-		return workload;
+	if (workload_of(bpf_get_current_cgroup_id(), workload))
+		return true;
 	for (int level = SOURCE_DEPTH; level > 0; level--) {
 		__u64 ancestor = bpf_get_current_ancestor_cgroup_id(level);
 
-		if (!ancestor)
-			continue;
-		workload = workload_of(ancestor);
-		if (workload)
-			return workload;
+		if (ancestor && workload_of(ancestor, workload))
+			return true;
 	}
-	return 0;
+	return false;
 }

@@ -53,8 +53,8 @@ extension Worker {
         connection.pointee.active = loop.now
         let client = Self.client(connection)
         let upstream = Self.upstream(connection)
-        let up = pump(from: client, to: upstream, token) { cell.sent($0) }
-        let down = pump(from: upstream, to: client, token) { cell.received($0) }
+        let up = pump(from: client, to: upstream) { cell.sent($0) }
+        let down = pump(from: upstream, to: client) { cell.received($0) }
         switch (up, down) {
         case (.ended, .ended):
             finish(token, connection)
@@ -86,7 +86,7 @@ extension Worker {
     /// Moves bytes from one end to the other until one of them blocks.
     @inline(__always)
     private mutating func pump(
-        from: UnsafeMutablePointer<End>, to: UnsafeMutablePointer<End>, _ token: Token, count: (Int) -> Void
+        from: UnsafeMutablePointer<End>, to: UnsafeMutablePointer<End>, count: (Int) -> Void
     ) -> Pumped {
         if to.pointee.state.contains(.broken) { return .blocked }
         for _ in 0..<Self.rounds {
@@ -112,10 +112,7 @@ extension Worker {
                 from.pointee.pipe = pipe
                 continue
             }
-            guard buffers.hasRoom else {
-                starve(token)
-                return .blocked
-            }
+            guard buffers.hasRoom else { return passWithoutBuffer(from: from, to: to, count: count) }
             let received = Socket.receive(from.pointee.socket, into: scratch, capacity: Self.scratchSize)
             guard received > 0 else {
                 if received == 0 {
@@ -144,6 +141,34 @@ extension Worker {
             from.pointee.buffer = buffers.keep(scratch + max(0, sent), count: rest)
             from.pointee.offset = 0
             from.pointee.count = Int32(rest)
+            return .blocked
+        }
+        return .again
+    }
+
+    /// One step while buffers are used up by others: bytes stay in the source's socket until they were sent. Costs
+    /// another call and a copy, but slow peers that hold all buffers do not stop the others.
+    private func passWithoutBuffer(
+        from: UnsafeMutablePointer<End>, to: UnsafeMutablePointer<End>, count: (Int) -> Void
+    ) -> Pumped {
+        let seen = Socket.peek(from.pointee.socket, into: scratch, capacity: Self.scratchSize)
+        guard seen > 0 else {
+            if seen == 0 {
+                from.pointee.state.insert(.ended)
+                return .again
+            }
+            guard seen == Int(-EAGAIN) else { return .sourceFailed }
+            from.pointee.state.remove(.readable)
+            return .blocked
+        }
+        let sent = Socket.send(to.pointee.socket, scratch, count: seen)
+        guard sent >= 0 || sent == Int(-EAGAIN) else { return .destinationFailed }
+        if sent > 0 {
+            count(sent)
+            Socket.discard(from.pointee.socket, count: sent)
+        }
+        guard sent == seen else {
+            to.pointee.state.remove(.writable)
             return .blocked
         }
         return .again
@@ -223,12 +248,6 @@ extension Worker {
         guard !connection.pointee.queued else { return }
         connection.pointee.queued = true
         ready.append(token)
-    }
-
-    private mutating func starve(_ token: Token) {
-        guard let connection = connections.find(token), !connection.pointee.queued else { return }
-        connection.pointee.queued = true
-        starved.append(token)
     }
 
     static func client(_ connection: UnsafeMutablePointer<Connection>) -> UnsafeMutablePointer<End> {

@@ -32,9 +32,7 @@ struct Worker: ~Copyable {
 
     /// Connections with more to do than one turn allows.
     var ready: [Token] = []
-    /// Connections that wait for a buffer.
-    var starved: [Token] = []
-    /// The one of these two lists that is being gone over, swapped with it so that neither allocates.
+    /// The list that is being gone over, swapped with `ready` so that neither allocates.
     private var resumed: [Token] = []
     var acceptTimer = Timer.none
     private(set) var isDraining = false
@@ -98,7 +96,6 @@ struct Worker: ~Copyable {
         listener4 = parts.listener4
         listener6 = parts.listener6
         ready.reserveCapacity(256)
-        starved.reserveCapacity(256)
         resumed.reserveCapacity(256)
         _ = self.loop.add(level: mailbox.descriptor, token: Token(kind: Kind.mailbox, index: 0, generation: 0))
         listen()
@@ -123,10 +120,6 @@ struct Worker: ~Copyable {
         while let token = timers.fire(now: loop.now) { expired(token) }
         if !ready.isEmpty {
             swap(&ready, &resumed)
-            goOn()
-        }
-        if !starved.isEmpty, buffers.hasRoom {
-            swap(&starved, &resumed)
             goOn()
         }
         if isDraining, connections.count == 0 { ended = true }
@@ -158,7 +151,7 @@ struct Worker: ~Copyable {
         }
     }
 
-    /// A turn for each of those in `resumed`. Those that are put into a list again meanwhile wait for the next turn.
+    /// A turn for each of those in `resumed`. Those that become ready again meanwhile wait for the next turn.
     private mutating func goOn() {
         for index in resumed.indices {
             let token = resumed[index]
@@ -172,7 +165,8 @@ struct Worker: ~Copyable {
     private mutating func obey(_ command: Command) {
         switch command {
         case .look:
-            break
+            // The turn's own look may have been before the publication that this message is about.
+            if publication.epoch != epoch { adopt() }
         case .drain(let grace):
             guard !isDraining else { return }
             isDraining = true

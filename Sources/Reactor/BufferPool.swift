@@ -16,7 +16,7 @@ public struct Buffer: BitwiseCopyable {
 ///
 /// Bytes normally pass through a scratch area that all connections of a thread share. Only what a slow peer leaves
 /// over is kept, in a buffer of one of three sizes, until the peer takes it; no more is read for it meanwhile. All
-/// buffers together stay under a limit: at the limit, connections wait before reading until a buffer comes back.
+/// buffers together stay under a limit: at it, bytes are left in sockets until they can be sent.
 public struct BufferPool: ~Copyable {
     /// The largest buffer, and what the scratch area reads at most in one go.
     public static let largest = 64 << 10

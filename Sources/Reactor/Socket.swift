@@ -35,6 +35,14 @@ public enum Socket {
         linux_recv(socket, bytes, capacity)
     }
 
+    /// Looks at what is there without taking it. 0: the peer has ended its direction.
+    public static func peek(_ socket: Int32, into bytes: UnsafeMutableRawPointer, capacity: Int) -> Int {
+        linux_peek(socket, bytes, capacity)
+    }
+
+    /// Takes `count` bytes, which must be there, without copying them.
+    public static func discard(_ socket: Int32, count: Int) { linux_discard(socket, count) }
+
     /// Sends what there is room for.
     public static func send(_ socket: Int32, _ bytes: UnsafeRawPointer, count: Int) -> Int {
         linux_send(socket, bytes, count)

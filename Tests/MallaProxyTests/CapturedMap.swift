@@ -46,7 +46,8 @@ final class CapturedMap {
         for socket in Self.listeners(port: port) { try map.delete(socket: socket) }
     }
 
-    private static func listeners(port: UInt16) -> [Int32] {
+    /// The descriptors of this process that listen on a port.
+    static func listeners(port: UInt16) -> [Int32] {
         guard let folder = opendir("/proc/self/fd") else { return [] }
         defer { closedir(folder) }
         var found: [Int32] = []

@@ -57,6 +57,19 @@ static inline ssize_t linux_recv(int fd, void *bytes, size_t capacity)
 	return count < 0 ? -errno : count;
 }
 
+static inline ssize_t linux_peek(int fd, void *bytes, size_t capacity)
+{
+	ssize_t count = recv(fd, bytes, capacity, MSG_PEEK);
+	return count < 0 ? -errno : count;
+}
+
+/* Takes bytes that were peeked at; of TCP, MSG_TRUNC drops them without a copy. */
+static inline void linux_discard(int fd, size_t count)
+{
+	ssize_t ignored = recv(fd, 0, count, MSG_TRUNC | MSG_DONTWAIT);
+	(void)ignored;
+}
+
 /* Without SIGPIPE: a gone peer is EPIPE. */
 static inline ssize_t linux_send(int fd, const void *bytes, size_t count)
 {

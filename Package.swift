@@ -83,13 +83,15 @@ let package = Package(
         .executableTarget(
             name: "mallad",
             dependencies: [
-                "MallaAPI", "MallaAdmin", "MallaDNS", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy", "MallaResources",
-                "MallaSources", "MallaTelemetry", "BPFKit", "CLinux",
+                "MallaAPI", "MallaAdmin", "MallaDNS", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy",
+                "MallaResources",
+                "MallaSources", "MallaTelemetry", "BPFKit", "CLinux", "CMallaABI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
             name: "malla-proxy",

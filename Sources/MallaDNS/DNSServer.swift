@@ -73,7 +73,7 @@ public final class DNSServer: ServiceLifecycle.Service {
     private func listen(_ host: String, port: UInt16) async throws -> (Listener, UInt16) {
         let streams = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: host, port: Int(port)) { channel in
+            .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(port))) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: .seconds(10)))
                     try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
@@ -84,7 +84,7 @@ public final class DNSServer: ServiceLifecycle.Service {
         do {
             let datagrams = try await DatagramBootstrap(group: group)
                 .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSQuery.longest + 1))
-                .bind(host: host, port: Int(bound)) { channel in
+                .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(bound))) { channel in
                     channel.eventLoop.makeCompletedFuture { try Datagrams(wrappingChannelSynchronously: channel) }
                 }
             return (Listener(datagrams: datagrams, streams: streams), bound)

@@ -19,7 +19,7 @@ public final class CounterFile: Sendable {
         guard (1...CounterLayout.mostWorkers).contains(workers), (8...CounterLayout.mostCells).contains(cells),
             cells & (cells - 1) == 0
         else { throw LinkError("\(workers) workers with \(cells) counter cells: out of range") }
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw Self.failure("open", path) }
         defer { close(descriptor) }
         var status = stat()

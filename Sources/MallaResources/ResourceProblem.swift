@@ -67,6 +67,12 @@ public struct ResourceProblems: Error, Hashable, Sendable, CustomStringConvertib
     /// How many more there are.
     public var omitted: Int
 
+    /// These problems, and how many more there are.
+    public init(problems: [ResourceProblem], omitted: Int = 0) {
+        self.problems = problems
+        self.omitted = omitted
+    }
+
     /// One problem a line.
     public var description: String {
         let lines = problems.map(\.description)

@@ -56,6 +56,16 @@ public struct CgroupTree: Sendable, Hashable {
         guard rmdir(path) == 0 || errno == ENOENT else { throw SourceError.last("remove the cgroup \(path)") }
     }
 
+    /// Removes a cgroup and what a workload made below it. One with processes throws.
+    public static func removeCgroups(_ path: String) throws {
+        for name in try StateFile.names(in: path) ?? [] {
+            var status = stat()
+            guard stat("\(path)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+            try removeCgroups("\(path)/\(name)")
+        }
+        try removeCgroup(path)
+    }
+
     /// Where a workload is; `nil` when its cgroup does not exist. A cgroup that vanishes meanwhile does not exist.
     public func placement(of workload: Workload) -> Placement? {
         guard let path = path(of: workload) else { return nil }

@@ -121,18 +121,31 @@ extension Metric {
         "malla_proxy_generation", .gauge, help: "The snapshot that the node proxy serves; 0: none.")
     /// Connections that it relays.
     public static let proxyActive = Metric(
-        "malla_proxy_connections_active", .gauge, help: "Connections that the node proxy relays.")
-    /// Connections that it accepted.
-    public static let proxyAccepted = Metric(
-        "malla_proxy_connections_accepted", .counter, help: "Connections that the node proxy accepted.")
-    /// Connections that ended, by reason.
-    public static let proxyEnded = Metric(
-        "malla_proxy_connections_ended", .counter, labels: ["reason"],
-        help: "Connections of the node proxy that ended, by reason; `passed`: both sides closed in peace.")
+        "malla_proxy_connections_active", .gauge, labels: ["service"], help: "Connections that the node proxy relays.")
+    /// Connections that reached an endpoint.
+    public static let proxyOpened = Metric(
+        "malla_proxy_connections_opened", .counter, labels: ["service"],
+        help: "Connections for which the node proxy reached an endpoint.")
+    /// Those of them that have ended.
+    public static let proxyClosed = Metric(
+        "malla_proxy_connections_closed", .counter, labels: ["service"],
+        help: "Connections that reached an endpoint and have ended.")
+    /// Connections that reached none.
+    public static let proxyRefused = Metric(
+        "malla_proxy_connections_refused", .counter, labels: ["service", "reason"],
+        help: "Connections that the node proxy ended before it reached an endpoint, by reason.")
+    /// Connections that were ended from the middle.
+    public static let proxyCut = Metric(
+        "malla_proxy_connections_cut", .counter, labels: ["service", "reason"],
+        help: "Connections that ended otherwise than by both sides closing in peace, by reason.")
     /// Bytes that it relayed.
     public static let proxyBytes = Metric(
-        "malla_proxy_relayed_bytes", .counter, unit: "bytes", labels: ["flow"],
+        "malla_proxy_relayed_bytes", .counter, unit: "bytes", labels: ["service", "flow"],
         help: "Bytes that the node proxy relayed: `upload` from the client, `download` to it.")
+    /// From accept to an endpoint.
+    public static let proxyConnectSeconds = Metric(
+        "malla_proxy_connect_seconds", .summary, unit: "seconds", labels: ["service"],
+        help: "Time from accepting a connection to reaching its endpoint.")
 
     /// The whole catalogue, in the order of the exposition.
     public static let all: [Metric] = [
@@ -140,6 +153,6 @@ extension Metric {
         receivedBytes, retransmits, connectSeconds, mapEntries, mapCapacity, mapBytes, decisions, eventsLost,
         eventsLimited, countersOverflow, handoffsMissed, storageFailed, build, startTime, generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
-        proxyGeneration, proxyActive, proxyAccepted, proxyEnded, proxyBytes,
+        proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
     ]
 }

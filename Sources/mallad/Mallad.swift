@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Glibc
+import Logging
+
+/// `mallad`: the daemon of a node.
+@main
+struct Mallad: AsyncParsableCommand {
+    /// Of daemon, admin API and metrics.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "mallad",
+        abstract: "The node daemon of Malla: reads resources, keeps the kernel side, runs the node proxy.",
+        discussion: """
+            Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; root has them. Killed or stopped, it leaves programs, maps \
+            and proxy at work, and the next start takes them over. `malla cleanup` removes all of it.
+
+            SIGTERM stops it, SIGHUP makes it read its resources again.
+
+            EXAMPLES:
+              sudo mallad
+              sudo mallad --config ./mesh.d --node edge-1 --log-format json
+            """,
+        version: version)
+
+    @Option(help: ArgumentHelp("Directory of resources: *.yaml, *.yml, *.json.", valueName: "dir"))
+    var config = "/etc/malla/mesh.d"
+
+    @Option(help: ArgumentHelp("Directory for what must survive a restart.", valueName: "dir"))
+    var state = "/var/lib/malla"
+
+    @Option(help: ArgumentHelp("The node's name. (default: the host's name)", valueName: "name"))
+    var node: String?
+
+    @Option(help: ArgumentHelp("The node's address. (default: the first that is not loopback)", valueName: "ip"))
+    var address: String?
+
+    @Option(help: ArgumentHelp("The mesh's root cgroup. (default: malla below the cgroup v2 mount)", valueName: "path"))
+    var cgroup: String?
+
+    @Option(help: ArgumentHelp("Directory for pinned kernel objects, on a BPF file system.", valueName: "path"))
+    var pins = "/sys/fs/bpf/malla"
+
+    @Option(help: ArgumentHelp("Unix socket of the admin API.", valueName: "socket"))
+    var admin = "/run/malla/admin.sock"
+
+    @Option(help: ArgumentHelp("Where /metrics and /healthz are served.", valueName: "ip:port"))
+    var metrics = "127.0.0.1:15020"
+
+    @Option(help: ArgumentHelp("How log lines look: text or json.", valueName: "text|json"))
+    var logFormat = LogFormat.text
+
+    @Option(
+        help: ArgumentHelp(
+            "Log lines below this are left out: trace, debug, info, notice, warning, error.", valueName: "level"))
+    var logLevel = LogLevel(level: .info)
+
+    @Option(help: ArgumentHelp("Port of the node proxy on loopback.", valueName: "port"))
+    var proxyPort: UInt16 = 15001
+
+    @Option(help: ArgumentHelp("Port of the resolver on loopback.", valueName: "port"))
+    var dnsPort: UInt16 = 15053
+
+    @Option(help: ArgumentHelp("The proxy's program. (default: malla-proxy beside mallad)", valueName: "path"))
+    var proxy: String?
+
+    @Flag(help: "Run no proxy: services that need it are refused.")
+    var noProxy = false
+
+    @Flag(help: "Let the proxy drain and end when the daemon stops.")
+    var stopProxyOnExit = false
+
+    func run() async throws {
+        // State, sockets and cgroups are the owner's alone, unless said otherwise where they are made.
+        umask(0o077)
+        let logger = LogLines.logger(format: logFormat, level: logLevel.level)
+        do {
+            let settings = try Settings(self)
+            try await Daemon(settings: settings, logger: logger).run()
+        } catch {
+            logger.critical("mallad ends", metadata: ["error": "\(error)"])
+            throw ExitCode(1)
+        }
+    }
+}
+
+/// How log lines look.
+enum LogFormat: String, ExpressibleByArgument, Sendable {
+    /// For people.
+    case text
+    /// One JSON object a line.
+    case json
+}
+
+/// A level of swift-log as an argument.
+struct LogLevel: ExpressibleByArgument {
+    var level: Logger.Level
+
+    init(level: Logger.Level) { self.level = level }
+
+    init?(argument: String) {
+        guard let level = Logger.Level(rawValue: argument) else { return nil }
+        self.level = level
+    }
+
+    var defaultValueDescription: String { level.rawValue }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import MallaAPI
+import MallaAdmin
+import MallaKernel
+import MallaModel
+import MallaPolicy
+import MallaSources
+
+/// `malla explain`: the question put to the kernel's own decision code, the answer in names.
+extension Node {
+    func explain(from: String, to: String) async throws -> ExplainView {
+        let (workload, placement) = try source(from)
+        let (destination, asked) = try destination(to)
+        var question = Question(cgroup: placement.cgroup, destination: destination)
+        question.isProxyAlive = await proxy?.isUp ?? false
+        let answer = try kernel.reader.explain(question)
+        let names = Names(numbers)
+        let path = answer.path ?? .deny
+        var steps = [
+            "source: workload \(workload.name), \(identity(of: workload).spiffeID), by its cgroup \(placement.cgroupPath)",
+            "destination: \(asked)",
+        ]
+        let service = names.service(answer.service)
+        if answer.service != 0 { steps.append("service: \(service) by its virtual address \(destination)") }
+        if let endpoint = answer.endpoint {
+            steps.append(
+                "endpoint: \(endpoint.address) of workload \(names.workload(endpoint.workload)), "
+                    + names.identity(endpoint.identity))
+        }
+        if let rule = names.rule(answer.rule) {
+            steps.append("policy: \(path == .deny ? "denied" : "allowed") by rule \(rule)")
+        } else if answer.endpoint != nil || path == .deny {
+            steps.append("policy: no rule matched; \(answer.reason.name)")
+        }
+        if path == .proxy { steps += proxySteps(answer.service, port: destination.port, source: answer.source) }
+        steps.append("decision: \(path.name), \(answer.reason.name)")
+        return ExplainView(
+            from: workload.name.description, fromIdentity: identity(of: workload).spiffeID, to: to,
+            address: destination.description, path: path.name, reason: answer.reason.name, help: answer.reason.help,
+            errno: Self.name(ofErrno: answer.errno), service: service,
+            endpoint: answer.endpoint?.address.description,
+            target: names.workload(answer.endpoint?.workload ?? 0),
+            targetIdentity: names.identity(answer.endpoint?.identity ?? 0), rule: names.rule(answer.rule),
+            generation: answer.generation, steps: steps)
+    }
+
+    private func source(_ text: String) throws -> (Workload, Placement) {
+        guard let name = ObjectName(text: text), let workload = mesh.workloads[name] else {
+            throw AdminRefusal(.notFound, "there is no workload \(text)", hint: "malla workloads lists them")
+        }
+        guard let placement = placements[name] else {
+            throw AdminRefusal(
+                .conflict, "the workload \(name) does not run on this node, so nothing of its can connect",
+                hint: uncaptured[name] ?? "start it")
+        }
+        return (workload, placement)
+    }
+
+    /// `IP:PORT`, or the name of a service, or that of a workload, with a port.
+    private func destination(_ text: String) throws -> (SocketAddress, String) {
+        if let address = SocketAddress(text: text) { return (address, "\(address)") }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
+            throw AdminRefusal(.invalid, "\(text) is no destination", hint: "write SERVICE:PORT or IP:PORT")
+        }
+        var host = String(text[..<colon])
+        for suffix in [".svc.cluster.local", ".malla"] where host.hasSuffix(suffix) { host.removeLast(suffix.count) }
+        if let name = ObjectName(text: host) {
+            if let address = compiled?.snapshot.services.first(where: { $0.name == name })?.addresses.first {
+                return (SocketAddress(address, port), "service \(name), port \(port)")
+            }
+            if let address = mesh.workloads[name]?.addresses.first {
+                return (SocketAddress(address, port), "workload \(name) by its address, port \(port)")
+            }
+        }
+        throw AdminRefusal(.notFound, "there is no service or workload \(host)", hint: "malla services lists services")
+    }
+
+    /// What the proxy will decide for each endpoint that it may pick.
+    private func proxySteps(_ service: UInt32, port: UInt16, source: UInt32) -> [String] {
+        guard let snapshot = compiled?.snapshot,
+            let found = snapshot.services.first(where: { $0.number == service })?.ports.first(where: { $0.port == port }
+            ),
+            found.scope == 0
+        else { return [] }
+        let names = Names(numbers)
+        let numbers = Set((found.endpoints4 + found.endpoints6).map(\.endpoint))
+        return snapshot.endpoints.filter { numbers.contains($0.number) }.map { endpoint in
+            let decision = snapshot.policies.decide(
+                scope: endpoint.scope, source: source, port: endpoint.address.port)
+            let rule = names.rule(decision.rule).map { " by rule \($0)" } ?? ""
+            return "proxy: for endpoint \(endpoint.address) of \(names.workload(endpoint.workload)): "
+                + decision.reason.name + rule
+        }
+    }
+
+    private static func name(ofErrno number: Int32) -> String? {
+        switch number {
+        case 0: nil
+        case EPERM: "EPERM"
+        case ENOMEM: "ENOMEM"
+        case ENETUNREACH: "ENETUNREACH"
+        case ETIMEDOUT: "ETIMEDOUT"
+        case ECONNREFUSED: "ECONNREFUSED"
+        case EHOSTUNREACH: "EHOSTUNREACH"
+        default: String(cString: strerror(number))
+        }
+    }
+}

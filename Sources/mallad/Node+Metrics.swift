@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import CMallaABI
+import Logging
+import MallaDNS
+import MallaKernel
+import MallaLink
+import MallaModel
+import MallaTelemetry
+
+/// `/metrics`: everything is read at the scrape, nothing is kept for it.
+extension Node {
+    func samples() async -> [Sample] {
+        var samples = own()
+        let names = Names(numbers)
+        // What cannot be read is missing from this scrape; the rest is still true.
+        do {
+            samples += try kernel.reader.counters().flatMap { Self.flow($0, names) }
+            samples += Self.statistics(try kernel.reader.statistics())
+            samples += try kernel.reader.mapSummaries().flatMap(Self.map)
+            samples.append(Sample(.generation, UInt64(try kernel.generation())))
+        } catch {
+            logger.error("the kernel side cannot be read for metrics", metadata: ["error": "\(error)"])
+        }
+        if let dns { samples += Self.dns(dns) }
+        if let proxy {
+            samples += [
+                Sample(.proxyUp, await proxy.isUp ? 1 : 0), Sample(.proxyRestarts, await proxy.restarts),
+                Sample(.proxyGeneration, UInt64(await proxy.generation)),
+            ]
+            samples += counterReadings().flatMap { Self.proxied($0, names) }
+        }
+        return samples
+    }
+
+    /// What the proxy has counted, whether it runs or not.
+    func counterReadings() -> [CounterReading] {
+        do {
+            return try CounterReading.read(path: settings.proxyCounters)
+        } catch {
+            logger.warning("the proxy's counters cannot be read", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func own() -> [Sample] {
+        let kinds: [(String, Int)] = [
+            ("Service", mesh.services.count), ("Workload", mesh.workloads.count),
+            ("AuthorizationPolicy", mesh.authorizationPolicies.count), ("TrafficPolicy", mesh.trafficPolicies.count),
+        ]
+        return [
+            Sample(.build, [Mallad.version, "\(MALLA_ABI)", settings.node], 1),
+            Sample(.startTime, [], .real(startedSeconds)), Sample(.configValid, config.problem == nil ? 1 : 0),
+            Sample(.configProblems, UInt64(clamping: config.problems)),
+            Sample(.configReloads, ["taken"], config.taken), Sample(.configReloads, ["refused"], config.refused),
+            Sample(.configLastSuccess, [], .real(config.lastSuccess)),
+        ] + kinds.map { Sample(.resources, [$0.0], UInt64(clamping: $0.1)) }
+    }
+
+    private static func flow(_ it: CounterRecord, _ names: Names) -> [Sample] {
+        let labels = [
+            it.direction.name, it.path.name, names.workload(it.sourceWorkload), names.identity(it.source),
+            names.workload(it.targetWorkload), names.identity(it.target), names.service(it.service), it.reason.name,
+        ]
+        // A refused connect never has any of the others; a series of zeros for each would only cost the scraper.
+        if it.path == .deny { return [Sample(.connectionsDenied, labels, it.denied)] }
+        return [
+            Sample(.connectionsOpened, labels, it.opened), Sample(.connectionsClosed, labels, it.closed),
+            Sample(.connectionsFailed, labels, it.failed),
+            Sample(.connectionsActive, labels, it.opened >= it.closed ? it.opened - it.closed : 0),
+            Sample(.sentBytes, labels, it.sent), Sample(.receivedBytes, labels, it.received),
+            Sample(.retransmits, labels, it.retransmits),
+            Sample(
+                .connectSeconds, labels, .summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)),
+        ]
+    }
+
+    private static func statistics(_ it: KernelStatistics) -> [Sample] {
+        [
+            Sample(.decisions, it.decisions), Sample(.eventsLost, it.eventsLost),
+            Sample(.eventsLimited, it.eventsLimited), Sample(.countersOverflow, it.countersOverflow),
+            Sample(.handoffsMissed, it.handoffsMissed), Sample(.storageFailed, it.storageFailed),
+        ]
+    }
+
+    private static func map(_ it: MapSummary) -> [Sample] {
+        var samples = [Sample(.mapBytes, [it.name], it.memory)]
+        if let entries = it.entries {
+            samples.append(Sample(.mapEntries, [it.name], UInt64(clamping: entries)))
+            samples.append(Sample(.mapCapacity, [it.name], UInt64(clamping: it.maxEntries)))
+        }
+        return samples
+    }
+
+    private static func dns(_ server: DNSServer) -> [Sample] {
+        let it = server.counts
+        return [
+            ("mesh", it.mesh), ("forwarded", it.forwarded), ("failed", it.failed), ("malformed", it.malformed),
+            ("overload", it.overload),
+        ].map { Sample(.dnsQueries, [$0.0], $0.1) }
+    }
+
+    private static func proxied(_ it: CounterReading, _ names: Names) -> [Sample] {
+        let service = it.key == .overflow ? "" : names.service(it.key.service)
+        if it.key.reason != 0 && it.key != .overflow {
+            let reason = Reason(rawValue: it.key.reason).name
+            return [
+                Sample(.proxyRefused, [service, reason], it.refused), Sample(.proxyCut, [service, reason], it.cut),
+            ]
+        }
+        return [
+            Sample(.proxyOpened, [service], it.opened), Sample(.proxyClosed, [service], it.closed),
+            Sample(.proxyActive, [service], it.active), Sample(.proxyBytes, [service, "upload"], it.sent),
+            Sample(.proxyBytes, [service, "download"], it.received),
+            Sample(
+                .proxyConnectSeconds, [service], .summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)),
+        ]
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+import Logging
+import MallaAdmin
+import MallaDNS
+import MallaKernel
+import MallaModel
+import MallaPolicy
+import MallaResources
+import MallaSources
+
+/// The node's one story: resources, run workloads and what is found on the machine become a snapshot, which goes to
+/// the kernel, then to the resolver and the proxy.
+///
+/// Whatever fails on the way leaves everything as it was, and is told in status, metric and log.
+actor Node {
+    let settings: Settings
+    let kernel: KernelNode
+    let state: NodeState
+    let hub: EventHub
+    let dns: DNSServer?
+    let proxy: ProxyGuard?
+    let logger: Logger
+    let startedAt = ContinuousClock.now
+    let startedSeconds = WallClock.seconds()
+
+    /// Changes of the resource directory.
+    let directoryWatch: PathWatch
+    /// Changes of the workloads' cgroups.
+    let placementWatch: PathWatch
+    let source: DirectorySource
+
+    /// The directory's resources that are in force; `nil`: none ever were.
+    var loaded: LoadedMesh?
+    var fingerprint: [String]?
+    var config = ConfigHealth()
+    var runs: RunRegistry
+    /// When each run workload was added; `nil` once processes were seen in it.
+    var awaited: [ObjectName: ContinuousClock.Instant] = [:]
+    var numbers: NumberBook
+    /// What is in force in the kernel.
+    var compiled: CompiledMesh?
+    /// The resources of `compiled`, run workloads among them.
+    var mesh = Mesh()
+    var placements: [ObjectName: Placement] = [:]
+    /// Workloads that were found and could not be captured.
+    var uncaptured: [ObjectName: String] = [:]
+    var localAddresses: Set<Address>
+
+    /// A node on a kernel side that is started. Nothing is applied yet.
+    init(
+        settings: Settings, kernel: KernelNode, state: NodeState, runs: RunRegistry, numbers: NumberBook,
+        localAddresses: Set<Address>, hub: EventHub, dns: DNSServer?, proxy: ProxyGuard?, logger: Logger
+    ) throws {
+        self.settings = settings
+        self.kernel = kernel
+        self.state = state
+        self.runs = runs
+        self.numbers = numbers
+        self.localAddresses = localAddresses
+        self.hub = hub
+        self.dns = dns
+        self.proxy = proxy
+        self.logger = logger
+        directoryWatch = try PathWatch()
+        placementWatch = try PathWatch()
+        source = DirectorySource(path: settings.config, limit: ResourceLimits().fileBytes)
+        let now = ContinuousClock.now
+        for name in runs.workloads.keys { awaited[name] = now }
+    }
+
+    /// Brings kernel, resolver and proxy to what resources and machine say now.
+    ///
+    /// Throws when that cannot be done; then what was in force stays in force.
+    func reconcile() async throws {
+        guard let loaded else { return }
+        try await put(loaded)
+    }
+
+    /// The same with other resources of the directory, which are in force once this returns.
+    func put(_ loaded: LoadedMesh) async throws {
+        var mesh = loaded.mesh
+        for workload in runs.workloads.values { mesh.workloads[workload.name] = workload }
+        let placements = capture(find(mesh))
+        let current = try kernel.generation()
+        var book = numbers
+        var candidate = SnapshotCompiler(mesh: mesh, placements: placements, localAddresses: localAddresses)
+            .compile(generation: current &+ 1, book: &book)
+        if book != numbers {
+            // A number that reached the kernel and not the disk would mean something else after a restart.
+            try state.save(book)
+            numbers = book
+        }
+        if candidate.snapshot.isSame(as: compiled?.snapshot) {
+            candidate.snapshot.generation = compiled?.snapshot.generation ?? current
+        } else {
+            candidate.snapshot.generation = try kernel.apply(candidate.snapshot)
+            logger.info("snapshot in force", metadata: candidate.snapshot.summary)
+        }
+        let news = candidate.snapshot != compiled?.snapshot
+        tell(candidate.problems, besides: compiled?.problems ?? [])
+        self.loaded = loaded
+        self.mesh = mesh
+        self.placements = placements
+        compiled = candidate
+        release(placements)
+        watchPlacements()
+        if news {
+            dns?.use(MeshNames(candidate.snapshot.services))
+            await proxy?.publish(candidate.snapshot)
+        }
+    }
+
+    // MARK: The machine
+
+    private func find(_ mesh: Mesh) -> [ObjectName: Placement] {
+        var found: [ObjectName: Placement] = [:]
+        for workload in mesh.workloads.values { found[workload.name] = settings.tree.placement(of: workload) }
+        return found
+    }
+
+    /// Puts the hooks on cgroups outside of the mesh's own. A workload whose cgroup refuses is told, and left out: it
+    /// must not cost the others.
+    private func capture(_ found: [ObjectName: Placement]) -> [ObjectName: Placement] {
+        var captured = found
+        var failed: [ObjectName: String] = [:]
+        for (name, placement) in found where !isInside(placement) {
+            do {
+                try kernel.attach(cgroup: placement.cgroupPath)
+            } catch {
+                captured[name] = nil
+                failed[name] = "\(error)"
+                if uncaptured[name] != failed[name] {
+                    logger.error(
+                        "a workload cannot be captured",
+                        metadata: ["workload": "\(name)", "cgroup": "\(placement.cgroupPath)", "error": "\(error)"])
+                }
+            }
+        }
+        uncaptured = failed
+        return captured
+    }
+
+    /// Takes the hooks off cgroups that no workload matches any more.
+    private func release(_ placements: [ObjectName: Placement]) {
+        let needed = Set(placements.values.map(\.cgroup))
+        for cgroup in kernel.capturedCgroups.subtracting(needed) {
+            do {
+                try kernel.detach(cgroup: cgroup)
+                logger.info("released a cgroup", metadata: ["cgroup": "\(cgroup)"])
+            } catch {
+                logger.warning("a cgroup keeps its hooks", metadata: ["cgroup": "\(cgroup)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func isInside(_ placement: Placement) -> Bool {
+        placement.cgroupPath.hasPrefix(settings.tree.root + "/")
+    }
+
+    private func watchPlacements() {
+        placementWatch.watch(
+            mesh.workloads.values.reduce(into: []) { $0.formUnion(settings.tree.watched(for: $1)) })
+    }
+
+    private func tell(_ problems: [SnapshotProblem], besides known: [SnapshotProblem]) {
+        for problem in problems where !known.contains(problem) {
+            logger.warning("a service does not work as it is written", metadata: ["problem": "\(problem)"])
+        }
+    }
+}
+
+/// How the resources on the disk are.
+struct ConfigHealth: Sendable {
+    /// What is wrong with them, one problem a line; `nil`: they are in force.
+    var problem: String?
+    /// How many problems.
+    var problems = 0
+    /// Attempts to take new resources that went well.
+    var taken: UInt64 = 0
+    /// Attempts that were refused.
+    var refused: UInt64 = 0
+    /// When resources were last taken, seconds since 1970; 0: never.
+    var lastSuccess: Double = 0
+}
+
+extension Snapshot {
+    /// Whether it says the same, whatever its number.
+    fileprivate func isSame(as other: Snapshot?) -> Bool {
+        guard var other else { return false }
+        other.generation = generation
+        return self == other
+    }
+
+    fileprivate var summary: Logger.Metadata {
+        [
+            "generation": "\(generation)", "workloads": "\(workloads.count)", "services": "\(services.count)",
+            "endpoints": "\(endpoints.count)", "policy_entries": "\(policies.entries.count)",
+        ]
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Logging
+import MallaAPI
+import MallaLink
+import MallaModel
+import ServiceLifecycle
+
+/// Keeps a node proxy at work: takes over one that lives, starts one otherwise, tells it each snapshot, and starts it
+/// again when it ends. The first restart is immediate; one that keeps ending is started ever more rarely.
+actor ProxyGuard: ServiceLifecycle.Service {
+    private let settings: Settings
+    private let program: String
+    /// Gives a descriptor of the map of connection records, which the receiver closes.
+    private let records: @Sendable () throws -> Int32
+    private let logger: Logger
+    private let workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+
+    private var snapshot: Snapshot?
+    private var session: ProxySession?
+    /// What the proxy serves; 0: nothing yet.
+    private(set) var generation: UInt32 = 0
+    private(set) var restarts: UInt64 = 0
+    private var isDraining = false
+    private var starts = 0
+    private var shortLives = 0
+
+    /// A guard of the proxy `program`.
+    init(settings: Settings, program: String, records: @escaping @Sendable () throws -> Int32, logger: Logger) {
+        self.settings = settings
+        self.program = program
+        self.records = records
+        self.logger = logger
+    }
+
+    /// Whether a proxy runs and is connected.
+    var isUp: Bool { session != nil }
+
+    /// The proxy's process; 0: none.
+    var pid: Int32 { session?.process.pid ?? 0 }
+
+    /// `running`, `starting`, `draining`, `down`.
+    var stateName: String {
+        guard session != nil else { return starts == 0 ? "starting" : "down" }
+        return isDraining ? "draining" : generation == 0 ? "starting" : "running"
+    }
+
+    /// How many threads carry connections.
+    var workerCount: Int { workers }
+
+    /// Makes this snapshot the one that the proxy serves, now or as soon as there is one.
+    func publish(_ snapshot: Snapshot) {
+        // Calls of two changes may overtake each other.
+        guard snapshot.generation >= self.snapshot?.generation ?? 0 else { return }
+        self.snapshot = snapshot
+        guard let session else { return }
+        do {
+            try send(snapshot, to: session)
+        } catch {
+            logger.warning("the proxy did not take a snapshot", metadata: ["error": "\(error)"])
+            session.hangUp()
+        }
+    }
+
+    /// Guards until the service group shuts down; then leaves the proxy at work, or, if so asked, ends it in peace.
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await self.guardForever() }
+        if settings.stopProxyOnExit {
+            await drain()
+        } else if let session {
+            logger.info(
+                "the proxy stays at work for the next daemon; malla cleanup ends it",
+                metadata: ["pid": "\(session.process.pid)"])
+        }
+    }
+
+    // MARK: Starting and watching
+
+    private func guardForever() async {
+        while !Task.isCancelled {
+            do {
+                let session = try await open()
+                self.session = session
+                isDraining = false
+                generation = session.hello.generation
+                try greet(session)
+                await listen(to: session)
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("the proxy is not at work", metadata: ["error": "\(error)", "program": "\(program)"])
+                shortLives += 1
+            }
+            if Task.isCancelled { return }
+            session = nil
+            generation = 0
+            try? await Task.sleep(for: pause)
+        }
+    }
+
+    private func open() async throws -> ProxySession {
+        let settings = settings
+        do {
+            if let found = try await OwnThread.run({ try ProxySession.open(settings, process: nil) }) {
+                logger.info(
+                    "took over the running proxy",
+                    metadata: ["pid": "\(found.process.pid)", "version": "\(found.hello.program)"])
+                starts += 1
+                return found
+            }
+        } catch {
+            logger.warning("the proxy that listens cannot be taken over", metadata: ["error": "\(error)"])
+        }
+        let (program, workers) = (program, workers)
+        let process = try await OwnThread.run { try ProxyProcess.start(settings, program: program, workers: workers) }
+        if starts > 0 { restarts += 1 }
+        starts += 1
+        logger.info("started the proxy", metadata: ["pid": "\(process.pid)"])
+        return try await reconnect(to: process)
+    }
+
+    private func reconnect(to process: ProxyProcess) async throws -> ProxySession {
+        let settings = settings
+        guard let session = try await OwnThread.run({ try ProxySession.open(settings, process: process) }) else {
+            throw SettingError("nobody listens on \(settings.proxySocket)")
+        }
+        return session
+    }
+
+    private func greet(_ session: ProxySession) throws {
+        let map = try records()
+        defer { close(map) }
+        try session.send(.connections, cargo: map)
+        if let snapshot { try send(snapshot, to: session) }
+    }
+
+    private func send(_ snapshot: Snapshot, to session: ProxySession) throws {
+        for message in try SnapshotMessages(snapshot).messages { try session.send(message) }
+    }
+
+    private func listen(to session: ProxySession) async {
+        for await event in session.events {
+            switch event {
+            case .message(.applied(let generation)):
+                self.generation = generation
+                logger.debug("the proxy serves a snapshot", metadata: ["generation": "\(generation)"])
+            case .message(.rejected(let rejection)):
+                logger.error(
+                    "the proxy rejected a snapshot",
+                    metadata: ["generation": "\(rejection.generation)", "reason": "\(rejection.reason)"])
+            case .message: break
+            case .disconnected(let why):
+                logger.warning("lost the connection to the proxy", metadata: ["error": "\(why)"])
+                shortLives += 1
+            case .ended(let how):
+                let lived = ContinuousClock.now - session.process.since
+                shortLives = lived < .seconds(5) ? shortLives + 1 : 0
+                logger.warning("the proxy ended", metadata: ["pid": "\(session.process.pid)", "how": "\(how)"])
+            }
+        }
+    }
+
+    /// Nothing before the first restart, then 100 ms, doubling up to 10 s.
+    private var pause: Duration {
+        shortLives < 2 ? .zero : .milliseconds(min(10_000, 100 << min(shortLives - 2, 10)))
+    }
+
+    private func drain() async {
+        guard let session else { return }
+        isDraining = true
+        do {
+            try session.send(.drain(.init(grace: 5_000_000_000)))
+        } catch {
+            logger.warning("the proxy could not be asked to drain", metadata: ["error": "\(error)"])
+        }
+        let process = session.process
+        let ended = try? await OwnThread.run { process.hasEnded(within: 7000) }
+        if ended != true { process.kill() }
+        logger.info("the proxy has ended", metadata: ["pid": "\(process.pid)"])
+    }
+}

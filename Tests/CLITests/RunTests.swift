@@ -72,6 +72,55 @@ struct RunTests {
         #expect(admin.requests.isEmpty)
     }
 
+    /// The cgroup of this test, on the real hierarchy; removed when the value goes.
+    private final class Cgroup {
+        let path: String
+        let number: UInt64
+
+        init() throws {
+            let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
+            let line = try #require(
+                mounts.split(separator: "\n").first { $0.split(separator: " ").dropFirst(2).first == "cgroup2" })
+            path = "\(line.split(separator: " ")[1])/malla-cli-run-\(getpid())"
+            try #require(mkdir(path, 0o755) == 0)
+            var status = stat()
+            stat(path, &status)
+            number = UInt64(status.st_ino)
+        }
+
+        deinit { for _ in 0..<100 where rmdir(path) != 0 && errno == EBUSY { usleep(10_000) } }
+    }
+
+    @Test("the command becomes this very process, in the workload's cgroup, as the user that was asked for")
+    func success() throws {
+        let cgroup = try Cgroup()
+        let answer = try encoded(Self.workload(cgroup: cgroup.path, number: cgroup.number))
+        let admin = try FakeAdmin(["POST /v1/workloads": .init(status: 201, parts: [answer])])
+        defer { admin.stop() }
+        let script = "sed -n s/^0:://p /proc/self/cgroup; id -un; echo $HOME; exit 7"
+        let output = try malla(["run", "--admin", admin.socket, "--user", "nobody", "--", "sh", "-c", script])
+        #expect(output.status == 7, "the status is the command's: \(output.errors)")
+        let lines = output.text.split(separator: "\n").map(String.init)
+        #expect(lines.count == 3 && "\(cgroup.path)".hasSuffix(lines[0]) && lines[1] == "nobody", "\(lines)")
+        #expect(lines[2] == "/nonexistent", "\(lines)")
+        #expect(admin.requests.map(\.line) == ["POST /v1/workloads"])
+    }
+
+    @Test("a user that may not run the command: nothing runs, and the workload is taken back")
+    func forbiddenCommand() throws {
+        let cgroup = try Cgroup()
+        let script = "/tmp/malla-cli-\(UUID().uuidString).sh"
+        try "#!/bin/sh\necho ran\n".write(toFile: script, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: script) }
+        chmod(script, 0o700)
+        let answer = try encoded(Self.workload(cgroup: cgroup.path, number: cgroup.number))
+        let admin = try FakeAdmin(["POST /v1/workloads": .init(status: 201, parts: [answer])])
+        defer { admin.stop() }
+        let output = try malla(["run", "--admin", admin.socket, "--name", "touch", "--user", "nobody", "--", script])
+        #expect(output.status == 1 && output.text.isEmpty)
+        #expect(output.errors == "error: cannot run \(script): Permission denied\n")
+    }
+
     @Test("what is asked of the daemon")
     func request() throws {
         let admin = try FakeAdmin(["POST /v1/workloads": .init(status: 400, parts: [#"{"error":"no"}"#])])

@@ -42,7 +42,10 @@ struct Cleanup: ParsableCommand {
     var force = false
 
     /// What a daemon leaves in its state directory that means nothing without the kernel's side.
-    private static let leftovers = ["proxy.sock", "proxy.counters"]
+    private var leftovers: [String] {
+        let runs = (TextFile.names(in: "\(state)/workloads") ?? []).filter { $0.hasSuffix(".json") }
+        return ["proxy.sock", "proxy.counters"] + runs.map { "workloads/\($0)" }
+    }
 
     /// How many things were removed.
     private var reported = 0
@@ -71,7 +74,7 @@ struct Cleanup: ParsableCommand {
             for pid in try cgroups.release() { try report("process \(pid) from the mesh; it goes on without it") }
         }
         for directory in try cgroups.remove() { try report("cgroup \(directory)") }
-        for path in [admin.socket] + Self.leftovers.map({ "\(state)/\($0)" }) {
+        for path in [admin.socket] + leftovers.map({ "\(state)/\($0)" }) {
             if unlink(path) == 0 { try report("file \(path)") }
         }
         try prove(objects, cgroups)

@@ -35,10 +35,9 @@ struct CheckTests {
             at: pins.appendingPathComponent("1/links/77/malla_connect4"), withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: pins) }
         var views = views
-        if var status = views["GET /v1/status"] as? StatusView {
-            status.pins = pins.path
-            views["GET /v1/status"] = status
-        }
+        var maps = Views.maps
+        for index in maps.indices { maps[index].pin = "\(pins.path)/1/maps/\(maps[index].name)" }
+        views["GET /v1/maps"] = maps
         let admin = try FakeAdmin(views: views)
         defer { admin.stop() }
         try body(admin)
@@ -94,7 +93,7 @@ struct CheckTests {
 
     @Test("no daemon: status 3, and what to do")
     func noDaemon() throws {
-        let report = try check(["--admin", "/nowhere"], status: 3)
+        let report = try check(["--admin", "/nowhere", "--pins", "/nowhere"], status: 3)
         #expect(report.finding("daemon")?.result == "failed")
         #expect(report.finding("daemon")?.remedy?.contains("sudo mallad") == true)
     }

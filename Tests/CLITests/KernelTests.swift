@@ -67,6 +67,15 @@ struct KernelTests {
         #expect(missing.status == 1 && missing.errors.contains("did you mean malla_services?"), "\(missing.errors)")
     }
 
+    @Test("check looks at what is pinned while no daemon answers")
+    func check() throws {
+        let node = try Node("check")
+        let output = try malla(["check", "--admin", "/nowhere"] + node.location)
+        #expect(output.status == 3 && output.text.contains("× no daemon answers on /nowhere"))
+        #expect(output.text.contains("programs are attached to \(node.cgroup)\n"), "\(output.text)")
+        #expect(output.text.contains("links are pinned in \(node.pins)/1/links: they outlive the daemon\n"))
+    }
+
     @Test("cleanup removes every object, proves it, and finds nothing the second time")
     func cleanup() throws {
         let node = try Node("clean")

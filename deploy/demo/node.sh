@@ -11,7 +11,7 @@ readonly ports="15001 15020 15053 7001 7002 8000 8001"
 readonly daemon_command="mallad --config $run/mesh.d --state $run/state --node demo --cgroup $cgroup --pins $pins \
 --admin $run/admin.sock --metrics 127.0.0.1:15020"
 
-export MALLA_ADMIN=$run/admin.sock
+export MALLA_ADMIN=$run/admin.sock MALLA_PINS=$pins
 
 daemon=""
 workloads=()

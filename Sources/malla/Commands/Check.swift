@@ -24,39 +24,49 @@ struct Check: ParsableCommand {
     var pre = false
 
     func run() throws {
-        var groups: [CheckReport.Group] = []
-        var unreachable: Failure?
-        var node: [CheckReport.Group] = []
         var directory = pins.wanted
+        var node: [CheckReport.Group] = []
+        var unreachable: Failure?
         if !pre {
             do {
                 let client = admin.client
                 let status = try client.get(AdminPath.status, as: StatusView.self)
                 directory = status.pins
-                let checks = NodeChecks(
-                    status: status, socket: admin.socket,
-                    services: try client.get(AdminPath.services, as: [ServiceView].self))
-                let kernel = KernelChecks(
-                    status: status, programs: try client.get(AdminPath.programs, as: [ProgramView].self),
-                    maps: try client.get(AdminPath.maps, as: [MapView].self))
-                node = [
-                    .init(title: "Node", findings: checks.daemon), .init(title: "Kernel", findings: kernel.findings),
-                    .init(title: "Mesh", findings: checks.mesh),
-                ]
-            } catch let failure as Failure {
+                node = try groups(status, client)
+            } catch let failure as Failure where failure.status == .unreachable {
                 unreachable = failure
-                node = [
-                    .init(
-                        title: "Node",
-                        findings: [.failed("daemon", failure.message, failure.hint ?? "journalctl -u mallad")])
-                ]
+                node = withoutDaemon(failure)
             }
         }
-        groups.append(.init(title: "Machine", findings: HostChecks(pins: directory).findings))
-        groups.append(.init(title: "Ports", findings: PortChecks().findings))
-        let report = CheckReport(groups: groups + node)
+        let machine = CheckReport.Group(title: "Machine", findings: HostChecks(pins: directory).findings)
+        let ports = CheckReport.Group(title: "Ports", findings: PortChecks().findings)
+        let report = CheckReport(groups: [machine, ports] + node)
         try output.print(report) { report.text($0) }
         if let unreachable { throw unreachable.status }
         if !report.ok { throw ExitStatus.failed }
+    }
+
+    private func groups(_ status: StatusView, _ client: AdminClient) throws -> [CheckReport.Group] {
+        let checks = NodeChecks(
+            status: status, socket: admin.socket,
+            services: try client.get(AdminPath.services, as: [ServiceView].self))
+        let kernel = KernelChecks(
+            programs: try client.get(AdminPath.programs, as: [ProgramView].self),
+            maps: try client.get(AdminPath.maps, as: [MapView].self), eventsLost: status.eventsLost)
+        return [
+            .init(title: "Node", findings: checks.daemon), .init(title: "Kernel", findings: kernel.findings),
+            .init(title: "Mesh", findings: checks.mesh),
+        ]
+    }
+
+    /// What is pinned goes on without the daemon, and is looked at too.
+    private func withoutDaemon(_ failure: Failure) -> [CheckReport.Group] {
+        let daemon = Finding.failed("daemon", failure.message, failure.hint ?? "journalctl -u mallad")
+        var groups = [CheckReport.Group(title: "Node", findings: [daemon])]
+        if let pinned = try? PinnedNode(pins), let programs = try? pinned.programs(), let maps = try? pinned.maps() {
+            let kernel = KernelChecks(programs: programs, maps: maps)
+            groups.append(.init(title: "Kernel, by its pins in \(pinned.pins)", findings: kernel.findings))
+        }
+        return groups
     }
 }

@@ -56,8 +56,8 @@ struct Cleanup: ParsableCommand {
         }
         let cgroups = try MeshCgroups(root: cgroup)
         try stopDaemon()
-        let workloads = cgroups.populatedWorkloads()
-        guard workloads.isEmpty || force else {
+        let workloads = force ? [] : cgroups.populatedWorkloads(patience: 40)
+        guard workloads.isEmpty else {
             throw Failure(
                 "workloads still run in \(workloads.joined(separator: ", "))",
                 hint: "stop them first; or use --force, which lets them go on without the mesh")

@@ -33,13 +33,16 @@ extension MapView: Listed {
     ]
 
     var rows: [[Cell]] {
-        let share = entries.flatMap { maxEntries == 0 ? nil : Double($0) / Double(maxEntries) }
-        let isHash = type.contains("hash") && !type.contains("lru")
+        // An array always has all its entries: that says nothing.
+        let share = entries.flatMap {
+            !type.contains("hash") || maxEntries == 0 ? nil : Double($0) / Double(maxEntries)
+        }
         return [
             [
                 Cell(name, .cyan), Cell(type), Cell(entries.map { "\($0)" } ?? ""),
                 Cell(maxEntries == 0 ? "" : "\(maxEntries)"),
-                Cell(share.map { "\(Int($0 * 100))%" } ?? "", isHash && share ?? 0 >= 0.8 ? .yellow : nil),
+                Cell(
+                    share.map { "\(Int($0 * 100))%" } ?? "", !type.contains("lru") && share ?? 0 >= 0.8 ? .yellow : nil),
                 Cell(Quantity.bytes(bytes)), "\(id)", "\(keySize)", "\(valueSize)", Cell(pin),
             ]
         ]

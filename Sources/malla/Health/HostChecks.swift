@@ -59,8 +59,11 @@ struct HostChecks {
                 "boot a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are")
     }
 
-    private var compiler: Finding {
-        guard let text = TextFile.read("/proc/sys/net/core/bpf_jit_enable") else {
+    /// `nil` in network namespaces other than the first one, which do not show this setting.
+    private var compiler: Finding? {
+        let setting = "/proc/sys/net/core/bpf_jit_enable"
+        guard access(setting, F_OK) == 0 else { return nil }
+        guard let text = TextFile.read(setting) else {
             return .warning("jit", "whether BPF programs are compiled cannot be read by this user", "sudo malla check")
         }
         return text.hasPrefix("0")

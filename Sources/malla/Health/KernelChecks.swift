@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import MallaAPI
 
-/// How the node's objects in the kernel are.
+/// How the node's objects in the kernel are, as the daemon or the pins say.
 struct KernelChecks {
-    /// What the daemon says of the node.
-    var status: StatusView
-    /// Its programs.
+    /// The node's programs.
     var programs: [ProgramView]
-    /// Its maps.
+    /// The node's maps.
     var maps: [MapView]
+    /// Events that found the buffer full; `nil`: nobody says.
+    var eventsLost: UInt64?
 
     /// Programs, pins, maps, events.
-    var findings: [Finding] { attachment + [pinned] + fill + [events] }
+    var findings: [Finding] { attachment + [pinned] + fill + [events].compactMap { $0 } }
 
     private var attachment: [Finding] {
         guard !programs.isEmpty else {
@@ -25,11 +25,14 @@ struct KernelChecks {
                 .failed("programs", "program \($0.name) is attached to no cgroup", "systemctl restart mallad")
             }
         }
-        return [.ok("programs", "\(hooks.count) programs are attached to \(status.cgroup)")]
+        let cgroups = Set(hooks.flatMap(\.attached)).sorted()
+        return [.ok("programs", "\(hooks.count) programs are attached to \(cgroups.joined(separator: ", "))")]
     }
 
     private var pinned: Finding {
-        let directory = "\(status.pins)/\(status.abi)/links"
+        // `<pins>/<ABI>/maps/<name>` and `<pins>/<ABI>/links` stand side by side.
+        let folder = (maps.first?.pin ?? "").split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
+        let directory = "\(folder)/links"
         guard let cgroups = TextFile.names(in: directory) else {
             return .failed(
                 "pins", "\(directory) cannot be read: the links would not outlive the daemon", "ls -l \(directory)")
@@ -62,11 +65,12 @@ struct KernelChecks {
         return [.ok("map-fill", "maps have room\(detail)")]
     }
 
-    private var events: Finding {
-        status.eventsLost == 0
+    private var events: Finding? {
+        guard let eventsLost else { return nil }
+        return eventsLost == 0
             ? .ok("events", "no event was lost")
             : .warning(
-                "events", "\(status.eventsLost) events found the buffer full and were lost; counters are still exact",
+                "events", "\(eventsLost) events found the buffer full and were lost; counters are still exact",
                 "watch fewer events: leave `malla events --all`, which also records what is allowed")
     }
 }

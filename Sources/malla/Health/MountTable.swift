@@ -23,8 +23,8 @@ struct MountTable {
         return covering.max { $0.place.utf8.count < $1.place.utf8.count }?.type == "bpf"
     }
 
-    /// The mount points of BPF file systems.
-    var bpf: [String] { mounts.filter { $0.type == "bpf" }.map(\.place) }
+    /// The mount points of BPF file systems, each once: one may be mounted over another.
+    var bpf: [String] { Set(mounts.filter { $0.type == "bpf" }.map(\.place)).sorted() }
 
     /// Blanks and backslashes of paths stand as `\040` and so on.
     private static func unescaped(_ field: Substring) -> String {

@@ -10,7 +10,7 @@ struct EventLines {
     private var started = false
 
     private static let columns: [(title: String, width: Int)] = [
-        ("TIME", 24), ("KIND", 7), ("REASON", 18), ("SOURCE", 20), ("DESTINATION", 36), ("PATH", 6), ("RULE", 28),
+        ("TIME", 27), ("KIND", 7), ("REASON", 18), ("SOURCE", 20), ("DESTINATION", 40), ("PATH", 6), ("RULE", 28),
         ("PROCESS", 20),
     ]
     private static let wideColumns: [(title: String, width: Int)] = [

@@ -54,7 +54,8 @@ struct PinnedNode {
             } catch {
                 let nothing = Failure(describing: error)
                 throw Failure(
-                    "\(unreachable.message); and \(nothing.message)", hint: unreachable.hint, status: .unreachable)
+                    "\(unreachable.message); and \(nothing.message)", hint: nothing.hint ?? unreachable.hint,
+                    status: .unreachable)
             }
             Console.complain("\(unreachable.message); reading what is pinned in \(node.pins)")
             return try read(node)

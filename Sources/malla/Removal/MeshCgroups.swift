@@ -15,10 +15,10 @@ struct MeshCgroups {
     /// The node proxy's processes.
     var proxies: [pid_t] { Self.processes(in: tree.proxy) }
 
-    /// Workloads that have processes, waiting up to two seconds for those that are just ending.
-    func populatedWorkloads() -> [String] {
+    /// Workloads that have processes, waiting for up to `patience` twentieths of a second for those that are just ending.
+    func populatedWorkloads(patience: Int) -> [String] {
         var populated: [String] = []
-        for _ in 0..<40 {
+        for _ in 0...patience {
             populated = directories.filter { $0 != tree.proxy && !Self.processes(in: $0).isEmpty }
             guard !populated.isEmpty else { break }
             usleep(50_000)

@@ -81,6 +81,15 @@ public struct CgroupTree: Sendable, Hashable {
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains("populated 1")
     }
 
+    /// Whether any process ever ran in the cgroup: the kernel counts processor time there from the first one on. A
+    /// process that came and went between two looks leaves nothing else.
+    public static func hasLived(_ path: String) -> Bool {
+        guard let bytes = try? StateFile.read("\(path)/cpu.stat") else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains {
+            $0.hasPrefix("usage_usec ") && $0 != "usage_usec 0"
+        }
+    }
+
     /// What to watch for a change of the workload's placement.
     public func watched(for workload: Workload) -> Set<String> {
         guard let path = path(of: workload) else {

@@ -61,17 +61,21 @@ extension Node {
             it.direction.name, it.path.name, names.workload(it.sourceWorkload), names.identity(it.source),
             names.workload(it.targetWorkload), names.identity(it.target), names.service(it.service), it.reason.name,
         ]
+        // The bucket for what found no room is always there; it is news only once it holds something.
+        if it.isOverflow, it.opened == 0, it.denied == 0, it.failed == 0 { return [] }
         // A refused connect never has any of the others; a series of zeros for each would only cost the scraper.
         if it.path == .deny { return [Sample(.connectionsDenied, labels, it.denied)] }
-        return [
+        let counts = [
             Sample(.connectionsOpened, labels, it.opened), Sample(.connectionsClosed, labels, it.closed),
             Sample(.connectionsFailed, labels, it.failed),
             Sample(.connectionsActive, labels, it.opened >= it.closed ? it.opened - it.closed : 0),
             Sample(.sentBytes, labels, it.sent), Sample(.receivedBytes, labels, it.received),
             Sample(.retransmits, labels, it.retransmits),
-            Sample(
-                .connectSeconds, labels, .summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)),
         ]
+        // The accepting end knows nothing of the connect.
+        guard it.direction == .outbound else { return counts }
+        let connects = Sample.Value.summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)
+        return counts + [Sample(.connectSeconds, labels, connects)]
     }
 
     private static func statistics(_ it: KernelStatistics) -> [Sample] {

@@ -65,12 +65,14 @@ extension Node {
     func endFinished() async {
         var ended = false
         for name in runs.workloads.keys {
-            switch CgroupTree.isPopulated(settings.tree.workload(name)) {
+            let cgroup = settings.tree.workload(name)
+            switch CgroupTree.isPopulated(cgroup) {
             case true?:
                 awaited[name] = nil
                 continue
             case false?:
-                if let since = awaited[name], ContinuousClock.now - since < Self.patience { continue }
+                let isAwaited = awaited[name].map { ContinuousClock.now - $0 < Self.patience } ?? false
+                if isAwaited, !CgroupTree.hasLived(cgroup) { continue }
             case nil: break
             }
             forget(name)

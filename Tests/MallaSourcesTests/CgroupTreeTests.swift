@@ -52,6 +52,7 @@ struct CgroupTreeTests {
             name: ObjectName("same"), match: .cgroup(String(path.dropFirst(tree.mount.count))))
         #expect(tree.placement(of: same) == empty)
 
+        #expect(!CgroupTree.hasLived(path))
         let watch = try PathWatch()
         defer { watch.stop() }
         watch.watch(tree.watched(for: workload))
@@ -65,7 +66,9 @@ struct CgroupTreeTests {
         process.waitUntilExit()
         #expect(await next(watch.changes))
         #expect(await eventually { tree.placement(of: workload)?.populated == false })
-        try CgroupTree.removeCgroup(path)
+        #expect(CgroupTree.hasLived(path))
+        try CgroupTree.makeCgroup("\(path)/made/by/it")
+        try CgroupTree.removeCgroups(path)
         #expect(tree.placement(of: workload) == nil)
         #expect(CgroupTree.isPopulated(path) == nil)
     }

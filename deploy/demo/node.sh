@@ -60,6 +60,7 @@ remove_everything() {
     stop_workloads
     if [[ -n $daemon ]]; then stop_process "$daemon"; fi
     daemon=""
-    malla cleanup --cgroup "$cgroup" --pins "$pins" --state "$run/state" || true
+    [[ ! -e $pins && ! -e $cgroup ]] ||
+        malla cleanup --force --cgroup "$cgroup" --pins "$pins" --state "$run/state" >/dev/null || true
     rm -rf "$run"
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
+import Glibc
 import MallaAPI
 import MallaKernel
 
@@ -12,6 +13,10 @@ struct PinnedNode {
     /// The node that is pinned at this directory.
     init(pins: String) throws {
         self.pins = pins
+        // Only the owner sees what is inside; without this it would seem to be empty.
+        if access(pins, R_OK | X_OK) != 0, errno == EACCES {
+            throw Failure.system("cannot look into \(pins)", errno, hint: "run the same command as root, with sudo")
+        }
         reader = try KernelReader(pins: pins)
     }
 

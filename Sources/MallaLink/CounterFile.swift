@@ -26,8 +26,11 @@ public final class CounterFile: Sendable {
         guard fstat(descriptor, &status) == 0 else { throw Self.failure("examine", path) }
         let needed = CounterLayout.fileSize(workers: workers, cells: cells)
         size = max(needed, Int(status.st_size))
-        if Int(status.st_size) < needed, ftruncate(descriptor, off_t(needed)) != 0 {
-            throw Self.failure("grow", path)
+        // All pages now: one that the disk has no room for later would end the proxy by SIGBUS.
+        let allocated = posix_fallocate(descriptor, 0, off_t(needed))
+        guard allocated == 0 else {
+            errno = allocated
+            throw Self.failure("make room for", path)
         }
         guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),
             mapped != UnsafeMutableRawPointer(bitPattern: -1)
@@ -71,7 +74,7 @@ public final class CounterFile: Sendable {
                 .assumingMemoryBound(to: UInt64.self)
             for cell in 0...cells {
                 let words = table + cell * CounterLayout.cellWords
-                // Only cells in use are written: untouched pages of the file stay holes.
+                // Only cells in use are written: untouched pages of the file stay out of memory.
                 if words[CounterLayout.Word.active] != 0 { words[CounterLayout.Word.active] = 0 }
             }
         }

@@ -21,9 +21,10 @@ extension Node {
         }
     }
 
-    /// Looks whether the directory changed without inotify having said so, as network file systems do.
+    /// Looks whether the directory changed without inotify having said so, as network file systems do; and tries
+    /// again what failed for another reason than what the files say.
     func rescan() async {
-        if source.fingerprint() != fingerprint { await reload() }
+        if config.mayPass || source.fingerprint() != fingerprint { await reload() }
     }
 
     private func take(_ files: [ResourceFile]) async throws {
@@ -33,6 +34,7 @@ extension Node {
         try await put(loaded)
         let wasRefused = config.problem != nil
         config.problem = nil
+        config.mayPass = false
         config.problems = 0
         config.lastSuccess = WallClock.seconds()
         guard isNew || wasRefused || config.taken == 0 else { return }
@@ -81,6 +83,7 @@ extension Node {
         let text = "\(error)"
         let known = config.problem
         config.problem = text
+        config.mayPass = !(error is ResourceProblems)
         config.problems = (error as? ResourceProblems).map { $0.problems.count + $0.omitted } ?? 1
         if known != text {
             config.refused += 1

@@ -175,6 +175,8 @@ struct ConfigHealth: Sendable {
     var problem: String?
     /// How many problems.
     var problems = 0
+    /// Whether the same files may be taken at another attempt: the problem is not in them.
+    var mayPass = false
     /// Attempts to take new resources that went well.
     var taken: UInt64 = 0
     /// Attempts that were refused.

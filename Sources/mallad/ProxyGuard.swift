@@ -116,15 +116,20 @@ actor ProxyGuard: ServiceLifecycle.Service {
         if starts > 0 { restarts += 1 }
         starts += 1
         logger.info("started the proxy", metadata: ["pid": "\(process.pid)"])
-        return try await reconnect(to: process)
+        return try await connect(to: process)
     }
 
-    private func reconnect(to process: ProxyProcess) async throws -> ProxySession {
+    private func connect(to process: ProxyProcess) async throws -> ProxySession {
         let settings = settings
-        guard let session = try await OwnThread.run({ try ProxySession.open(settings, process: process) }) else {
-            throw SettingError("nobody listens on \(settings.proxySocket)")
+        return try await OwnThread.run {
+            do {
+                if let session = try ProxySession.open(settings, process: process) { return session }
+                throw SettingError("nobody listens on \(settings.proxySocket)")
+            } catch {
+                guard process.hasEnded(within: 1000) else { throw error }
+                throw SettingError("it ended before it greeted: \(process.reap())")
+            }
         }
-        return session
     }
 
     private func greet(_ session: ProxySession) throws {

@@ -17,6 +17,22 @@
 #include "source.h"
 #include "stat.h"
 
+/*
+ * Is it a refusal of no interest? The C library's resolver connects a UDP socket to each address
+ * that it found for a name and a TCP port, only to learn which source address it would get and to
+ * sort by that (RFC 6724). Nothing is sent, and nobody asked for the service over UDP: counted,
+ * every lookup of a name would look like two refusals. What is sent over UDP is judged by sendmsg.
+ */
+static __always_inline bool is_probe(const struct malla_explanation *it)
+{
+	const struct malla_service *service;
+
+	if (it->protocol != IPPROTO_UDP || it->reason != MALLA_REASON_NO_SUCH_PORT)
+		return false;
+	service = service_at(it->generation, IPPROTO_TCP, &it->addr, it->port);
+	return service && !(service->flags & MALLA_SERVICE_NO_PORT);
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 {
 	const struct malla_config *config = config_now();
@@ -43,7 +59,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 	if (it.path != MALLA_PATH_DENY && !record_decision(ctx, &it, config) && it.path != MALLA_PATH_PASS)
 		deny(&it, MALLA_REASON_KERNEL_STATE);
 	if (it.path == MALLA_PATH_DENY)
-		return refuse(ctx, &it);
+		return is_probe(&it) ? refuse_silently(&it) : refuse(ctx, &it);
 	destination(&it, config, &addr, &port);
 	request_rewrite(ctx, is_ipv4, &addr, port);
 	return PROCEED;

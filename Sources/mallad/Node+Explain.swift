@@ -30,8 +30,8 @@ extension Node {
         }
         if let rule = names.rule(answer.rule) {
             steps.append("policy: \(path == .deny ? "denied" : "allowed") by rule \(rule)")
-        } else if answer.endpoint != nil || path == .deny {
-            steps.append("policy: no rule matched; \(answer.reason.name)")
+        } else if answer.endpoint != nil {
+            steps.append("policy: no rule matched; the default says \(answer.reason.name)")
         }
         if path == .proxy { steps += proxySteps(answer.service, port: destination.port, source: answer.source) }
         steps.append("decision: \(path.name), \(answer.reason.name)")

@@ -68,6 +68,27 @@ struct CaptureTests {
         back.end()
     }
 
+    @Test("a resolver that sorts addresses by connecting UDP sockets is refused without noise", arguments: Family.all)
+    func addressProbe(family: Family) throws {
+        let node = try SocketNode("probe")
+        try node.settings()
+        try write(node, family, server: 7)
+        for transport in [IPPROTO_TCP, IPPROTO_UDP] {
+            try node.world.service(
+                1, at: family.address, port: 0, transport: Int(transport), slots: 0, flags: [MALLA_SERVICE_NO_PORT])
+        }
+        func refusals() throws -> UInt64 {
+            try node.count { $0.reason == UInt16(MALLA_REASON_NO_SUCH_PORT.rawValue) }.denied
+        }
+        func ask(_ port: Int) throws -> String? {
+            try Peer.ask(["ask", node.client, family.name, family.address, "\(port)", "connected"]).first
+        }
+        #expect(try ask(81) == "\(ECONNREFUSED)")
+        #expect(try refusals() == 0, "the service has this port over TCP: the socket only probed")
+        #expect(try ask(99) == "\(ECONNREFUSED)")
+        #expect(try refusals() == 1, "nobody has that port")
+    }
+
     @Test("denied with the reason's errno, and strangers with theirs", arguments: Family.all)
     func denied(family: Family) throws {
         let node = try SocketNode("denied")

@@ -11,10 +11,16 @@ enum hook_answer {
 	PROCEED = 1,
 };
 
+/* Neither counted nor told: for what nobody meant as a connection. */
+static __always_inline int refuse_silently(const struct malla_explanation *it)
+{
+	bpf_set_retval(-it->error);
+	return REFUSE;
+}
+
 static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
 {
 	count_denied(it);
 	event_refused(ctx, it);
-	bpf_set_retval(-it->error);
-	return REFUSE;
+	return refuse_silently(it);
 }

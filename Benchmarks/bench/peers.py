@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers, as TCP relays: one worker each, no logs, defaults otherwise."""
+"""The peers, as TCP relays: one worker each, no logs, both directions ended each by itself, defaults otherwise."""
 import json
 import pathlib
 
@@ -32,6 +32,7 @@ stream {{
         listen 127.0.0.1:{port} backlog=4096;
         proxy_pass 127.0.0.1:{backend};
         proxy_timeout 1h;
+        proxy_half_close on;
         proxy_buffer_size 64k;
     }}
 }}

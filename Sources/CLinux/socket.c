@@ -62,7 +62,6 @@ int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 	int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	linux_set_nodelay(fd);
 	*connected = connect(fd, &to.any, length) == 0;
 	if (!*connected && errno != EINPROGRESS)
 		return fail(fd);

@@ -69,7 +69,8 @@ public final class CounterFile: Sendable {
         let known = fits ? Int(clamping: header[CounterLayout.Header.workers]) : 0
         let readable = min(max(workers, known), (size - CounterLayout.pageSize) / CounterLayout.tableSize(cells: cells))
         header[CounterLayout.Header.workers] = UInt64(readable)
-        for worker in 0..<readable {
+        // A new file has nothing to clear, and reading it all would fill its holes.
+        for worker in 0..<(fits ? readable : 0) {
             let table = (memory + CounterLayout.tableStart(worker: worker, cells: cells))
                 .assumingMemoryBound(to: UInt64.self)
             for cell in 0...cells {

@@ -9,7 +9,7 @@ extension Worker {
     /// Endpoints tried for one connection.
     private static var mostAttempts: UInt8 { 3 }
 
-    /// Picked → Connected: begins to connect. On loopback it mostly stands at once.
+    /// Picked → Connected: begins to connect.
     mutating func connect(_ picked: Picked, _ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         let port = picked.permitted.identified.port
         connection.pointee.attempts += 1
@@ -32,8 +32,11 @@ extension Worker {
     }
 
     /// The pending connect's socket became writable or failed.
-    mutating func connectEnded(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
-        let code = Socket.error(of: connection.pointee.upstream.socket)
+    mutating func connectEnded(
+        _ token: Token, _ connection: UnsafeMutablePointer<Connection>, hasFailed: Bool
+    ) {
+        // A socket that is writable and has not failed is connected; asking it would be one more call.
+        let code = hasFailed ? Socket.error(of: connection.pointee.upstream.socket) : 0
         if code == 0 { connected(token, connection) } else { failed(token, connection, Self.reason(of: code)) }
     }
 

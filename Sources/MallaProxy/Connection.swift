@@ -21,6 +21,10 @@ struct End: BitwiseCopyable {
         static var passedOn: State { State(rawValue: 16) }
         /// Writing to this socket failed: nothing more is passed to it.
         static var broken: State { State(rawValue: 32) }
+        /// Something was sent to this socket.
+        static var used: State { State(rawValue: 64) }
+        /// Small segments are not held back (TCP_NODELAY).
+        static var prompt: State { State(rawValue: 128) }
     }
 
     var socket: Int32
@@ -79,6 +83,8 @@ struct Connection: BitwiseCopyable {
 
     init(client socket: Int32, captured: Captured, now: UInt64) {
         client = End(socket: socket)
+        // Inherited from the listener.
+        client.state = .prompt
         upstream = End(socket: -1)
         phase = .connecting
         self.captured = captured

@@ -43,7 +43,9 @@ extension Worker {
         case .connecting where isClient:
             if !readiness.isDisjoint(with: .failed) { refuse(token, Refusal(reason: .clientReset)) }
         case .connecting:
-            if !readiness.isDisjoint(with: [.writable, .failed]) { connectEnded(token, connection) }
+            if !readiness.isDisjoint(with: [.writable, .failed]) {
+                connectEnded(token, connection, hasFailed: !readiness.isDisjoint(with: .failed))
+            }
         }
     }
 
@@ -101,7 +103,8 @@ extension Worker {
             if from.pointee.state.contains(.ended) {
                 if !from.pointee.state.contains(.passedOn) {
                     from.pointee.state.insert(.passedOn)
-                    Socket.endWriting(to.pointee.socket)
+                    // When the other direction is over too, closing the socket says the same.
+                    if !to.pointee.state.contains(.passedOn) { Socket.endWriting(to.pointee.socket) }
                 }
                 return .ended
             }
@@ -128,6 +131,7 @@ extension Worker {
             // its edge has been told already.
             let drained = received < Self.scratchSize && !from.pointee.state.contains(.ending)
             if drained { from.pointee.state.remove(.readable) }
+            if !to.pointee.state.contains(.prompt) { hasten(to) }
             let sent = Socket.send(to.pointee.socket, scratch, count: received)
             if sent == received {
                 count(sent)
@@ -146,6 +150,17 @@ extension Worker {
         return .again
     }
 
+    /// Turns off the delay of small segments before the second send: the first one is never delayed, and many
+    /// connections have no second.
+    private func hasten(_ end: UnsafeMutablePointer<End>) {
+        guard end.pointee.state.contains(.used) else {
+            end.pointee.state.insert(.used)
+            return
+        }
+        Socket.sendAtOnce(end.pointee.socket)
+        end.pointee.state.insert(.prompt)
+    }
+
     /// One step while buffers are used up by others: bytes stay in the source's socket until they were sent. Costs
     /// another call and a copy, but slow peers that hold all buffers do not stop the others.
     private func passWithoutBuffer(
@@ -161,6 +176,7 @@ extension Worker {
             from.pointee.state.remove(.readable)
             return .blocked
         }
+        if !to.pointee.state.contains(.prompt) { hasten(to) }
         let sent = Socket.send(to.pointee.socket, scratch, count: seen)
         guard sent >= 0 || sent == Int(-EAGAIN) else { return .destinationFailed }
         if sent > 0 {
@@ -179,6 +195,7 @@ extension Worker {
         from: UnsafeMutablePointer<End>, to: UnsafeMutablePointer<End>, count: (Int) -> Void
     ) -> Pumped? {
         guard to.pointee.state.contains(.writable), let start = from.pointee.buffer.start else { return .blocked }
+        if !to.pointee.state.contains(.prompt) { hasten(to) }
         let sent = Socket.send(
             to.pointee.socket, start + Int(from.pointee.offset), count: Int(from.pointee.count))
         guard sent >= 0 else {

@@ -17,7 +17,7 @@ public enum Socket {
         case failed(Int32)
     }
 
-    /// Begins a connect to a 16-byte address (IPv4 v4-mapped), without delay of small segments.
+    /// Begins a connect to a 16-byte address (IPv4 v4-mapped).
     public static func connect(to address: InlineArray<16, UInt8>, port: UInt16) -> Connecting {
         var connected: Int32 = 0
         let result = withUnsafeBytes(of: address) { bytes in
@@ -57,6 +57,9 @@ public enum Socket {
     public static func splice(_ pipe: Pipe, to socket: Int32, count: Int) -> Int {
         linux_splice(pipe.output, socket, count)
     }
+
+    /// Turns off the delay of small segments (TCP_NODELAY).
+    public static func sendAtOnce(_ socket: Int32) { _ = linux_set_nodelay(socket) }
 
     /// Ends this side's direction: the peer reads the end, and may go on sending.
     public static func endWriting(_ socket: Int32) { _ = linux_shut_write(socket) }

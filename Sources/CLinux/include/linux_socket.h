@@ -16,8 +16,8 @@
 int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int share);
 
 /*
- * Begins a non-blocking TCP connect with TCP_NODELAY. The socket's family is that of the address, v4-mapped being
- * AF_INET. The result is the descriptor; *connected tells whether it stands already, which is the rule on loopback.
+ * Begins a non-blocking TCP connect. The socket's family is that of the address, v4-mapped being AF_INET. The result
+ * is the descriptor; *connected tells whether it stands already.
  */
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected);
 

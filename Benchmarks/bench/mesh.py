@@ -12,7 +12,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: direct}
 spec:
-  clusterIP: 240.240.250.1
+  clusterIP: 198.18.0.1
   selector: {app: backend}
   ports: [{port: 80, targetPort: 7001}]
 ---
@@ -20,7 +20,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: relay}
 spec:
-  clusterIP: 240.240.250.2
+  clusterIP: 198.18.0.2
   selector: {app: backend}
   ports: [{port: 80, targetPort: 7001}]
 ---
@@ -32,7 +32,7 @@ spec:
   path: Proxy
 """
 
-DIRECT, RELAY = ("240.240.250.1", 80), ("240.240.250.2", 80)
+DIRECT, RELAY = ("198.18.0.1", 80), ("198.18.0.2", 80)
 BACKEND = 7001
 
 

@@ -52,7 +52,7 @@ def versions() -> dict[str, str]:
     """What takes part, as each says itself; a program that is not there is left out."""
     asked = {
         "haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"], "envoy": [envoy_binary(), "--version"],
-        "malla": [MALLA / "malla", "--version"],
+        "malla": [MALLA / "mallad", "--version"],
     }
     answers = {}
     for name, command in asked.items():

@@ -218,3 +218,13 @@ void linux_name_thread(const char *name)
 {
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 }
+
+int linux_usable_cpus(void)
+{
+	cpu_set_t usable;
+
+	/* Fails where the kernel has more CPUs than the set has bits: then those that are online. */
+	if (sched_getaffinity(0, sizeof(usable), &usable) != 0)
+		return (int)sysconf(_SC_NPROCESSORS_ONLN);
+	return CPU_COUNT(&usable);
+}

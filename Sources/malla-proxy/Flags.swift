@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 import MallaModel
 import MallaProxy
@@ -14,7 +15,7 @@ struct Flags {
           --link-fd N           descriptor of the listening Unix socket to the daemon
           --counters PATH       file of counters, shared with the daemon
           --port PORT           TCP port on 127.0.0.1 and ::1 for captured connections (default 15001)
-          --workers N           threads (default: one for each CPU)
+          --workers N           threads (default: one for each CPU that it may use)
           --connections N       connections carried at a time (default: what descriptors suffice for)
           --grace SECONDS       how long connections may finish after SIGTERM (default 30)
           --log-format FORMAT   text or json (default text)
@@ -26,7 +27,7 @@ struct Flags {
     var link: Int32 = -1
     var counters = ""
     var port: UInt16 = 15001
-    var workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    var workers = max(1, Int(linux_usable_cpus()))
     var connections: Int?
     var grace: Nanoseconds = 30_000_000_000
     var format = Log.Format.text

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import Logging
 import MallaAPI
@@ -14,7 +15,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
     /// Gives a descriptor of the map of connection records, which the receiver closes.
     private let records: @Sendable () throws -> Int32
     private let logger: Logger
-    private let workers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    private let workers = max(1, Int(linux_usable_cpus()))
 
     private var snapshot: Snapshot?
     private var session: ProxySession?

@@ -65,5 +65,8 @@ int linux_pidfd_signal(int process, int number);
  */
 int linux_pidfd_reap(int process, int *status);
 
+/* On how many CPUs this process may run: affinity and cpuset decide that, not what the machine has. At least 1. */
+int linux_usable_cpus(void);
+
 /* The calling thread's name in /proc and top; 15 bytes of it are kept. */
 void linux_name_thread(const char *name);

@@ -81,7 +81,7 @@ public struct Snapshot: Sendable, Equatable {
         public var connectTimeout: Nanoseconds
         /// Without a byte; 0: never.
         public var idleTimeout: Nanoseconds
-        /// The scope that all endpoints share; 0 when they differ or there are none.
+        /// The scope by which one decision holds for all endpoints, whatever their ports; 0 when there is none.
         public var scope: UInt32
         /// Ready endpoints for the IPv4 virtual address: IPv4 only.
         public var endpoints4: [WeightedEndpoint]

@@ -27,14 +27,16 @@ extension SnapshotCompiler {
             }
         }
         let ports = service.ports.map { port in
-            compile(port, of: part, targets: targets, states: &result.endpoints)
+            compile(
+                port, of: part, targets: targets, policies: result.snapshot.policies, states: &result.endpoints)
         }
         result.snapshot.services.append(
             Snapshot.Service(number: number, name: service.name, addresses: addresses, ports: ports))
     }
 
     private func compile(
-        _ port: Service.Port, of part: ServicePart, targets: EndpointTable, states: inout [EndpointState]
+        _ port: Service.Port, of part: ServicePart, targets: EndpointTable, policies: PolicyTable,
+        states: inout [EndpointState]
     ) -> Snapshot.ServicePort {
         let traffic = part.traffic
         var compiled = Snapshot.ServicePort(
@@ -45,7 +47,7 @@ extension SnapshotCompiler {
             connectTimeout: traffic?.connectTimeout ?? TrafficPolicy.defaultConnectTimeout,
             idleTimeout: traffic?.idleTimeout ?? TrafficPolicy.defaultIdleTimeout, scope: 0, endpoints4: [],
             endpoints6: [])
-        var scopes: Set<UInt32> = []
+        var members: [Snapshot.Endpoint] = []
         for workload in part.workloads {
             let address4 = workload.addresses.first(where: \.isIPv4)
             let address6 = workload.addresses.first { !$0.isIPv4 }
@@ -62,17 +64,17 @@ extension SnapshotCompiler {
             if let address4, let endpoint = targets.endpoint(of: workload.name, at: SocketAddress(address4, target)) {
                 compiled.endpoints4.append(
                     Snapshot.WeightedEndpoint(endpoint: endpoint.number, weight: workload.weight))
-                scopes.insert(endpoint.scope)
+                members.append(endpoint)
             }
             if let address = address6 ?? address4,
                 let endpoint = targets.endpoint(of: workload.name, at: SocketAddress(address, target))
             {
                 compiled.endpoints6.append(
                     Snapshot.WeightedEndpoint(endpoint: endpoint.number, weight: workload.weight))
-                scopes.insert(endpoint.scope)
+                members.append(endpoint)
             }
         }
-        compiled.scope = scopes.count == 1 ? scopes.first ?? 0 : 0
+        compiled.scope = policies.commonScope(of: members)
         return compiled
     }
 
@@ -93,5 +95,16 @@ extension Workload {
         case .number(let number): number
         case .name(let name): ports.first { $0.name == name }?.port
         }
+    }
+}
+
+extension PolicyTable {
+    /// The scope by which one decision holds for all of the endpoints; 0 where there is none: their scopes differ, or
+    /// their ports do and some rule is about one of these ports.
+    func commonScope(of endpoints: [Snapshot.Endpoint]) -> UInt32 {
+        guard let scope = endpoints.first?.scope, endpoints.allSatisfy({ $0.scope == scope }) else { return 0 }
+        let ports = Set(endpoints.map(\.address.port))
+        guard ports.count > 1 else { return scope }
+        return entries.keys.contains { $0.scope == scope && ports.contains($0.port) } ? 0 : scope
     }
 }

@@ -146,6 +146,27 @@ struct SnapshotCompilerTests {
         }
     }
 
+    @Test("endpoints at several ports have a common scope, unless a rule is about one of these ports")
+    func portsAndScope() throws {
+        func scope(_ ports: [UInt16]) throws -> UInt32 {
+            let rule = AuthorizationPolicy.Rule(to: [.init(ports: ports)])
+            let policy = AuthorizationPolicy(
+                name: ObjectName("p"), selector: ["app": "backend"], action: .allow, rules: [rule])
+            let service = Service(
+                name: ObjectName("backend"), selector: ["app": "backend"],
+                ports: [.init(name: "http", port: 80, targetPort: .name("http"))])
+            let mesh = Mesh(
+                services: [service], workloads: [Self.workload("v1"), Self.workload("v2", port: 7001)],
+                authorizationPolicies: [policy])
+            let snapshot = Self.compile(mesh, Self.placed("v1", "v2")).snapshot
+            #expect(Set(snapshot.endpoints.map(\.scope)).count == 1)
+            return try #require(snapshot.services.first?.ports.first).scope
+        }
+        #expect(try scope([]) != 0)
+        #expect(try scope([9999]) != 0)
+        #expect(try scope([7001]) == 0, "the node proxy decides on the endpoint that it picks")
+    }
+
     @Test("every number in a snapshot is one of its own, whatever the order of the input")
     func closedAndDeterministic() {
         let names = (0..<40).map { "w\($0)" }

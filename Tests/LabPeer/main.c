@@ -340,7 +340,11 @@ static int knock(const char *family, const char *host, const char *port, long co
 int main(int count, char **arguments)
 {
 	struct sigaction action = {.sa_handler = stop};
+	sigset_t none;
 
+	/* A test's threads may have blocked signals, and a mask is inherited. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -88,7 +88,7 @@ struct ApplyTests {
         let mesh = try TestMesh("killed")
         var healed = false
         // Where the signal meets the writer is chance; it is tried at several moments until one was in the middle.
-        for milliseconds in [15, 25, 40, 60, 90, 130] where !healed {
+        for milliseconds in stride(from: 10, through: 400, by: 13) where !healed {
             await #expect(processExitsWith: .signal(SIGKILL)) {
                 [
                     moment = milliseconds as Int, cgroup = mesh.settings.cgroup as String,

@@ -70,7 +70,7 @@ struct ResourceTests {
             (traffic("\(target)  failMode: Maybe\n"), 6, "failMode"),
             (traffic("\(target)  connectTimeout: 5\n"), 6, "connectTimeout"),
             (traffic("\(target)  idleTimeout: -3s\n"), 6, "idleTimeout"),
-            ("apiVersion: malla.dev/v1\nkind: MeshConfig\nmetadata: {name: second}\nspec: {}\n", 3, "MeshConfig"),
+            ("apiVersion: malla.dev/v1\nkind: MeshConfig\nmetadata: {name: second}\nspec: {}\n", 1, "MeshConfig"),
         ]
     }()
 

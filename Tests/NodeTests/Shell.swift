@@ -34,11 +34,19 @@ struct LabError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
+/// What a process printed, filled by a thread of its own.
+private final class Collected: Sendable {
+    private let bytes = Mutex<[UInt8]>([])
+    func append(_ part: ArraySlice<UInt8>) { bytes.withLock { $0.append(contentsOf: part) } }
+    var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+}
+
 /// A process that the lab started. Ended by its own number only.
 final class Child: @unchecked Sendable {
     private let process = Process()
     private let output = Pipe()
-    private let collected = Mutex<(out: Data, err: Data)>((Data(), Data()))
+    private let collected = Collected()
+    private let drained = DispatchSemaphore(value: 0)
     private let errorFile: URL
 
     var pid: Int32 { process.processIdentifier }
@@ -53,15 +61,17 @@ final class Child: @unchecked Sendable {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = try FileHandle(forWritingTo: errorFile)
-        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-            } else {
-                self?.collected.withLock { $0.out.append(data) }
-            }
-        }
         try process.run()
+        let descriptor = output.fileHandleForReading.fileDescriptor
+        Thread { [collected, drained] in
+            var block = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                let count = read(descriptor, &block, block.count)
+                guard count > 0 else { break }
+                collected.append(block[..<count])
+            }
+            drained.signal()
+        }.start()
     }
 
     deinit {
@@ -70,7 +80,7 @@ final class Child: @unchecked Sendable {
     }
 
     /// What it printed so far.
-    var text: String { collected.withLock { String(decoding: $0.out, as: UTF8.self) } }
+    var text: String { collected.text }
     /// What it said on standard error so far.
     var errors: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
 
@@ -86,9 +96,8 @@ final class Child: @unchecked Sendable {
             late = "killed: did not end within \(seconds) s"
         }
         process.waitUntilExit()
-        // The pipe may hold bytes that the handler has not seen yet.
-        let settled = Date().addingTimeInterval(2)
-        while output.fileHandleForReading.readabilityHandler != nil, Date() < settled { usleep(1_000) }
+        // The pipe may hold bytes that the reader has not seen yet; a grandchild may hold it open for ever.
+        if drained.wait(timeout: .now() + 10) == .success { drained.signal() }
         return Output(status: process.terminationStatus, text: text, errors: errors + late)
     }
 

@@ -93,7 +93,8 @@ final class Lab {
     /// The command line, against this node.
     func malla(_ arguments: [String], seconds: Double = 30) throws -> Output {
         try run(
-            inside([try Lab.product("malla")] + arguments), environment: ["MALLA_ADMIN": admin, "NO_COLOR": "1"],
+            inside([try Lab.product("malla")] + arguments),
+            environment: ["MALLA_ADMIN": admin, "MALLA_PINS": pins, "NO_COLOR": "1"],
             seconds: seconds)
     }
 

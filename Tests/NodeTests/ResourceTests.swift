@@ -35,7 +35,7 @@ struct ResourceTests {
             ("apiVersion: v1\nkind: Service\nmetadata: {name: x, extra: 1}\nspec: {ports: [{port: 80}]}\n", 3, "extra"),
             (
                 "apiVersion: v1\nkind: Service\nmetadata: {name: direct}\nspec: {selector: {a: b}, ports: [{port: 80}]}\n",
-                3, "direct"
+                1, "direct"
             ),
             (service("  selektor: {a: b}\n\(port)"), 5, "selektor"),
             (service("  selector: [a]\n\(port)"), 5, "selector"),

@@ -33,7 +33,7 @@ static int fail(int fd)
 	return -error;
 }
 
-int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int share)
+int linux_bind(const uint8_t address[16], uint16_t port, int share)
 {
 	union any_address at;
 	socklen_t length = fill(&at, address, port);
@@ -50,7 +50,7 @@ int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int shar
 	/* Accepted sockets inherit it: one call for the listener instead of one for each connection. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
 		return fail(fd);
-	if (bind(fd, &at.any, length) || listen(fd, backlog))
+	if (bind(fd, &at.any, length))
 		return fail(fd);
 	return fd;
 }

@@ -9,8 +9,17 @@ extension Worker {
     /// Connections taken from a listener in one turn: others wait for theirs meanwhile.
     private static var acceptBatch: Int { 64 }
 
-    /// Registers the listeners with the loop.
+    /// Lets connections come.
     mutating func listen() {
+        let code = max(listener4?.start() ?? 0, listener6?.start() ?? 0)
+        if code != 0 {
+            log.write(.error, "\(SystemError("listen for connections", code: code))", [("worker", "\(number)")])
+        }
+        watchListeners()
+    }
+
+    /// Registers the listeners with the loop.
+    mutating func watchListeners() {
         if let descriptor = listener4?.descriptor {
             _ = loop.add(level: descriptor, token: Token(kind: Kind.listener, index: 4, generation: 0))
         }

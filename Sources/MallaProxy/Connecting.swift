@@ -9,6 +9,18 @@ extension Worker {
     /// Endpoints tried for one connection.
     private static var mostAttempts: UInt8 { 3 }
 
+    /// How long a connection waits for the snapshot that it was decided by.
+    private static var earlyPatience: Nanoseconds { 1_000_000_000 }
+
+    /// Waits until the worker's view has caught up with the kernel's snapshot.
+    mutating func wait(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        early.append(token)
+        // After a first wait the timer still runs: patience is for all of it.
+        guard connection.pointee.timer == .none else { return }
+        connection.pointee.timer = timers.set(
+            deadline: loop.now + Self.earlyPatience, token: token.with(kind: Kind.timer))
+    }
+
     /// Picked → Connected: begins to connect.
     mutating func connect(_ picked: Picked, _ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         let port = picked.permitted.identified.port
@@ -23,6 +35,7 @@ extension Worker {
             if register(socket, token, connection) { connected(token, connection) }
         case .pending(let socket):
             guard register(socket, token, connection) else { return }
+            timers.cancel(connection.pointee.timer)
             let deadline = loop.now.addingReportingOverflow(max(1, port.connectTimeout))
             connection.pointee.timer = timers.set(
                 deadline: deadline.overflow ? .max : deadline.partialValue, token: token.with(kind: Kind.timer))

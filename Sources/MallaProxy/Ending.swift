@@ -88,6 +88,9 @@ extension Worker {
     /// Time has come: no connect in time, or no byte for too long.
     mutating func timeout(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         switch connection.pointee.phase {
+        case .connecting where connection.pointee.upstream.socket < 0:
+            // It waited for a snapshot that did not come.
+            refuse(token, Refusal(reason: .unknownService))
         case .connecting:
             failed(token.with(kind: 0), connection, .connectTimeout)
         case .relaying:

@@ -63,6 +63,7 @@ public final class Log: Sendable {
         }
         guard let held else { return }
         var all = fields
+        all.append(("program", "malla-proxy"))
         all.append(("node", node))
         if held > 0 { all.append(("lines_held_back", "\(held)")) }
         emit(line(Self.timestamp(now), level, message, all))
@@ -83,11 +84,11 @@ public final class Log: Sendable {
     private func line(_ time: String, _ level: Level, _ message: String, _ fields: [(String, String)]) -> String {
         switch format {
         case .text:
-            return fields.reduce("\(time) \(level.rawValue) malla-proxy : \(message)") { line, field in
+            return fields.reduce("\(time) \(level.rawValue) \(message)") { line, field in
                 line + " \(field.0)=\(Self.plain(field.1))"
             } + "\n"
         case .json:
-            let start = "{\"time\":\"\(time)\",\"level\":\"\(level.rawValue)\",\"logger\":\"malla-proxy\","
+            let start = "{\"time\":\"\(time)\",\"level\":\"\(level.rawValue)\","
             return fields.reduce(start + "\"message\":\(Self.quoted(message))") { line, field in
                 line + ",\(Self.quoted(field.0)):\(Self.quoted(field.1))"
             } + "}\n"

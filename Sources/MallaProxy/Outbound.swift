@@ -21,6 +21,8 @@ struct Captured: BitwiseCopyable {
     let service: UInt32
     /// The service's port.
     let port: UInt16
+    /// The snapshot that the kernel decided by.
+    let generation: UInt32
     /// Whether the IPv4 virtual address was asked for.
     let isIPv4: Bool
 
@@ -28,6 +30,7 @@ struct Captured: BitwiseCopyable {
         source = record.source
         service = record.service
         port = record.original_port
+        generation = record.generation
         isIPv4 = Address(record.original).isIPv4
     }
 }
@@ -89,6 +92,10 @@ extension Worker {
     /// Finds an endpoint and begins to connect to it; on failure to the next one, up to a bound.
     mutating func attempt(_ token: Token) {
         guard let connection = connections.find(token) else { return }
+        if isEarly(connection.pointee.captured) {
+            wait(token, connection)
+            return
+        }
         do throws(Refusal) {
             // Looked up again for each attempt: a new snapshot may have come since the last one.
             let identified = try identify(connection.pointee.captured)
@@ -98,6 +105,12 @@ extension Worker {
         } catch {
             refuse(token, error)
         }
+    }
+
+    /// Whether the service is one that only the kernel's snapshot has: ours is then on its way.
+    private func isEarly(_ captured: Captured) -> Bool {
+        guard let view, captured.generation > view.generation else { return false }
+        return view.port(service: captured.service, port: captured.port) == nil
     }
 
     /// The kernel's record of the socket: identity and destination come with the socket, never from bytes.

@@ -58,7 +58,8 @@ public final class Proxy: Sendable {
         var running: Int
     }
 
-    /// Listens and starts the workers. Until the first snapshot every connection is reset, `no_snapshot`.
+    /// Takes the port and starts the workers. They listen from the first snapshot on: until then connects are refused,
+    /// and the kernel sees that no proxy is there.
     public init(_ options: Options, log: Log) throws {
         let workers = max(1, options.workers)
         let file = try CounterFile(path: options.counters, workers: workers)

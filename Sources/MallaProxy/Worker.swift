@@ -32,6 +32,8 @@ struct Worker: ~Copyable {
 
     /// Connections with more to do than one turn allows.
     var ready: [Token] = []
+    /// Connections that the kernel decided by a newer snapshot than the view.
+    var early: [Token] = []
     /// The list that is being gone over, swapped with `ready` so that neither allocates.
     private var resumed: [Token] = []
     var acceptTimer = Timer.none
@@ -98,7 +100,6 @@ struct Worker: ~Copyable {
         ready.reserveCapacity(256)
         resumed.reserveCapacity(256)
         _ = self.loop.add(level: mailbox.descriptor, token: Token(kind: Kind.mailbox, index: 0, generation: 0))
-        listen()
     }
 
     deinit { scratch.deallocate() }
@@ -141,7 +142,7 @@ struct Worker: ~Copyable {
         switch token.kind {
         case Kind.acceptAgain:
             acceptTimer = .none
-            if !isDraining { listen() }
+            if !isDraining { watchListeners() }
         case Kind.drainDeadline:
             ended = true
         default:
@@ -159,6 +160,12 @@ struct Worker: ~Copyable {
             connection.pointee.queued = false
             if connection.pointee.phase == .relaying { relay(token, connection) }
         }
+        resumed.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func resumeEarly() {
+        swap(&early, &resumed)
+        for index in resumed.indices { attempt(resumed[index]) }
         resumed.removeAll(keepingCapacity: true)
     }
 
@@ -188,9 +195,13 @@ struct Worker: ~Copyable {
         let (published, epoch) = publication.current
         self.epoch = epoch
         guard let published else { return }
+        let isFirst = view == nil
         view = published
         loadSlots = loads.adopt(published.endpoints.map(\.address))
         revoke(under: published)
+        // Only now, so that the kernel never takes a proxy that knows nothing for one that is there.
+        if isFirst, !isDraining { listen() }
+        resumeEarly()
         reports.post(.adopted(worker: number, generation: published.generation))
     }
 }

@@ -20,19 +20,21 @@ public struct Listener: ~Copyable {
     /// A descriptor kept for the moment when there are no others: closed, it lets one connection in to be reset.
     private var reserve: Int32
 
-    /// Listens on a 16-byte address (IPv4 v4-mapped) and port (0: any). With `shared`, further listeners may have
-    /// the same port, and the kernel spreads connections over them.
-    public init(address: InlineArray<16, UInt8>, port: UInt16, backlog: Int32 = 4096, shared: Bool)
-        throws(SystemError)
-    {
+    /// Takes a 16-byte address (IPv4 v4-mapped) and port (0: any). With `shared`, further listeners may have the same
+    /// port, and the kernel spreads connections over them. Connects are refused until ``start(backlog:)``.
+    public init(address: InlineArray<16, UInt8>, port: UInt16, shared: Bool) throws(SystemError) {
         var bytes: [UInt8] = []
         for index in 0..<16 { bytes.append(address[index]) }
-        let result = linux_listen(bytes, port, backlog, shared ? 1 : 0)
-        socket = Descriptor(owning: try SystemError.check(result, "listen on port \(port)"))
+        let result = linux_bind(bytes, port, shared ? 1 : 0)
+        socket = Descriptor(owning: try SystemError.check(result, "take port \(port)"))
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
     }
 
     deinit { if reserve >= 0 { close(reserve) } }
+
+    /// Lets connections come.
+    /// - Returns: 0 or a positive errno.
+    public func start(backlog: Int32 = 4096) -> Int32 { 0 &- linux_listen(socket.number, backlog) }
 
     /// For the loop: register it as level-triggered.
     public var descriptor: Int32 { socket.number }

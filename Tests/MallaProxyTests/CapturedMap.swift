@@ -25,7 +25,8 @@ final class CapturedMap {
     /// Marks the listeners on a port of this process, so that what they accept is a connection of `source` to this
     /// address and service.
     func mark(
-        port: UInt16, source: UInt32, original: SocketAddress, service: UInt32, path: malla_path = MALLA_PATH_PROXY
+        port: UInt16, source: UInt32, original: SocketAddress, service: UInt32, path: malla_path = MALLA_PATH_PROXY,
+        generation: UInt32 = 0
     ) throws {
         var record = malla_connection()
         record.original = original.address.abi
@@ -33,6 +34,7 @@ final class CapturedMap {
         record.path = UInt8(path.rawValue)
         record.source = source
         record.service = service
+        record.generation = generation
         var marked = 0
         for socket in Self.listeners(port: port) {
             try map.update(socket: socket, record)

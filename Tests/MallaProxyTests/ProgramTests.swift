@@ -13,10 +13,9 @@ struct ProgramTests {
     func life() throws {
         let listener = try TCP.listen()
         let process = try ProxyProcess(workers: 2)
-        try process.capture()
-        let port = try process.port()
         var daemon: DaemonEnd? = try DaemonEnd(process.link)
         try daemon?.establish(process, endpoint: listener.port, generation: 5)
+        let port = try process.port()
         let client = try TCP.connect(port: port)
         let server = try listener.accept()
         try exchange(client, server)
@@ -45,7 +44,6 @@ struct ProgramTests {
     @Test("a new daemon replaces the older; it is told the generation in force")
     func replace() throws {
         let process = try ProxyProcess()
-        try process.capture()
         let first = try DaemonEnd(process.link)
         try first.establish(process, endpoint: 1, generation: 3)
         let second = try DaemonEnd(process.link)
@@ -63,7 +61,6 @@ struct ProgramTests {
     func garbage() throws {
         let listener = try TCP.listen()
         let process = try ProxyProcess()
-        try process.capture()
         try DaemonEnd(process.link).establish(process, endpoint: listener.port, generation: 1)
         let bad: [[UInt8]] = [
             [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
@@ -89,10 +86,9 @@ struct ProgramTests {
     func outOfDescriptors() throws {
         let listener = try TCP.listen(backlog: 200)
         let process = try ProxyProcess(descriptors: 64)
-        try process.capture()
-        let port = try process.port()
         let daemon = try DaemonEnd(process.link)
         try daemon.establish(process, endpoint: listener.port, generation: 1)
+        let port = try process.port()
         var clients = try (0..<100).map { _ in try TCP.connect(port: port) }
         let reasons = { () throws -> UInt64 in
             try CounterReading.read(path: process.counters)

@@ -30,7 +30,6 @@ final class ProxyLab {
                 buffersPerWorker: buffers),
             log: Log(format: .text, node: "test"))
         proxy.use(ConnectionRecords(map: Descriptor(owning: map.duplicate())))
-        try capture()
     }
 
     deinit {
@@ -42,8 +41,12 @@ final class ProxyLab {
     }
 
     /// What a connection to the proxy is from now on: one of `source` to the service.
-    func capture(source: UInt32 = client, to original: SocketAddress = virtual4, service: UInt32 = service) throws {
-        try map.mark(port: proxy.port, source: source, original: original, service: service)
+    func capture(
+        source: UInt32 = client, to original: SocketAddress = virtual4, service: UInt32 = service,
+        generation: UInt32 = 0
+    ) throws {
+        try map.mark(
+            port: proxy.port, source: source, original: original, service: service, generation: generation)
     }
 
     /// Puts a snapshot with these endpoints into force, and waits until all workers use it.
@@ -75,6 +78,7 @@ final class ProxyLab {
         change(&snapshot)
         try proxy.apply(snapshot)
         try waitFor("snapshot \(generation)") { $0.contains(.applied(generation: snapshot.generation)) }
+        if generation == 1 { try capture() }
     }
 
     /// Waits for the proxy's end, which must have been asked for.

@@ -192,7 +192,8 @@ final class DaemonEnd {
         }
     }
 
-    /// Greets, hands over the records, sends a snapshot with this endpoint and waits until it is in force.
+    /// Greets, hands over the records, sends a snapshot with this endpoint, waits until it is in force and marks the
+    /// listeners.
     func establish(_ process: ProxyProcess, endpoint: UInt16, generation: UInt32) throws {
         guard case .hello = try receive() else { throw TCP.Failure(code: EPROTO) }
         try send(.hello(.init(program: "test", node: "test", pid: 1)))
@@ -220,5 +221,6 @@ final class DaemonEnd {
         for message in try SnapshotMessages(snapshot).messages { try send(message) }
         let answer = try receive()
         #expect(answer == .applied(generation: generation))
+        try process.capture()
     }
 }

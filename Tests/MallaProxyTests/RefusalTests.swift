@@ -25,9 +25,31 @@ struct RefusalTests {
         try expectReset(lab, .notCaptured)
     }
 
-    @Test("before the first snapshot")
+    @Test("before the first snapshot nothing listens, so that the kernel sees no proxy")
     func noSnapshot() throws {
-        try expectReset(try ProxyLab(), .noSnapshot)
+        let lab = try ProxyLab()
+        #expect(throws: TCP.Failure(code: ECONNREFUSED)) { _ = try TCP.connect(port: lab.proxy.port) }
+        try lab.apply([])
+        try expectReset(lab, .noEndpoint)
+    }
+
+    @Test("a service of a snapshot that the kernel has before the proxy", arguments: [true, false])
+    func early(snapshotComes: Bool) throws {
+        let lab = try ProxyLab()
+        let listener = try TCP.listen()
+        try lab.apply([]) { $0.services = [] }
+        try lab.capture(generation: 2)
+        let client = try TCP.connect(port: lab.proxy.port)
+        if snapshotComes {
+            usleep(100_000)
+            try lab.apply([listener.port])
+            let server = try listener.accept()
+            try client.send("x")
+            #expect(try server.receiveText(1) == "x")
+        } else {
+            #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }
+            #expect(try lab.counted(.unknownService).refused == 1)
+        }
     }
 
     @Test("a service, or a port of it, that the snapshot does not have")

@@ -12,6 +12,8 @@ struct LoopTests {
     func edges() throws {
         var loop = try EventLoop()
         var listener = try Listener(address: loopback, port: 0, shared: false)
+        let started = listener.start()
+        #expect(started == 0)
         #expect(loop.add(level: listener.descriptor, token: Token(kind: 2, index: 0, generation: 0)) == 0)
         var connected: Int32 = 0
         let client = linux_connect(loopbackBytes, listener.port, &connected)
@@ -75,8 +77,9 @@ struct LoopTests {
     func listeners() throws {
         let first = try Listener(address: loopback, port: 0, shared: true)
         let second = try Listener(address: loopback, port: first.port, shared: true)
-        #expect(first.port == second.port)
-        #expect(throws: SystemError("listen on port \(first.port)", code: EADDRINUSE)) {
+        let started = first.start()
+        #expect(started == 0 && first.port == second.port)
+        #expect(throws: SystemError("take port \(first.port)", code: EADDRINUSE)) {
             _ = try Listener(address: loopback, port: first.port, shared: false)
         }
     }

@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 /*
- * A non-blocking TCP listener on `address` (16 bytes, IPv4 as ::ffff:a.b.c.d; an IPv6 listener
- * is v6-only). `share` sets SO_REUSEPORT: one listener per worker, the kernel spreads connections.
+ * A non-blocking TCP socket bound to `address` (16 bytes, IPv4 as ::ffff:a.b.c.d; IPv6 is v6-only). `share` sets
+ * SO_REUSEPORT: one listener per worker, the kernel spreads connections. Connects are refused until linux_listen.
  */
-int linux_listen(const uint8_t address[16], uint16_t port, int backlog, int share);
+int linux_bind(const uint8_t address[16], uint16_t port, int share);
+
+static inline int linux_listen(int fd, int backlog)
+{
+	return listen(fd, backlog) ? -errno : 0;
+}
 
 /*
  * Begins a non-blocking TCP connect. The socket's family is that of the address, v4-mapped being AF_INET. The result

@@ -11,15 +11,14 @@ import Testing
 struct KernelTests {
     /// A node of its own, pinned and then left alone, as if its daemon had been killed.
     private final class Node {
+        /// Nothing of the kind that the daemon leaves.
+        static let foreign = "/tmp/malla-cli-foreign-\(getpid())"
         let cgroup: String
         let pins: String
         var location: [String] { ["--pins", pins] }
 
         init(_ name: String) throws {
-            let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
-            let line = try #require(
-                mounts.split(separator: "\n").first { $0.split(separator: " ").dropFirst(2).first == "cgroup2" })
-            cgroup = "\(line.split(separator: " ")[1])/malla-cli-\(name)-\(getpid())"
+            cgroup = "\(try Node.mount())/malla-cli-\(name)-\(getpid())"
             pins = "/sys/fs/bpf/malla-cli-\(name)-\(getpid())"
             let node = try KernelNode(KernelSettings(cgroup: cgroup, pins: pins, proxyPort: 0, dnsPort: 0))
             _ = try node.apply(
@@ -29,6 +28,13 @@ struct KernelTests {
                         .init(
                             number: 5, name: ObjectName("backend"), addresses: [Address(ipv4: 0xf0f0_0005)], ports: [])
                     ]))
+        }
+
+        /// Where the cgroup v2 hierarchy is.
+        static func mount() throws -> String {
+            let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
+            let lines = mounts.split(separator: "\n").map { $0.split(separator: " ") }
+            return String(try #require(lines.first { $0.dropFirst(2).first == "cgroup2" })[1])
         }
 
         deinit {
@@ -92,6 +98,11 @@ struct KernelTests {
         #expect(
             !FileManager.default.fileExists(atPath: node.pins) && !FileManager.default.fileExists(atPath: node.cgroup))
         #expect(try node.cleanup().text == "there is nothing to remove\n")
+
+        try "x".write(toFile: Node.foreign, atomically: true, encoding: .utf8)
+        defer { unlink(Node.foreign) }
+        #expect(try node.cleanup("--admin", Node.foreign).text == "there is nothing to remove\n")
+        #expect(FileManager.default.fileExists(atPath: Node.foreign), "a file that is no socket stays")
     }
 
     @Test("cleanup refuses while a workload runs; with --force its processes go on outside the mesh")
@@ -137,10 +148,11 @@ struct KernelTests {
         let file = directory.appendingPathComponent("precious")
         try "x".write(to: file, atomically: true, encoding: .utf8)
         let output = try malla([
-            "cleanup", "--pins", directory.path, "--cgroup", "/nowhere", "--state", directory.path, "--admin",
-            "/nowhere/a",
+            "cleanup", "--pins", directory.path, "--cgroup", "\(try Node.mount())/malla-cli-none", "--state",
+            directory.path, "--admin",
+            file.path,
         ])
-        #expect(output.status == 1)
+        #expect(output.status == 1 && output.errors.contains("not on a BPF file system"), "\(output.errors)")
         #expect(FileManager.default.fileExists(atPath: file.path))
     }
 }

@@ -41,10 +41,19 @@ struct Cleanup: ParsableCommand {
     @Flag(help: "Stop a daemon that runs, and let go of workloads that run.")
     var force = false
 
-    /// What a daemon leaves in its state directory that means nothing without the kernel's side.
+    /// Sockets, and what a daemon leaves in its state directory that means nothing without the kernel's side. Only what
+    /// is certain to be ours: a wrong --state or --admin must not cost anybody a file.
     private var leftovers: [String] {
+        let sockets = [admin.socket, "\(state)/proxy.sock"].filter { Self.kind(of: $0) == S_IFSOCK }
+        guard Self.kind(of: "\(state)/numbers.json") == S_IFREG else { return sockets }
         let runs = (TextFile.names(in: "\(state)/workloads") ?? []).filter { $0.hasSuffix(".json") }
-        return ["proxy.sock", "proxy.counters"] + runs.map { "workloads/\($0)" }
+        let files = ["\(state)/proxy.counters"] + runs.map { "\(state)/workloads/\($0)" }
+        return sockets + files.filter { Self.kind(of: $0) == S_IFREG }
+    }
+
+    private static func kind(of path: String) -> mode_t? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
     }
 
     /// How many things were removed.
@@ -74,7 +83,7 @@ struct Cleanup: ParsableCommand {
             for pid in try cgroups.release() { try report("process \(pid) from the mesh; it goes on without it") }
         }
         for directory in try cgroups.remove() { try report("cgroup \(directory)") }
-        for path in [admin.socket] + leftovers.map({ "\(state)/\($0)" }) {
+        for path in leftovers {
             if unlink(path) == 0 { try report("file \(path)") }
         }
         try prove(objects, cgroups)
@@ -100,7 +109,7 @@ struct Cleanup: ParsableCommand {
         var left = try objects.survivors()
         if access(pins, F_OK) == 0 { left.append("pins in \(pins)") }
         left += cgroups.directories.map { "cgroup \($0)" }
-        if access(admin.socket, F_OK) == 0 { left.append("socket \(admin.socket)") }
+        left += leftovers.map { "file \($0)" }
         guard left.isEmpty else {
             throw Failure(
                 "this is left: \(left.joined(separator: "; "))",

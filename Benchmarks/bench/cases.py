@@ -22,6 +22,7 @@ BULK_BYTES = 1 << 30
 @dataclasses.dataclass
 class Load:
     """A load: the arguments of its program around address and port, and what it counts."""
+    name: str
     title: str
     unit: str
     program: str
@@ -34,12 +35,15 @@ class Load:
 
 
 LOADS = [
-    Load("requests, 64 connections", "request", "load", ["requests"], lambda seconds: ["64", str(seconds)]),
-    Load("requests, 1 connection", "request", "load", ["requests"], lambda seconds: ["1", str(seconds)]),
-    Load("connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
-    Load("bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
+    Load("requests", "requests, 64 connections", "request", "load", ["requests"], lambda seconds: ["64", str(seconds)]),
+    Load("single", "requests, 1 connection", "request", "load", ["requests"], lambda seconds: ["1", str(seconds)]),
+    Load("fresh", "connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
+    Load("bulk", "bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
 ]
-CONNECTS = [Load("connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)])]
+CONNECTS = [Load("connect", "connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)])]
+
+
+LOAD_NAMES = [load.name for load in CONNECTS + LOADS]
 
 
 @dataclasses.dataclass
@@ -123,12 +127,13 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
 
 def measure_section(section: Section, arguments: argparse.Namespace, errors: list[str]) -> dict:
     """All rounds of one section: in each, every load on every subject, who goes first changing."""
+    loads = [load for load in section.loads if not arguments.load or load.name in arguments.load]
     rows = [{"load": load.title, "unit": load.unit, "samples": {s.name: [] for s in section.subjects}}
-            for load in section.loads]
+            for load in loads]
     for number in range(-1, arguments.rounds):  # round -1 warms caches and pools, and is not kept
         print(f"{section.title.split(';')[0]}: {'warm-up' if number < 0 else f'round {number + 1}'}", file=sys.stderr)
         turn = number % len(section.subjects)
-        for load, row in zip(section.loads, rows):
+        for load, row in zip(loads, rows):
             for subject in section.subjects[turn:] + section.subjects[:turn]:
                 taken = sample(subject, load, 1 if number < 0 else arguments.seconds)
                 if taken["errors"]:

@@ -51,7 +51,9 @@ let package = Package(
         .target(name: "MallaTelemetry", dependencies: ["MallaModel"]),
         .target(
             name: "MallaProxy",
-            dependencies: ["Reactor", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry"]),
+            dependencies: [
+                "Reactor", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry",
+            ]),
 
         // MARK: Control
 

@@ -14,17 +14,21 @@ public final class DNSServer: ServiceLifecycle.Service {
     private let group: any EventLoopGroup
     private let logger: Logger
     private let responder: DNSResponder
+    private let onBound: @Sendable ([CInt]) -> Void
     private let onListening: @Sendable (UInt16) async -> Void
 
     /// A server on `port` (0: any free one). `timeout` is for one attempt at one of the system's resolvers.
-    /// `onListening` gets the port once it answers.
+    /// `onBound` gets the descriptors of each address's sockets, which stay the server's; `onListening` gets the port
+    /// once it answers.
     public init(
         port: UInt16, resolvers: SystemResolvers = SystemResolvers(), timeout: TimeAmount = .seconds(2),
-        group: any EventLoopGroup, logger: Logger, onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
+        group: any EventLoopGroup, logger: Logger, onBound: @escaping @Sendable ([CInt]) -> Void = { _ in },
+        onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
     ) {
         self.port = port
         self.group = group
         self.logger = logger
+        self.onBound = onBound
         self.onListening = onListening
         responder = DNSResponder(forwarder: Forwarder(resolvers: resolvers, group: group, timeout: timeout))
     }
@@ -87,6 +91,7 @@ public final class DNSServer: ServiceLifecycle.Service {
                 .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(bound))) { channel in
                     channel.eventLoop.makeCompletedFuture { try Datagrams(wrappingChannelSynchronously: channel) }
                 }
+            if let address = Address(host) { onBound(BoundSockets.find(address, port: bound)) }
             return (Listener(datagrams: datagrams, streams: streams), bound)
         } catch {
             try? await streams.channel.close()

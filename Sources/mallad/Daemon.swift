@@ -39,7 +39,7 @@ struct Daemon {
                 logger.warning("events of allowed connections cannot be switched", metadata: ["error": "\(error)"])
             }
         }
-        let dns = settings.dnsPort == 0 ? nil : DNSServer(port: settings.dnsPort, group: group, logger: logger)
+        let dns = resolver(kernel, group)
         let proxy = settings.proxy.map { program in
             ProxyGuard(
                 settings: settings, program: program, records: { try kernel.reader.connectionsForProxy() },
@@ -53,6 +53,20 @@ struct Daemon {
         try await serve(node, dns: dns, proxy: proxy, group: group)
         logger.notice("mallad has stopped; programs and maps stay at work, malla cleanup removes them")
         try? await group.shutdownGracefully()
+    }
+
+    private func resolver(_ kernel: KernelNode, _ group: MultiThreadedEventLoopGroup) -> DNSServer? {
+        guard settings.dnsPort != 0 else { return nil }
+        let logger = logger
+        return DNSServer(
+            port: settings.dnsPort, group: group, logger: logger,
+            onBound: { sockets in
+                do {
+                    try kernel.markResolver(sockets: sockets)
+                } catch {
+                    logger.error("workloads are not sent to the resolver", metadata: ["error": "\(error)"])
+                }
+            })
     }
 
     private func startKernel(_ addresses: Set<Address>) throws -> KernelNode {

@@ -174,8 +174,7 @@ private func withServer(
     let server = DNSServer(
         port: 0, resolvers: SystemResolvers(fixed: servers), timeout: .milliseconds(300),
         group: MultiThreadedEventLoopGroup.singleton,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    ) { continuation.yield($0) }
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onListening: { continuation.yield($0) })
     server.use(
         MeshNames([
             Snapshot.Service(

@@ -81,7 +81,7 @@ static int drop_privileges(const struct linux_spawn *what)
 		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	/* A caller that is already that user may lack CAP_SETGID: then its groups are its own affair. */
-	if (syscall(SYS_setgroups, 0, 0) && geteuid() == 0)
+	if (syscall(SYS_setgroups, 0, 0) && geteuid() != what->uid)
 		return -1;
 	if (syscall(SYS_setresgid, what->gid, what->gid, what->gid) ||
 	    syscall(SYS_setresuid, what->uid, what->uid, what->uid))

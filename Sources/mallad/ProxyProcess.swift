@@ -59,12 +59,8 @@ final class ProxyProcess: Sendable {
         let listener = linux_unix_listen(settings.proxySocket, 0o600, 8)
         guard listener >= 0 else { throw SourceError("listen on \(settings.proxySocket)", code: -listener) }
         defer { close(listener) }
-        let counters = open(settings.proxyCounters, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard counters >= 0 else { throw SourceError("open \(settings.proxyCounters)", code: errno) }
+        let counters = try openCounters(settings.proxyCounters, for: user)
         defer { close(counters) }
-        guard fchown(counters, user.uid, user.gid) == 0 || user.uid == geteuid() else {
-            throw SourceError("give \(settings.proxyCounters) to the proxy", code: errno)
-        }
         let cgroup = open(settings.tree.proxy, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard cgroup >= 0 else { throw SourceError("open \(settings.tree.proxy)", code: errno) }
         defer { close(cgroup) }
@@ -74,6 +70,26 @@ final class ProxyProcess: Sendable {
                 "malla-proxy", "--link-fd", "3", "--counters", "/proc/self/fd/4", "--port", "\(settings.proxyPort)",
                 "--workers", "\(workers)", "--log-format", settings.logFormat.rawValue, "--node", settings.node,
             ], descriptors: [-1, STDERR_FILENO, STDERR_FILENO, listener, counters], cgroup: cgroup, user: user)
+    }
+
+    /// The counter file, which goes on from where it was and belongs to the proxy. One that an earlier proxy's user
+    /// owns, and that cannot be given away, is replaced: its counters begin at 0.
+    private static func openCounters(_ path: String, for user: ProxyUser) throws -> Int32 {
+        for attempt in 0..<2 {
+            let counters = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            var status = stat()
+            if counters >= 0, fstat(counters, &status) == 0 {
+                let isOwner = status.st_uid == user.uid && status.st_gid == user.gid
+                // Read by the daemon too, which may have no right to other users' files. The directory is closed to others.
+                if isOwner || fchown(counters, user.uid, user.gid) == 0, isOwner || fchmod(counters, 0o644) == 0 {
+                    return counters
+                }
+            }
+            let code = errno
+            if counters >= 0 { close(counters) }
+            guard attempt == 0, unlink(path) == 0 else { throw SourceError("give \(path) to the proxy", code: code) }
+        }
+        throw SourceError("give \(path) to the proxy", code: EPERM)
     }
 
     /// Ends whatever is left in the proxy's cgroup: a second proxy would share the port with the new one.

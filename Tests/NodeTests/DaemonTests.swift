@@ -127,4 +127,40 @@ struct DaemonTests {
             #expect(!FileManager.default.fileExists(atPath: lab.cgroup + "/workloads/short.default"))
         }
     }
+
+    @Test("a workload outside of the mesh's cgroup is captured where a resource names it, and let go with that")
+    func outside() throws {
+        let lab = try Lab("outer", resources: twoServices)
+        defer { lab.tearDown() }
+        let group = lab.cgroup + "-outside"
+        defer { rmdir(group) }
+        try FileManager.default.createDirectory(atPath: group, withIntermediateDirectories: true)
+        let path = String(group.dropFirst(try Lab.cgroupMount().count + 1))
+        try lab.start()
+        try lab.serve("first-1", account: "first", app: "first", port: 7000)
+        let address = try lab.address(of: "first", ipv6: false)
+        func isThere() throws -> Bool {
+            let peer = try Lab.product("lab-peer")
+            let output = try run(
+                lab.inside([
+                    "sh", "-c", "echo 0 > \(group)/cgroup.procs && exec \(peer) call 4 \(address) 80 10 10",
+                ]))
+            return output.status == 0 && output.text.contains("first-1")
+        }
+        func isCaptured() throws -> Bool {
+            try lab.view([ProgramView].self, ["programs", "list"]).contains { $0.attached.contains(group) }
+        }
+        #expect(try !isCaptured() && !isThere(), "it is nobody's business yet")
+        try lab.write(
+            "apiVersion: malla.dev/v1\nkind: Workload\nmetadata: {name: outer}\nspec: {match: {cgroup: \(path)}}\n",
+            file: "outer.yaml")
+        try eventually("it is captured") { try isCaptured() }
+        #expect(try isThere(), "it reaches a service by its virtual address")
+        let links = try lab.view([ProgramView].self, ["programs", "list"]).flatMap(\.linkIDs).sorted()
+        lab.end(SIGKILL)
+        try lab.start()
+        #expect(try lab.view([ProgramView].self, ["programs", "list"]).flatMap(\.linkIDs).sorted() == links)
+        try FileManager.default.removeItem(at: lab.config.appendingPathComponent("outer.yaml"))
+        try eventually("it is let go") { try !isCaptured() }
+    }
 }

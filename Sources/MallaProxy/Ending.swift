@@ -82,7 +82,10 @@ extension Worker {
         guard finished.reason != .passed else { return }
         let cell = counters.cell(key(of: finished))
         if finished.wasConnected { cell.cut() } else { cell.refused() }
-        log.ended(finished, names: view?.names)
+        switch finished.reason {
+        case .clientReset, .upstreamReset, .idleTimeout, .drained: break
+        default: log.ended(finished, names: view?.names)
+        }
     }
 
     /// Time has come: no connect in time, or no byte for too long.

@@ -22,9 +22,13 @@ public struct PipePool: ~Copyable {
     private let kept: Int
     private var free: [Pipe] = []
     private var count = 0
+    /// Requests that are refused without asking the system, after it had no pipe of a useful size.
+    private var pause = 0
 
     /// Wanted capacity of a pipe, and what one splice asks for at most.
     public static let capacity = 1 << 20
+    /// Making a pipe only to close it takes four calls: more than copying what it was for.
+    private static let longPause = 4096
     /// A pipe that cannot be made as large as this is slower than copying.
     private static let smallest = 64 << 10
 
@@ -46,15 +50,23 @@ public struct PipePool: ~Copyable {
     public mutating func take() -> Pipe? {
         if let pipe = free.popLast() { return pipe }
         guard count < limit else { return nil }
+        guard pause == 0 else {
+            pause -= 1
+            return nil
+        }
         var ends: (Int32, Int32) = (-1, -1)
         let capacity = withUnsafeMutablePointer(to: &ends) {
             $0.withMemoryRebound(to: Int32.self, capacity: 2) { linux_pipe($0, Int32(Self.capacity)) }
         }
-        guard capacity >= 0 else { return nil }
+        guard capacity >= 0 else {
+            pause = Self.longPause
+            return nil
+        }
         let pipe = Pipe(output: ends.0, input: ends.1)
         count += 1
         guard capacity >= Self.smallest else {
             destroy(pipe)
+            pause = Self.longPause
             return nil
         }
         return pipe

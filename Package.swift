@@ -134,7 +134,7 @@ let package = Package(
         .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
 
         .testTarget(name: "PackageTests"),
-        .executableTarget(name: "reference", dependencies: ["MallaModel"], path: "Tools/reference"),
+        .executableTarget(name: "reference", dependencies: ["MallaModel", "MallaTelemetry"], path: "Tools/reference"),
         .testTarget(
             name: "CLITests",
             dependencies: ["BPFKit", "MallaAPI", "MallaKernel", "MallaModel", "malla", "reference"],

@@ -12,6 +12,13 @@ struct ReferenceTests {
         try expectRecorded(page.text, at: repository.appendingPathComponent("docs/reference/cli.md"))
     }
 
+    @Test("metrics.md says what the catalogue says")
+    func metrics() throws {
+        let page = try execute(product("reference"), ["metrics"])
+        #expect(page.status == 0 && page.text.contains("| `malla_generation` | gauge | – |"), "\(page.errors)")
+        try expectRecorded(page.text, at: repository.appendingPathComponent("docs/reference/metrics.md"))
+    }
+
     @Test("reasons.md says what bpf/include/malla/reason.h says")
     func reasons() throws {
         let page = try execute(product("reference"), ["reasons"])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: help build test bench demo lint fmt reference man install clean
+.PHONY: fuzz help build test bench demo lint fmt reference man install clean
 
+TIME ?= 60
 PREFIX ?= /usr/local
 
 help: ## list these targets
@@ -19,6 +20,9 @@ bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 
 demo: ## start a node and a small app and show the mesh at work (needs root); ARGS=--once ends by itself
 	@deploy/demo/run $(ARGS)
+
+fuzz: ## fuzz the parsers, TIME seconds each (60)
+	@TIME="$(TIME)" Fuzz/run $(ARGS)
 
 lint: ## check form: Swift format, shell scripts, licence lines, the systemd unit
 	@scripts/lint

@@ -46,6 +46,7 @@ let package = Package(
 
         // MARK: The data path
 
+        .target(name: "HTTPWire"),
         .target(name: "Reactor", dependencies: ["CLinux"]),
         .target(name: "MallaLink", dependencies: ["MallaModel"]),
         .target(name: "MallaTelemetry", dependencies: ["MallaModel"]),
@@ -125,6 +126,7 @@ let package = Package(
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
         .executableTarget(name: "kernel-peer", path: "Tests/KernelPeer"),
         .testTarget(

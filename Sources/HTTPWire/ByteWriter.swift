@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Writes bytes into memory that the caller owns and keeps alive for as long as the writer is used.
+///
+/// It never writes beyond the end: what does not fit is left out and ``overflowed`` says so, once for any number of
+/// appends, so that a head is written without a check after each field.
+public struct ByteWriter: ~Copyable {
+    private let memory: UnsafeMutableRawBufferPointer
+    /// Bytes written so far.
+    public private(set) var count: Int
+    /// Whether something did not fit. What was written is then incomplete and must not be sent.
+    public private(set) var overflowed = false
+
+    /// A writer that goes on behind `count` bytes that stand in `memory` already.
+    public init(_ memory: UnsafeMutableRawBufferPointer, count: Int = 0) {
+        precondition(count >= 0 && count <= memory.count)
+        self.memory = memory
+        self.count = count
+    }
+
+    /// Bytes that still fit.
+    @inline(__always)
+    public var room: Int { memory.count &- count }
+
+    /// Forgets what was written from `count` on, and that something did not fit.
+    public mutating func rewind(to count: Int) {
+        precondition(count >= 0 && count <= self.count)
+        self.count = count
+        overflowed = false
+    }
+
+    /// Appends one byte.
+    @inline(__always)
+    public mutating func append(_ byte: UInt8) {
+        guard claim(1) else { return }
+        memory[count &- 1] = byte
+    }
+
+    /// Appends the characters of a literal.
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
+        append(UnsafeRawPointer(text.utf8Start), text.utf8CodeUnitCount)
+    }
+
+    /// Appends the bytes of a span.
+    @inline(__always)
+    public mutating func append(_ bytes: Span<UInt8>) {
+        bytes.withUnsafeBytes { if let start = $0.baseAddress { append(start, $0.count) } }
+    }
+
+    /// Appends those bytes of a head's storage that `range` means.
+    @inline(__always)
+    public mutating func append(_ range: ByteRange, of bytes: Span<UInt8>) {
+        append(bytes.extracting(range.range))
+    }
+
+    /// Appends a number in decimal.
+    public mutating func append(decimal number: UInt64) {
+        let digits = Self.digits(number)
+        guard claim(digits) else { return }
+        var rest = number
+        var index = count
+        repeat {
+            index &-= 1
+            memory[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+    }
+
+    /// Appends a number in hexadecimal, lower case.
+    public mutating func append(hexadecimal number: UInt64) {
+        let digits = max(1, (67 &- number.leadingZeroBitCount) / 4)
+        guard claim(digits) else { return }
+        for index in 0..<digits {
+            let digit = UInt8(truncatingIfNeeded: number &>> UInt64(4 &* (digits &- 1 &- index))) & 15
+            memory[count &- digits &+ index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+        }
+    }
+
+    /// Appends the low `width` bytes of a number, the most significant first.
+    @inline(__always)
+    mutating func append(bigEndian number: UInt64, width: Int) {
+        guard claim(width) else { return }
+        for index in 0..<width {
+            memory[count &- 1 &- index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 &* index))
+        }
+    }
+
+    /// Appends bytes as they are, capitals as small letters: HTTP/2's field names.
+    @inline(__always)
+    mutating func append(lowered range: ByteRange, of bytes: Span<UInt8>) {
+        guard claim(range.count) else { return }
+        let at = count &- range.count
+        var index = 0
+        while index &+ 8 <= range.count {
+            let word = ByteClass.lowered(bytes.word(at: Int(range.start) &+ index))
+            memory.storeBytes(of: word.littleEndian, toByteOffset: at &+ index, as: UInt64.self)
+            index &+= 8
+        }
+        while index < range.count {
+            memory[at &+ index] = ByteClass.lowered(bytes[Int(range.start) &+ index])
+            index &+= 1
+        }
+    }
+
+    /// Overwrites bytes that were written before.
+    mutating func patch(at offset: Int, bigEndian number: UInt64, width: Int) {
+        guard !overflowed else { return }
+        precondition(offset >= 0 && offset &+ width <= count)
+        for index in 0..<width {
+            memory[offset &+ width &- 1 &- index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 &* index))
+        }
+    }
+
+    /// A byte that was written before.
+    subscript(index: Int) -> UInt8 {
+        precondition(index >= 0 && index < count)
+        return memory[index]
+    }
+
+    /// Makes a gap of `width` bytes at `offset` by moving what stands behind it.
+    mutating func open(gap width: Int, at offset: Int) {
+        let tail = count &- offset
+        guard claim(width) else { return }
+        precondition(offset >= 0 && tail >= 0)
+        guard let start = memory.baseAddress else { return }
+        (start + offset + width).copyMemory(from: start + offset, byteCount: tail)
+    }
+
+    /// Digits that a number has in decimal.
+    @inline(__always)
+    static func digits(_ number: UInt64) -> Int {
+        var digits = 1
+        var bound: UInt64 = 10
+        while number >= bound, digits < 19 {
+            digits &+= 1
+            bound &*= 10
+        }
+        return number >= bound ? 20 : digits
+    }
+
+    @inline(__always)
+    private mutating func append(_ start: UnsafeRawPointer, _ length: Int) {
+        guard claim(length), let memory = memory.baseAddress else { return }
+        Self.copy(start, to: memory + (count &- length), length)
+    }
+
+    /// Copies bytes between places that do not overlap.
+    ///
+    /// Most pieces are short, and a call would cost more than the copy: two words that overlap.
+    @inline(__always)
+    static func copy(_ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ length: Int) {
+        if length >= 8, length <= 16 {
+            let first = from.loadUnaligned(as: UInt64.self)
+            let last = from.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+            to.storeBytes(of: first, as: UInt64.self)
+            to.storeBytes(of: last, toByteOffset: length &- 8, as: UInt64.self)
+        } else if length < 8 {
+            for index in 0..<length {
+                to.storeBytes(of: from.load(fromByteOffset: index, as: UInt8.self), toByteOffset: index, as: UInt8.self)
+            }
+        } else {
+            to.copyMemory(from: from, byteCount: length)
+        }
+    }
+
+    /// Moves the end by `length` where that many bytes fit; nothing fits any more after the first that did not.
+    @inline(__always)
+    private mutating func claim(_ length: Int) -> Bool {
+        guard !overflowed, length <= room else {
+            overflowed = true
+            return false
+        }
+        count &+= length
+        return true
+    }
+}

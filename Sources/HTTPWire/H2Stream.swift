@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Names a stream towards the connection that it belongs to, and carries what its owner noted on it.
+///
+/// A handle may outlive its stream: calls with it then do nothing.
+public struct H2StreamHandle: Sendable, Equatable {
+    /// Its place in the connection's slab.
+    let slot: UInt32
+    /// The stream's identifier on the wire; never used twice on a connection.
+    public let id: UInt32
+    /// The owner's note: which request this is.
+    public let tag: UInt64
+}
+
+/// One stream (RFC 9113 §5.1). An idle or closed stream has no record at all.
+struct H2Stream {
+    struct Flags: OptionSet {
+        var rawValue: UInt8
+        /// This side has sent END_STREAM.
+        static let localEnd = Flags(rawValue: 1)
+        /// The peer has sent END_STREAM.
+        static let remoteEnd = Flags(rawValue: 2)
+        /// The final head has arrived, so that the next header block is a trailer section.
+        static let hasHead = Flags(rawValue: 4)
+        /// The owner has content that could not be sent.
+        static let waits = Flags(rawValue: 8)
+        /// It stands in the list of streams that can send.
+        static let isListed = Flags(rawValue: 16)
+        /// The content's length was announced.
+        static let hasLength = Flags(rawValue: 32)
+    }
+
+    var id: UInt32 = 0
+    var flags: Flags = []
+    var interim: UInt8 = 0
+    var request = RequestFacts(method: .get)
+    /// What may be sent before the peer grants more; negative when the peer took some back.
+    var sendWindow: Int64 = 0
+    /// What the peer may send before this side grants more.
+    var receiveWindow: Int64 = 0
+    /// Bytes that the owner has passed on and the peer was not told of.
+    var credit: Int64 = 0
+    /// Content that is still to come, when its length was announced.
+    var remaining: UInt64 = 0
+    var tag: UInt64 = 0
+    /// Neighbours in the list of streams that can send, or the next free slot; slot plus one, 0 for none.
+    var next: UInt32 = 0
+    var previous: UInt32 = 0
+}
+
+/// The streams of one connection: a slab, found by identifier, and a list of those that wait for a window.
+///
+/// Memory grows with the streams that were open at once, and is reused; opening and closing allocates nothing then.
+struct H2StreamTable {
+    private(set) var streams: [H2Stream] = []
+    private(set) var count = 0
+    private var free: UInt32 = 0
+    /// Slot plus one by identifier, open addressing; at most half full.
+    private var places: [UInt32] = []
+    private var listHead: UInt32 = 0
+    private var listTail: UInt32 = 0
+
+    subscript(slot: Int) -> H2Stream {
+        @inline(__always) get { streams[slot] }
+        @inline(__always) _modify { yield &streams[slot] }
+    }
+
+    /// The slot of an open stream.
+    @inline(__always)
+    func find(_ id: UInt32) -> Int? {
+        guard !places.isEmpty else { return nil }
+        let mask = places.count &- 1
+        var place = Int(id >> 1) & mask
+        while places[place] != 0 {
+            let slot = Int(places[place] &- 1)
+            if streams[slot].id == id { return slot }
+            place = (place &+ 1) & mask
+        }
+        return nil
+    }
+
+    /// The slot of a handle's stream, if that is still open.
+    @inline(__always)
+    func slot(_ handle: H2StreamHandle) -> Int? {
+        let slot = Int(handle.slot)
+        return slot < streams.count && streams[slot].id == handle.id ? slot : nil
+    }
+
+    func handle(_ slot: Int) -> H2StreamHandle {
+        H2StreamHandle(slot: UInt32(slot), id: streams[slot].id, tag: streams[slot].tag)
+    }
+
+    mutating func open(_ id: UInt32, sendWindow: Int64, receiveWindow: Int64) -> Int {
+        let slot: Int
+        if free != 0 {
+            slot = Int(free &- 1)
+            free = streams[slot].next
+        } else {
+            slot = streams.count
+            streams.append(H2Stream())
+        }
+        streams[slot] = H2Stream()
+        streams[slot].id = id
+        streams[slot].sendWindow = sendWindow
+        streams[slot].receiveWindow = receiveWindow
+        count &+= 1
+        if count &* 2 > places.count { grow() } else { place(slot) }
+        return slot
+    }
+
+    mutating func close(_ slot: Int) {
+        unlist(slot)
+        remove(streams[slot].id)
+        streams[slot].id = 0
+        streams[slot].flags = []
+        streams[slot].next = free
+        free = UInt32(slot) &+ 1
+        count &-= 1
+    }
+
+    /// Puts a stream behind the others that can send.
+    mutating func list(_ slot: Int) {
+        guard !streams[slot].flags.contains(.isListed) else { return }
+        streams[slot].flags.insert(.isListed)
+        streams[slot].next = 0
+        streams[slot].previous = listTail
+        let mark = UInt32(slot) &+ 1
+        if listTail == 0 { listHead = mark } else { streams[Int(listTail &- 1)].next = mark }
+        listTail = mark
+    }
+
+    /// The first stream that can send; it leaves the list.
+    mutating func popListed() -> Int? {
+        guard listHead != 0 else { return nil }
+        let slot = Int(listHead &- 1)
+        unlist(slot)
+        return slot
+    }
+
+    mutating func unlist(_ slot: Int) {
+        guard streams[slot].flags.contains(.isListed) else { return }
+        streams[slot].flags.remove(.isListed)
+        let next = streams[slot].next
+        let previous = streams[slot].previous
+        if previous == 0 { listHead = next } else { streams[Int(previous &- 1)].next = next }
+        if next == 0 { listTail = previous } else { streams[Int(next &- 1)].previous = previous }
+        streams[slot].next = 0
+        streams[slot].previous = 0
+    }
+
+    private mutating func place(_ slot: Int) {
+        let mask = places.count &- 1
+        var place = Int(streams[slot].id >> 1) & mask
+        while places[place] != 0 { place = (place &+ 1) & mask }
+        places[place] = UInt32(slot) &+ 1
+    }
+
+    private mutating func grow() {
+        places = [UInt32](repeating: 0, count: max(8, places.count &* 2))
+        for slot in streams.indices where streams[slot].id != 0 { place(slot) }
+    }
+
+    /// Empties an identifier's place and moves those behind it that would not be found any more.
+    private mutating func remove(_ id: UInt32) {
+        let mask = places.count &- 1
+        var hole = Int(id >> 1) & mask
+        while places[hole] != 0, streams[Int(places[hole] &- 1)].id != id { hole = (hole &+ 1) & mask }
+        var next = hole
+        while true {
+            next = (next &+ 1) & mask
+            guard places[next] != 0 else { break }
+            let home = Int(streams[Int(places[next] &- 1)].id >> 1) & mask
+            // It may move into the hole when its home is not between the hole and where it is.
+            if (next &- home) & mask >= (next &- hole) & mask {
+                places[hole] = places[next]
+                hole = next
+            }
+        }
+        places[hole] = 0
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPWire
+
+/// One side of an HTTP/2 connection with its buffers, as a driver has them; `say` is what its peer sends.
+struct H2End: ~Copyable {
+    var connection: H2Connection
+    var arena: HeadArena
+    var fields = FieldTable()
+    var input: [UInt8] = []
+    /// What was written and not taken yet.
+    var output: [UInt8] = []
+    var room = 1 << 20
+    /// What happened, in words.
+    var log: [String] = []
+    var handles: [UInt32: H2StreamHandle] = [:]
+    var content: [UInt32: [UInt8]] = [:]
+    var failure: WireReason?
+    /// Whether content counts as passed on at once.
+    var passesOn = true
+    /// What an HTTP/1.1 upstream would be sent for the heads that came.
+    var translated: [[UInt8]] = []
+    /// The same with content, by stream, once the request is complete.
+    var forwarded: [UInt32: [UInt8]] = [:]
+    private var codings: [UInt32: (ContentCoding, [UInt8])] = [:]
+
+    init(_ role: H2Connection.Role, limits: WireLimits = WireLimits(), h2: H2Limits = H2Limits()) {
+        connection = H2Connection(role: role, limits: limits, h2: h2)
+        arena = HeadArena(limits: limits, h2: h2)
+        write { connection, out in connection.start(into: &out) }
+    }
+
+    /// Lets the connection write behind what is waiting already.
+    @discardableResult
+    mutating func write<Result>(_ body: (inout H2Connection, inout ByteWriter) -> Result) -> Result {
+        let before = output.count
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(0, room - before), alignment: 1)
+        defer { memory.deallocate() }
+        var out = ByteWriter(memory)
+        let result = body(&connection, &out)
+        precondition(!out.overflowed)
+        output += memory[..<out.count]
+        return result
+    }
+
+    mutating func takeOutput() -> [UInt8] {
+        defer { output = [] }
+        return output
+    }
+
+    mutating func hear(_ bytes: some Sequence<UInt8>) {
+        input += bytes
+        var offset = 0
+        while true {
+            let (event, consumed) = step(offset)
+            offset += consumed
+            if case .incomplete = event, consumed == 0 { break }
+            if case .outputFull = event {
+                log.append("full")
+                break
+            }
+            if failure != nil { break }
+        }
+        input.removeFirst(offset)
+    }
+
+    private mutating func step(_ offset: Int) -> (H2Event, Int) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(max(0, room - output.count), 4_096), alignment: 1)
+        defer { memory.deallocate() }
+        let bytes = input
+        let piece = bytes.span.extracting(offset..<bytes.count)
+        var out = ByteWriter(memory)
+        let (event, consumed) = connection.next(piece, arena: &arena, fields: &fields, into: &out)
+        note(event, piece)
+        if passesOn, case .data(let handle, let range, _) = event {
+            connection.passedOn(handle, range.count, into: &out)
+        }
+        precondition(!out.overflowed)
+        output += memory[..<out.count]
+        return (event, consumed)
+    }
+
+    private mutating func note(_ event: H2Event, _ piece: Span<UInt8>) {
+        switch event {
+        case .incomplete, .outputFull: break
+        case .request(let handle, let head, let ends):
+            handles[handle.id] = handle
+            log.append("request \(handle.id) \(text(head.path))\(ends ? " end" : "")")
+            let coding = translate { Translation.toH1(head, $0, of: $1, into: &$2) }
+            codings[handle.id] = (coding, translated.last ?? [])
+            if ends { finish(handle.id) }
+        case .interim(let handle, let head): log.append("interim \(handle.id) \(head.status)")
+        case .response(let handle, let head, let ends):
+            handles[handle.id] = handle
+            log.append("response \(handle.id) \(head.status)\(ends ? " end" : "")")
+        case .data(let handle, let range, let ends):
+            handles[handle.id] = handle
+            for index in range { content[handle.id, default: []].append(piece[index]) }
+            if ends { finish(handle.id) }
+            if ends { log.append("data \(handle.id) end") }
+        case .trailers(let handle):
+            log.append("trailers \(handle.id)")
+            finish(handle.id, trailers: true)
+        case .reset(let handle, let reason, let code): log.append("reset \(handle.id) \(reason.name) \(code.rawValue)")
+        case .refused(let id, let reason): log.append("refused \(id) \(reason.name)")
+        case .goAway(let last, let code): log.append("goaway \(last) \(code.rawValue)")
+        case .settings: log.append("settings")
+        case .pong(let payload): log.append("pong \(payload)")
+        case .failed(let reason):
+            failure = reason
+            log.append("failed \(reason.name)")
+        }
+    }
+
+    private func text(_ range: ByteRange) -> String { String(decoding: arena.bytes[range.range], as: UTF8.self) }
+
+    private mutating func translate(
+        _ body: (borrowing FieldTable, Span<UInt8>, inout ByteWriter) -> ContentCoding
+    ) -> ContentCoding {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 200_000, alignment: 1)
+        defer { memory.deallocate() }
+        var out = ByteWriter(memory)
+        let coding = body(fields, arena.bytes.span, &out)
+        precondition(!out.overflowed)
+        translated.append(Array(memory[..<out.count]))
+        return coding
+    }
+
+    /// Completes what an upstream is sent for a request.
+    private mutating func finish(_ id: UInt32, trailers: Bool = false) {
+        guard let (coding, head) = codings[id] else { return }
+        let body = content[id] ?? []
+        var bytes = head
+        if coding == .chunked {
+            if !body.isEmpty { bytes += Array(String(body.count, radix: 16).utf8) + [13, 10] + body + [13, 10] }
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 200_000, alignment: 1)
+            defer { memory.deallocate() }
+            var out = ByteWriter(memory)
+            if trailers {
+                H1HeadWriter.endChunks(trailers: fields, of: arena.bytes.span, into: &out)
+            } else {
+                H1HeadWriter.endChunks(trailers: FieldTable(), of: arena.bytes.span, into: &out)
+            }
+            bytes += memory[..<out.count]
+        } else {
+            bytes += body
+        }
+        forwarded[id] = bytes
+    }
+}
+
+/// HTTP/2 frames written by hand.
+enum RawH2 {
+    static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+
+    static func frame(_ kind: UInt8, _ flags: UInt8, _ stream: UInt32, _ payload: [UInt8]) -> [UInt8] {
+        let length = payload.count
+        return [UInt8(length >> 16), UInt8(length >> 8 & 255), UInt8(length & 255), kind, flags] + number(stream)
+            + payload
+    }
+
+    static func number(_ value: UInt32) -> [UInt8] {
+        [UInt8(value >> 24), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)]
+    }
+
+    /// A prefix integer (RFC 7541 §5.1).
+    static func integer(_ value: Int, _ bits: Int, _ first: UInt8) -> [UInt8] {
+        let mask = (1 << bits) - 1
+        if value < mask { return [first | UInt8(value)] }
+        var bytes = [first | UInt8(mask)]
+        var rest = value - mask
+        while rest >= 128 {
+            bytes.append(UInt8(rest & 127) | 128)
+            rest >>= 7
+        }
+        return bytes + [UInt8(rest)]
+    }
+
+    /// A header block of plain literals.
+    static func block(_ fields: [(String, String)]) -> [UInt8] {
+        fields.flatMap { name, value in
+            let name = name.unicodeScalars.map { UInt8($0.value) }
+            let value = value.unicodeScalars.map { UInt8($0.value) }
+            return [0] + integer(name.count, 7, 0) + name + integer(value.count, 7, 0) + value
+        }
+    }
+
+    static let get: [(String, String)] = [
+        (":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/"),
+    ]
+    static let post: [(String, String)] = [
+        (":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/"),
+    ]
+
+    static func headers(_ stream: UInt32, _ fields: [(String, String)], end: Bool = true) -> [UInt8] {
+        frame(1, end ? 5 : 4, stream, block(fields))
+    }
+
+    static func data(_ stream: UInt32, _ bytes: [UInt8], end: Bool = false) -> [UInt8] {
+        frame(0, end ? 1 : 0, stream, bytes)
+    }
+    static func reset(_ stream: UInt32, _ code: UInt32 = 8) -> [UInt8] { frame(3, 0, stream, number(code)) }
+    static func settings(_ values: [(UInt16, UInt32)] = []) -> [UInt8] {
+        frame(4, 0, 0, values.flatMap { [UInt8($0.0 >> 8), UInt8($0.0 & 255)] + number($0.1) })
+    }
+    static func window(_ stream: UInt32, _ increment: UInt32) -> [UInt8] { frame(8, 0, stream, number(increment)) }
+    static var ping: [UInt8] { frame(6, 0, 0, [1, 2, 3, 4, 5, 6, 7, 8]) }
+    /// What a client sends first.
+    static var hello: [UInt8] { preface + settings() }
+}

@@ -116,9 +116,9 @@ extension Worker {
     /// The kernel's record of the socket: identity and destination come with the socket, never from bytes.
     private func capture(_ socket: Int32) throws(Refusal) -> Captured {
         guard let view else { throw Refusal(reason: .noSnapshot) }
-        guard let record = view.records.record(of: socket), record.path == UInt8(MALLA_PATH_PROXY.rawValue) else {
-            throw Refusal(reason: .notCaptured)
-        }
+        guard let record = view.records.record(of: socket), record.path == UInt8(MALLA_PATH_PROXY.rawValue),
+            record.source != UInt32(MALLA_IDENTITY_UNKNOWN)
+        else { throw Refusal(reason: .notCaptured) }
         return Captured(record)
     }
 

@@ -38,6 +38,9 @@ extension Worker {
         if !readiness.isDisjoint(with: .writable) { end.pointee.state.insert(.writable) }
         let token = event.token.with(kind: 0)
         switch connection.pointee.phase {
+        case .relaying where readiness.contains(.reset) && end.pointee.state.contains(.ended):
+            // Nothing is read any more from a peer that had ended its direction: only the event tells that it is gone.
+            cut(token, connection, isClient ? .clientReset : .upstreamReset)
         case .relaying:
             relay(token, connection)
         case .connecting where isClient:
@@ -68,11 +71,19 @@ extension Worker {
             // What the endpoint said before it went is still owed to the client: read until it fails or ends.
             upstream.pointee.state.insert(.broken)
             drop(client)
-            if down == .ended { cut(token, connection, .upstreamReset) } else { queue(token, connection) }
+            if down == .ended || down == .destinationFailed || client.pointee.state.contains(.broken) {
+                cut(token, connection, .upstreamReset)
+            } else {
+                queue(token, connection)
+            }
         case (_, .destinationFailed):
             client.pointee.state.insert(.broken)
             drop(upstream)
-            if up == .ended { cut(token, connection, .clientReset) } else { queue(token, connection) }
+            if up == .ended || upstream.pointee.state.contains(.broken) {
+                cut(token, connection, .clientReset)
+            } else {
+                queue(token, connection)
+            }
         case (.again, _), (_, .again):
             queue(token, connection)
         default:

@@ -83,6 +83,8 @@ public struct Readiness: OptionSet, Sendable, BitwiseCopyable {
     public static var writable: Readiness { Readiness(rawValue: UInt32(LINUX_WRITABLE)) }
     /// The socket failed: reset by the peer, or a connect that did not succeed.
     public static var failed: Readiness { Readiness(rawValue: UInt32(LINUX_FAILED | LINUX_HANG_UP)) }
+    /// The peer has reset the connection, or a connect has failed.
+    public static var reset: Readiness { Readiness(rawValue: UInt32(LINUX_FAILED)) }
     /// The peer's end, or a failure, is behind what there may be to read.
     public static var ending: Readiness { Readiness(rawValue: UInt32(LINUX_READ_END | LINUX_HANG_UP | LINUX_FAILED)) }
 }

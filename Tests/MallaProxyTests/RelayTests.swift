@@ -197,14 +197,14 @@ struct RelayTests {
     func idle() throws {
         let lab = try ProxyLab()
         let listener = try TCP.listen()
-        try lab.apply([listener.port], idle: 300_000_000)
+        try lab.apply([listener.port], idle: 1_500_000_000)
         let client = try TCP.connect(port: lab.proxy.port)
         let server = try listener.accept()
         // Bytes now and then keep it alive beyond the timeout.
         for _ in 0..<8 {
             try client.send("x")
             #expect(try server.receiveText(1) == "x")
-            usleep(100_000)
+            usleep(250_000)
         }
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try server.receive() }

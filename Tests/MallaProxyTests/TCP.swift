@@ -85,6 +85,13 @@ final class TCP: Sendable {
 
     func endWriting() { shutdown(number, Int32(SHUT_WR)) }
 
+    /// Ends the connection with RST now; the descriptor stays until the last reference goes.
+    func disconnect() {
+        var nowhere = sockaddr()
+        nowhere.sa_family = sa_family_t(AF_UNSPEC)
+        _ = Glibc.connect(number, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
     /// Closes with RST when the last reference goes.
     func resetOnClose() {
         var setting = linger(l_onoff: 1, l_linger: 0)

@@ -37,9 +37,9 @@ struct Finished {
 extension Worker {
     /// Both directions ended: an orderly end.
     mutating func finish(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        record(Finished(reason: .passed, connection: connection.pointee))
         Socket.close(connection.pointee.client.socket)
         Socket.close(connection.pointee.upstream.socket)
-        record(Finished(reason: .passed, connection: connection.pointee))
         remove(token, connection)
     }
 
@@ -51,18 +51,18 @@ extension Worker {
             refuse(token, Refusal(reason: reason, rule: rule))
             return
         }
+        record(Finished(reason: reason, rule: rule, connection: connection.pointee))
         Socket.reset(connection.pointee.client.socket)
         Socket.reset(connection.pointee.upstream.socket)
-        record(Finished(reason: reason, rule: rule, connection: connection.pointee))
         remove(token, connection)
     }
 
     /// Ends a connection that has not reached an endpoint: the client is told by RST.
     mutating func refuse(_ token: Token, _ refusal: Refusal) {
         guard let connection = connections.find(token) else { return }
+        record(Finished(refusal: refusal, captured: connection.pointee.captured))
         Socket.reset(connection.pointee.client.socket)
         if connection.pointee.upstream.socket >= 0 { Socket.close(connection.pointee.upstream.socket) }
-        record(Finished(refusal: refusal, captured: connection.pointee.captured))
         remove(token, connection)
     }
 
@@ -72,7 +72,7 @@ extension Worker {
             service: finished.captured?.service ?? 0, reason: finished.reason.rawValue)
     }
 
-    /// Finished: counted always; logged unless it is what happens every day.
+    /// Finished, before a peer learns of it: counted always; logged unless it is what happens every day.
     mutating func record(_ finished: Finished) {
         if finished.wasConnected {
             var whole = key(of: finished)

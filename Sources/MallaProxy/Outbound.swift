@@ -84,8 +84,8 @@ extension Worker {
             attempt(token)
         } catch {
             // It has no slot, so there is nothing to end but the socket.
-            Socket.reset(socket)
             record(Finished(refusal: error, captured: nil))
+            Socket.reset(socket)
         }
     }
 

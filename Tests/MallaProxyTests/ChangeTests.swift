@@ -52,6 +52,9 @@ struct ChangeTests {
         try lab.apply([listener.port])
         let forbidden = try TCP.connect(port: lab.proxy.port)
         let forbiddenServer = try listener.accept()
+        // Only with a byte passed on is it certain that the proxy knows of it: the kernel accepts by itself.
+        try forbidden.send("x")
+        #expect(try forbiddenServer.receiveText(1) == "x")
         try lab.capture(source: 99)
         let allowed = try TCP.connect(port: lab.proxy.port)
         let allowedServer = try listener.accept()
@@ -91,6 +94,8 @@ struct ChangeTests {
         try lab.apply([listener.port])
         let client = try TCP.connect(port: lab.proxy.port)
         let server = try listener.accept()
+        try client.send("x")
+        #expect(try server.receiveText(1) == "x")
         lab.proxy.drain(grace: 100_000_000)
         try lab.waitForEnd()
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }

@@ -13,7 +13,7 @@ struct RefusalTests {
     @Test("a connection without the kernel's record is reset")
     func notCaptured() throws {
         let lab = try ProxyLab()
-        try lab.apply([try TCP.listen().port])
+        try lab.apply([1])
         try lab.map.unmark(port: lab.proxy.port)
         try expectReset(lab, .notCaptured)
     }
@@ -21,7 +21,7 @@ struct RefusalTests {
     @Test("so is one whose record has another path, or nobody for a source", arguments: [true, false])
     func recordedOtherwise(hasSource: Bool) throws {
         let lab = try ProxyLab()
-        try lab.apply([try TCP.listen().port])
+        try lab.apply([1])
         try lab.map.mark(
             port: lab.proxy.port, source: hasSource ? ProxyLab.client : 0, original: ProxyLab.virtual4,
             service: ProxyLab.service, path: hasSource ? MALLA_PATH_DIRECT : MALLA_PATH_PROXY)
@@ -110,8 +110,8 @@ struct RefusalTests {
     func nextEndpoint() throws {
         let lab = try ProxyLab()
         let alive = try TCP.listen()
-        let dead = try (0..<2).map { _ in try TCP.listen().port }
-        try lab.apply(dead + [alive.port])
+        let dead = try (0..<2).map { _ in try TCP.reserve() }
+        try lab.apply(dead.map(\.port) + [alive.port])
         for _ in 0..<30 {
             let client = try TCP.connect(port: lab.proxy.port)
             let server = try alive.accept()
@@ -119,13 +119,16 @@ struct RefusalTests {
             #expect(try client.receiveText(2) == "ok")
         }
         #expect(try lab.counted(.passed).opened == 30)
+        withExtendedLifetime(dead) {}
     }
 
     @Test("all endpoints refuse: reset after at most three attempts")
     func allRefuse() throws {
         let lab = try ProxyLab()
-        try lab.apply(try (0..<5).map { _ in try TCP.listen().port })
+        let dead = try (0..<5).map { _ in try TCP.reserve() }
+        try lab.apply(dead.map(\.port))
         try expectReset(lab, .connectRefused)
+        withExtendedLifetime(dead) {}
     }
 
     @Test("an endpoint that does not answer: another one after the connect timeout", arguments: [true, false])

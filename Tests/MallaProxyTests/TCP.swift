@@ -32,10 +32,17 @@ final class TCP: Sendable {
     }
 
     /// Listens on loopback.
-    static func listen(ipv6: Bool = false, port: UInt16 = 0, backlog: Int32 = 64) throws -> TCP {
+    static func listen(ipv6: Bool = false, backlog: Int32 = 64) throws -> TCP {
+        let socket = try reserve(ipv6: ipv6)
+        guard Glibc.listen(socket.number, backlog) == 0 else { throw Failure(code: errno) }
+        return socket
+    }
+
+    /// Takes a port of loopback for as long as the value lives. Nothing listens there, and nothing else can.
+    static func reserve(ipv6: Bool = false) throws -> TCP {
         let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        let result = withLoopback(port: port, ipv6: ipv6) { bind(socket.number, $0, $1) }
-        guard result == 0, Glibc.listen(socket.number, backlog) == 0 else { throw Failure(code: errno) }
+        let result = withLoopback(port: 0, ipv6: ipv6) { bind(socket.number, $0, $1) }
+        guard result == 0 else { throw Failure(code: errno) }
         return socket
     }
 

@@ -17,7 +17,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool is_ipv4)
 	const struct malla_config *config = config_now();
 	struct malla_explanation it;
 	struct malla_workload source = {};
-	bool enrolled;
+	__u64 enrolled;
 
 	if (!config || !is_reserved_port(bpf_ntohs(ctx->user_port), config))
 		return PROCEED;
@@ -26,6 +26,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool is_ipv4)
 		return PROCEED;
 	request_read(ctx, is_ipv4, &it);
 	if (enrolled) {
+		it.cgroup = enrolled;
 		it.source = source.identity;
 		it.source_workload = source.workload;
 	}

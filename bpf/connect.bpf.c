@@ -38,7 +38,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 	const struct malla_config *config = config_now();
 	struct malla_explanation it;
 	struct malla_workload source = {};
-	bool enrolled;
+	__u64 enrolled;
 	struct malla_addr addr;
 	__u16 port;
 
@@ -49,6 +49,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 		return PROCEED;
 	stat_add(MALLA_STAT_DECISIONS);
 	request_read(ctx, is_ipv4, &it);
+	if (enrolled)
+		it.cgroup = enrolled;
 	if (!is_ipv4)
 		it.ipv6_only = is_ipv6_only(ctx);
 

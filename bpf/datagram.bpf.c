@@ -39,7 +39,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 	const struct malla_config *config = config_now();
 	struct malla_explanation it;
 	struct malla_workload source = {};
-	bool enrolled;
+	__u64 enrolled;
 	struct malla_addr addr;
 	__u16 port;
 
@@ -50,6 +50,8 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 		return PROCEED;
 	stat_add(MALLA_STAT_DECISIONS);
 	request_read(ctx, is_ipv4, &it);
+	if (enrolled)
+		it.cgroup = enrolled;
 	/* The kernel takes no v4-mapped address from a program here. */
 	it.ipv6_only = !is_ipv4;
 	recall_original(ctx, &it);

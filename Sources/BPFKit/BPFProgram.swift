@@ -61,7 +61,21 @@ public struct BPFProgram: ~Copyable, Sendable {
     public func iterate(map: borrowing Descriptor) throws -> [UInt8] {
         let link = try checked(
             clibbpf_link_create_iterator(descriptor.raw, map.raw), "attach", "iterator \(name) to a map")
-        let linkDescriptor = Descriptor(owning: link)
+        return try iterate(Descriptor(owning: link))
+    }
+
+    /// The same for programs that go over something else than a map, such as `iter/tcp`: the sockets of this thread's
+    /// network namespace.
+    ///
+    /// - Returns: what the program wrote, as records of one size back to back.
+    /// - Throws: ``BPFError``; `layout` when what was written is no whole number of records.
+    public func iterate<Record: BitwiseCopyable>(as record: Record.Type) throws -> [Record] {
+        let link = try checked(
+            clibbpf_link_create(descriptor.raw, 0, BPF_TRACE_ITER.rawValue), "attach", "iterator \(name)")
+        return try records(iterate(Descriptor(owning: link)), of: record)
+    }
+
+    private func iterate(_ linkDescriptor: consuming Descriptor) throws -> [UInt8] {
         let raw = try checked(bpf_iter_create(linkDescriptor.raw), "start", "iterator \(name)")
         return try Descriptor(owning: raw).readToEnd("iterator \(name)")
     }
@@ -72,7 +86,10 @@ public struct BPFProgram: ~Copyable, Sendable {
     public func iterate<Record: BitwiseCopyable>(
         map: borrowing Descriptor, as record: Record.Type
     ) throws -> [Record] {
-        let bytes = try iterate(map: map)
+        try records(iterate(map: map), of: record)
+    }
+
+    private func records<Record: BitwiseCopyable>(_ bytes: [UInt8], of record: Record.Type) throws -> [Record] {
         let size = MemoryLayout<Record>.size
         guard size > 0, bytes.count % size == 0 else {
             throw BPFError(

@@ -42,13 +42,15 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var refusals: [String: UInt64]
     /// Events that found the ring buffer full.
     public var eventsLost: UInt64
+    /// Why this kernel cannot cut open connections that are no longer allowed; `nil`: it can.
+    public var revocationObstacle: String?
 
     /// One view.
     public init(
         node: String, version: String, abi: Int, ready: Bool, generation: UInt32, configError: String? = nil,
         uptimeSeconds: Double, adopted: Bool, proxy: ProxyView? = nil, trustDomain: String, defaultPolicy: String,
         workloads: Int, services: Int, endpoints: Int, policies: Int, connections: Int, cgroup: String, pins: String,
-        refusals: [String: UInt64], eventsLost: UInt64
+        refusals: [String: UInt64], eventsLost: UInt64, revocationObstacle: String? = nil
     ) {
         self.node = node
         self.version = version
@@ -70,6 +72,7 @@ public struct StatusView: Codable, Sendable, Equatable {
         self.pins = pins
         self.refusals = refusals
         self.eventsLost = eventsLost
+        self.revocationObstacle = revocationObstacle
     }
 }
 

@@ -15,14 +15,17 @@ public struct KernelEvent: Sendable, Equatable {
         case closed = 3
         /// It did not get established.
         case failed = 4
+        /// It was cut, because what is in force no longer allows it.
+        case revoked = 5
 
-        /// `refused`, `opened`, `closed`, `failed`.
+        /// `refused`, `opened`, `closed`, `failed`, `revoked`.
         public var name: String {
             switch self {
             case .refused: "refused"
             case .opened: "opened"
             case .closed: "closed"
             case .failed: "failed"
+            case .revoked: "revoked"
             }
         }
     }
@@ -59,7 +62,7 @@ public struct KernelEvent: Sendable, Equatable {
     public let rule: UInt32
     /// Application bytes, of a closed connection.
     public let sent: UInt64, received: UInt64
-    /// Nanoseconds: of the connect when opened or failed, of the connection when closed.
+    /// Nanoseconds: of the connect when opened or failed, of the connection when closed or revoked.
     public let duration: UInt64
 
     init(_ event: malla_event) {

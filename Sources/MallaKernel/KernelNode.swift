@@ -26,6 +26,8 @@ public final class KernelNode: Sendable {
         public var removedLinks = 0
         /// Entries of unfinished or outdated generations that were deleted.
         public var removedEntries = 0
+        /// Why this kernel cannot cut open connections; `nil`: it can.
+        public var revocationObstacle: String?
         /// The generation that decides; 0: workloads are refused until the first snapshot is applied.
         public var generation: UInt32 = 0
 
@@ -56,6 +58,7 @@ public final class KernelNode: Sendable {
     private let capture: Capture
     private let maps: KernelMaps
     private let writer: SnapshotWriter
+    private let revoker: Revoker?
     private let rootPath: String
     private let state: Mutex<State>
 
@@ -97,7 +100,7 @@ public final class KernelNode: Sendable {
         self.startReport = StartReport(
             reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps, adoptedLinks: adopted.adopted,
             attachedLinks: attached.attached, removedLinks: adopted.removed, removedEntries: removedEntries,
-            generation: generation)
+            revocationObstacle: programs.refused["revoke"], generation: generation)
         self.cgroup = root.id
         self.proxyCgroup = proxy.id
         self.rootPath = try Folder.resolved(settings.cgroup)
@@ -109,6 +112,7 @@ public final class KernelNode: Sendable {
         self.capture = capture
         self.maps = maps
         self.writer = writer
+        self.revoker = Revoker(programs.programs)
         self.lock = lock
     }
 
@@ -117,14 +121,16 @@ public final class KernelNode: Sendable {
 
     /// Makes a snapshot the one that decides: whole, in one moment, or not at all.
     ///
-    /// Also enrols the snapshot's workloads and refuses those that are no longer in it.
+    /// Also enrols the snapshot's workloads and refuses those that are no longer in it, and cuts the open connections
+    /// that it does not allow.
     ///
+    /// - Parameter told: gets the connections that were cut, when there are any.
     /// - Returns: the generation in the kernel: the snapshot's own when that is higher than the current one, else the
     ///   next.
     /// - Throws: ``KernelError`` or `BPFError`; then the generation in force is still the old one, unless what failed
-    ///   is the enrolment of workloads: ``generation()`` tells, and applying again is safe.
+    ///   is the enrolment of workloads or the cutting: ``generation()`` tells, and applying again is safe.
     @discardableResult
-    public func apply(_ snapshot: Snapshot) throws -> UInt32 {
+    public func apply(_ snapshot: Snapshot, cut told: ([Cut]) -> Void = { _ in }) throws -> UInt32 {
         try state.withLock { state in
             let current = try maps.currentGeneration()
             if state.needsSweep {
@@ -139,10 +145,24 @@ public final class KernelNode: Sendable {
             try writer.write(entries, generation: generation, replacing: &state.size)
             // The new snapshot decides now. Workloads come after it: one that is new to both is refused until then.
             try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
-            try writer.sweep(generation)
+            // Whoever was decided by the old one has its record by now.
+            try writer.waitForReaders()
+            let cuts = try revoker?.run() ?? []
+            if !cuts.isEmpty { told(cuts) }
+            try writer.removeOthers(than: generation)
             state.needsSweep = false
             return generation
         }
+    }
+
+    /// Judges every open connection of this thread's network namespace by the snapshot in force, and cuts those that it
+    /// does not allow. ``apply(_:cut:)`` does it too; a connect that was decided just before the switch may reach the
+    /// kernel's tables just after that, so do it once more a moment later.
+    ///
+    /// - Returns: what was cut; nothing on a kernel that cannot, see ``StartReport/revocationObstacle``.
+    @discardableResult
+    public func revoke() throws -> [Cut] {
+        try state.withLock { _ in try revoker?.run() ?? [] }
     }
 
     /// Enrols one workload at once, without a snapshot.

@@ -54,7 +54,10 @@ struct MapFields {
 
     func key(_ it: malla_endpoint_key) -> [String: String] {
         var fields = ["generation": "\(it.generation)"]
-        if it.endpoint == MALLA_ENDPOINT_BY_ADDRESS {
+        if it.endpoint >= MALLA_ENDPOINT_OF_WORKLOAD {
+            if it.endpoint != MALLA_ENDPOINT_BY_ADDRESS {
+                fields["workload"] = names.shown(workload: it.endpoint & ~MALLA_ENDPOINT_OF_WORKLOAD)
+            }
             fields["address"] = "\(Address(it.addr))"
             fields["port"] = port(it.port)
             fields["protocol"] = transport(it.protocol)

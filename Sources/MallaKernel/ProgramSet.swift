@@ -20,12 +20,18 @@ struct ProgramSet: Sendable {
     let reusedMaps: [String]
     /// Maps that had to be made.
     let createdMaps: [String]
+    /// Why this kernel refused an object that a node can do without, by the object's name.
+    let refused: [String: String]
+
+    /// Objects that a node can do without.
+    static let optional: Set<String> = ["revoke"]
 
     /// Loads every object. Each map is taken from its pin, or made by the first object that has it and pinned at once,
     /// so that the next object, and a daemon after a crash right here, finds it.
     static func load(_ pins: PinFolder, objects: [ObjectCode] = ObjectCode.all) throws -> ProgramSet {
         var programs: [KernelProgram] = []
         var (reused, created): (Set<String>, Set<String>) = ([], [])
+        var refused: [String: String] = [:]
         for code in objects {
             let object = try OpenObject(name: code.name, code: code.bytes)
             let maps = object.maps
@@ -38,14 +44,21 @@ struct ProgramSet: Sendable {
                 try reuse(map, in: object, pins)
                 if !created.contains(map) { reused.insert(map) }
             }
-            let loaded = try object.load()
+            let loaded: LoadedObject
+            do {
+                loaded = try object.load()
+            } catch let error as BPFError where optional.contains(code.name) {
+                refused[code.name] = error.message
+                continue
+            }
             for map in missing {
                 try RawMap(loaded.descriptor(ofMap: map), name: map).pin(at: pins.map(map))
                 created.insert(map)
             }
             for program in loaded.programs { programs.append(KernelProgram(try loaded.program(program))) }
         }
-        return ProgramSet(programs: programs, reusedMaps: reused.sorted(), createdMaps: created.sorted())
+        return ProgramSet(
+            programs: programs, reusedMaps: reused.sorted(), createdMaps: created.sorted(), refused: refused)
     }
 
     private static func reuse(_ map: String, in object: borrowing OpenObject, _ pins: PinFolder) throws {

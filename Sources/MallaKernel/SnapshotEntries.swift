@@ -25,6 +25,8 @@ struct SnapshotEntries {
         }
         for endpoint in snapshot.endpoints { add(endpoint) }
         for entry in snapshot.addressEntries { try add(entry, endpoints) }
+        let contested = Set(snapshot.addressEntries.filter { $0.endpoint == nil }.map(\.address))
+        for endpoint in snapshot.endpoints where contested.contains(endpoint.address) { addOwn(endpoint) }
         for (key, entry) in snapshot.policies.entries { add(key, entry) }
         try add(snapshot.services, endpoints)
     }
@@ -55,6 +57,20 @@ struct SnapshotEntries {
             key.port = entry.address.port
             key.protocol = transport.rawValue
             endpoints.append((key, value))
+        }
+    }
+
+    /// What a workload has at an address that others claim too: connections that a service brought there are judged by
+    /// it.
+    private mutating func addOwn(_ endpoint: Snapshot.Endpoint) {
+        for transport in [TransportProtocol.tcp, .udp] {
+            var key = malla_endpoint_key()
+            key.generation = generation
+            key.endpoint = MALLA_ENDPOINT_OF_WORKLOAD | endpoint.workload
+            key.addr = endpoint.address.address.abi
+            key.port = endpoint.address.port
+            key.protocol = transport.rawValue
+            endpoints.append((key, Self.value(endpoint)))
         }
     }
 

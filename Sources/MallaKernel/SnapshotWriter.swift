@@ -33,7 +33,7 @@ struct SnapshotWriter: ~Copyable, Sendable {
         self.maps = maps
     }
 
-    /// Writes a snapshot and switches to it. What was current before is left for ``sweep(_:)``.
+    /// Writes a snapshot and switches to it. What was current before is left for ``removeOthers(than:)``.
     ///
     /// - Parameter size: what the current generation has; becomes the new one's.
     func write(_ entries: SnapshotEntries, generation: UInt32, replacing size: inout SnapshotSize) throws {
@@ -53,12 +53,6 @@ struct SnapshotWriter: ~Copyable, Sendable {
             throw error
         }
         size = new
-    }
-
-    /// Deletes the entries of all other generations when no running program can have them any more.
-    func sweep(_ generation: UInt32) throws {
-        try gracePeriod.wait()
-        try removeOthers(than: generation)
     }
 
     /// Waits until no running program has what was current at the call.

@@ -30,7 +30,8 @@ extension Node: NodeFacts {
             workloads: snapshot?.workloads.count ?? 0, services: mesh.services.count,
             endpoints: compiled?.endpoints.count ?? 0, policies: mesh.authorizationPolicies.count,
             connections: connections, cgroup: settings.tree.root, pins: settings.pins, refusals: refusals,
-            eventsLost: try kernel.reader.statistics().eventsLost)
+            eventsLost: try kernel.reader.statistics().eventsLost,
+            revocationObstacle: kernel.startReport.revocationObstacle)
     }
 
     func readiness() async -> Readiness {

@@ -93,8 +93,9 @@ actor Node {
         if candidate.snapshot.isSame(as: compiled?.snapshot) {
             candidate.snapshot.generation = compiled?.snapshot.generation ?? current
         } else {
-            candidate.snapshot.generation = try kernel.apply(candidate.snapshot)
+            candidate.snapshot.generation = try kernel.apply(candidate.snapshot) { tell($0) }
             logger.info("snapshot in force", metadata: candidate.snapshot.summary)
+            revokeLate()
         }
         let news = candidate.snapshot != compiled?.snapshot
         tell(candidate.problems, besides: compiled?.problems ?? [])
@@ -107,6 +108,43 @@ actor Node {
         if news {
             dns?.use(MeshNames(candidate.snapshot.services))
             await proxy?.publish(candidate.snapshot)
+        }
+    }
+
+    // MARK: Open connections
+
+    /// Cuts what was decided just before the switch and was not yet among the kernel's sockets.
+    private func revokeLate() {
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(50))
+            await self?.revoke()
+        }
+    }
+
+    private func revoke() {
+        do {
+            let cuts = try kernel.revoke()
+            if !cuts.isEmpty { tell(cuts) }
+        } catch {
+            logger.error("open connections could not be judged", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func tell(_ cuts: [Cut]) {
+        let names = Names(numbers)
+        let kinds = Dictionary(grouping: cuts) {
+            [$0.sourceWorkload, $0.targetWorkload, $0.rule, UInt32($0.reason.rawValue)]
+        }
+        for kind in kinds.values {
+            let one = kind[0]
+            logger.notice(
+                "cut open connections",
+                metadata: [
+                    "reason": "\(one.reason.name)", "connections": "\(Set(kind.map(\.connection)).count)",
+                    "source": "\(names.workload(one.sourceWorkload))",
+                    "target": "\(names.workload(one.targetWorkload))",
+                    "rule": "\(names.rule(one.rule) ?? "-")",
+                ])
         }
     }
 

@@ -9,11 +9,15 @@
  *   kernel-peer answer CGROUP ADDRESS PORT TEXT    UDP; prints its port; until its input ends
  *   kernel-peer ask CGROUP FAMILY ADDRESS PORT plain|connected
  *                                                  prints "ERRNO SOURCE PORT TEXT" of the answer
+ *   kernel-peer echo CGROUP ADDRESS PORT           TCP; prints its port; until its input ends
+ *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT
+ *                                                  see crowd.h
  *   kernel-peer bind CGROUP FAMILY ADDRESS PORT tcp|udp
  *                                                  prints "ERRNO"
  *
  * WAY is how the connection ends once UP and DOWN bytes have been moved.
  */
+#include "crowd.h"
 #include "sockets.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -143,6 +147,24 @@ static int serve(struct target target)
 	return 0;
 }
 
+static void *echo_all(void *argument)
+{
+	echo_for_ever((int)(intptr_t)argument);
+	return NULL;
+}
+
+static int echo(struct target target)
+{
+	int listener = bound(&target, SOCK_STREAM);
+	pthread_t thread;
+
+	listen(listener, 4096);
+	announce(listener);
+	pthread_create(&thread, NULL, echo_all, (void *)(intptr_t)listener);
+	wait_for_end_of_input();
+	return 0;
+}
+
 /* How the connection ends, at the client. False: it went otherwise than it should. */
 static bool end_call(int socket, enum way way)
 {
@@ -262,6 +284,11 @@ int main(int count, char **arguments)
 		enter(arguments[2]);
 	if (count == 5 && !strcmp(verb, "serve"))
 		return serve(plain_target(arguments[3], arguments[4]));
+	if (count == 5 && !strcmp(verb, "echo"))
+		return echo(plain_target(arguments[3], arguments[4]));
+	if (count == 8 && !strcmp(verb, "crowd"))
+		return crowd(target_of(arguments[3], arguments[4], arguments[5]),
+			     strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM, atoi(arguments[7]));
 	if (count == 9 && !strcmp(verb, "call"))
 		return call(target_of(arguments[3], arguments[4], arguments[5]), arguments[6], arguments[7],
 			    arguments[8]);
@@ -272,6 +299,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd …\n");
 	return 2;
 }

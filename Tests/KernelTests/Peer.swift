@@ -1,31 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Glibc
 import Testing
 
 /// A `kernel-peer` at work. It ends when its input ends, at the latest with this value.
 final class Peer {
     private let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
+    private let input: Ends
+    private let output: Ends
 
     /// Starts `kernel-peer ARGUMENTS…`.
     init(_ arguments: [String]) throws {
         process.executableURL = try Self.program()
         process.arguments = arguments
-        process.standardInput = input
-        process.standardOutput = output
+        (input, output) = (try Ends(), try Ends())
+        process.standardInput = input.reading
+        process.standardOutput = output.writing
         try process.run()
         // Ours of the ends that the child has, so that its end is seen.
-        try output.fileHandleForWriting.close()
-        try input.fileHandleForReading.close()
+        try output.writing.close()
+        try input.reading.close()
     }
 
     deinit { end() }
 
+    /// Gives it a line of input.
+    func say(_ line: String) throws {
+        // A peer that has ended is an error of the write.
+        signal(SIGPIPE, SIG_IGN)
+        try input.writing.write(contentsOf: Array("\(line)\n".utf8))
+    }
+
     /// The words of the next line that it prints. Waits for it: every wait of the peer itself is bounded.
     func line() throws -> [String] {
         var bytes: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
+        while let byte = try output.reading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
             bytes.append(byte)
         }
         return String(decoding: bytes, as: UTF8.self).split(separator: " ").map(String.init)
@@ -40,7 +49,7 @@ final class Peer {
     /// Ends its input and waits for its end; its exit status.
     @discardableResult
     func end() -> Int32 {
-        try? input.fileHandleForWriting.close()
+        try? input.writing.close()
         process.waitUntilExit()
         return process.terminationStatus
     }
@@ -65,6 +74,20 @@ final class Peer {
             throw PeerMissing(description: "\(program.path) is missing: build the tests first")
         }
         return program
+    }
+}
+
+/// A pipe whose ends no other child gets: it would keep the pipe open.
+private struct Ends {
+    let reading: FileHandle
+    let writing: FileHandle
+
+    init() throws {
+        var ends: [CInt] = [0, 0]
+        try #require(pipe(&ends) == 0, "\(String(cString: strerror(errno)))")
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        reading = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
+        writing = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
     }
 }
 

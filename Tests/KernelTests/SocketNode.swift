@@ -79,6 +79,13 @@ final class SocketNode {
         return try program.program.iterate(map: kernel.connections.descriptor, as: malla_live.self)
     }
 
+    /// Judges open connections again and cuts what is no longer allowed.
+    func revoke() throws -> [malla_cut] {
+        try ["malla_revoke_tcp", "malla_revoke_udp"].flatMap { name in
+            try #require(kernel.programs[name]).program.iterate(as: malla_cut.self)
+        }
+    }
+
     private static func cgroupMount() -> String? {
         guard let mounts = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else { return nil }
         for line in mounts.split(separator: "\n") {
@@ -98,7 +105,7 @@ final class SharedLink {
 
 extension LoadedProgram {
     /// Whether it is attached to cgroups.
-    var isHook: Bool { !["malla_explain", "malla_live"].contains(program.name) }
+    var isHook: Bool { program.attachType.map { $0 != .iterator } ?? false }
 }
 
 /// Tries until it is true, for at most ten seconds.

@@ -69,12 +69,14 @@ struct World {
 
     /// The endpoint that stands under an address.
     func address(
-        _ address: String, _ port: UInt16, transport: Int = Int(IPPROTO_TCP), endpoint number: UInt32,
+        _ address: String, _ port: UInt16, transport: Int = Int(IPPROTO_TCP),
+        kind: UInt32 = .max,  // MALLA_ENDPOINT_BY_ADDRESS
+        endpoint number: UInt32,
         identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false
     ) throws {
         var key = malla_endpoint_key()
         key.generation = generation
-        key.endpoint = UInt32.max  // MALLA_ENDPOINT_BY_ADDRESS
+        key.endpoint = kind
         key.addr = try Self.addr(address)
         key.port = port
         key.protocol = UInt8(transport)

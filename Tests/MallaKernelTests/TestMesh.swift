@@ -21,7 +21,10 @@ final class TestMesh: Sendable {
 
     fileprivate func remove() throws {
         _ = try KernelNode.cleanUp(pins: settings.pins)
-        for path in ["/w1", "/proxy", ""] { rmdir(settings.cgroup + path) }
+        for path in ["/w1", "/w2", "/server", "/proxy", ""] {
+            // A process that has just been waited for may take a moment to leave its cgroup.
+            for _ in 0..<100 where rmdir(settings.cgroup + path) != 0 && errno == EBUSY { usleep(10_000) }
+        }
     }
 
     /// Makes a cgroup in the mesh's and answers its id.

@@ -86,14 +86,15 @@ static __always_inline void event_refused(struct bpf_sock_addr *ctx, const struc
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Tells of a step in an allowed connection's life. Who runs meanwhile is not who connected, so
- * there is no process in it. */
-static __always_inline void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
+/* One step in an allowed connection's life. Who runs meanwhile is not who connected, so there is
+ * no process in it. NULL: it is lost. */
+static __always_inline struct malla_event *event_filled(const struct malla_connection *record, __u32 kind,
+							__u64 duration)
 {
 	struct malla_event *event = event_reserve(kind);
 
 	if (!event)
-		return;
+		return 0;
 	event->cookie = record->cookie;
 	event->cgroup = record->cgroup;
 	event->original = record->original;
@@ -112,6 +113,36 @@ static __always_inline void event_of(const struct malla_connection *record, __u3
 	event->sent = record->sent;
 	event->received = record->received;
 	event->duration = duration;
+	return event;
+}
+
+static __always_inline void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
+{
+	struct malla_event *event = event_filled(record, kind, duration);
+
+	if (event)
+		bpf_ringbuf_submit(event, 0);
+}
+
+/* A connection was cut, by this rule of those in force now. Rate-limited: thousands may be cut at once. */
+static __always_inline void event_cut(const struct malla_connection *record, __u32 reason, __u32 rule)
+{
+	struct malla_limit_key key = {
+		.source_workload = record->source_workload,
+		.target_workload = record->target_workload,
+		.service = record->service,
+		.port = record->original_port,
+		.reason = reason,
+	};
+	struct malla_event *event;
+
+	if (!event_admitted(&key))
+		return;
+	event = event_filled(record, MALLA_EVENT_REVOKED, bpf_ktime_get_ns() - record->opened);
+	if (!event)
+		return;
+	event->reason = reason;
+	event->rule = rule;
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -20,16 +20,18 @@ static __always_inline bool workload_of(__u64 cgroup, struct malla_workload *wor
 }
 
 /* The current process's workload: that of its own cgroup, or else of the deepest enrolled cgroup
- * above it (a service may make cgroups of its own). False: none. */
-static __always_inline bool current_workload(struct malla_workload *workload)
+ * above it (a service may make cgroups of its own). Answers that cgroup's id, 0 for none. */
+static __always_inline __u64 current_workload(struct malla_workload *workload)
 {
-	if (workload_of(bpf_get_current_cgroup_id(), workload))
-		return true;
+	__u64 own = bpf_get_current_cgroup_id();
+
+	if (workload_of(own, workload))
+		return own;
 	for (int level = SOURCE_DEPTH; level > 0; level--) {
 		__u64 ancestor = bpf_get_current_ancestor_cgroup_id(level);
 
 		if (ancestor && workload_of(ancestor, workload))
-			return true;
+			return ancestor;
 	}
-	return false;
+	return 0;
 }

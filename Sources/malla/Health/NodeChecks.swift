@@ -11,7 +11,9 @@ struct NodeChecks {
     var services: [ServiceView]
 
     /// The daemon and what it has put in force.
-    var daemon: [Finding] { [answer, version, resources, generation, proxy, proxyGeneration].compactMap { $0 } }
+    var daemon: [Finding] {
+        [answer, version, resources, generation, revocation, proxy, proxyGeneration].compactMap { $0 }
+    }
 
     /// What is in the mesh.
     var mesh: [Finding] {
@@ -57,6 +59,16 @@ struct NodeChecks {
                 "generation", "generation \(status.generation) is not in force everywhere", "journalctl -u mallad")
         }
         return .ok("generation", "generation \(status.generation) is in force in the kernel")
+    }
+
+    private var revocation: Finding {
+        guard let obstacle = status.revocationObstacle else {
+            return .ok("revocation", "open connections are cut when they are no longer allowed")
+        }
+        return .warning(
+            "revocation",
+            "this kernel cannot cut open connections: what was allowed goes on until it ends: \(obstacle)",
+            "use Linux 6.5 or later; until then restart workloads after a change of policy")
     }
 
     private var proxy: Finding {

@@ -30,11 +30,11 @@ struct malla_connection {
 	__u32 target;	   /* identity of the endpoint; 0 when the proxy picks it, or unknown */
 	__u32 target_workload;
 	__u32 service;	   /* 0: no virtual service */
-	__u32 rule;	   /* that allowed it; 0: a default */
-	__u32 generation;  /* that decided */
+	__u32 rule;	   /* that allows it; 0: a default */
+	__u32 generation;  /* that decided, or judged it again last */
 	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN; CONNECT_… once it failed */
 	__u16 state;	   /* last TCP state seen (BPF_TCP_*) */
-	__u64 cgroup;	   /* of the connecting process */
+	__u64 cgroup;	   /* by which the connecting process is a workload; its own if it is none */
 	__u64 netns;	   /* cookie of its network namespace */
 	__u64 cookie;	   /* of the connecting socket: names the connection everywhere */
 	__u64 opened;	   /* time of connect */
@@ -60,6 +60,20 @@ struct malla_live {
 	__u16 state; /* BPF_TCP_* */
 	__u16 reserved;
 	struct malla_connection connection;
+};
+
+/* What one read of a revoking iterator gives for each socket that it destroyed: an array of these. */
+struct malla_cut {
+	__u64 connection; /* the connecting socket's cookie */
+	__u32 source_workload;
+	__u32 target_workload;
+	__u32 service;
+	__u32 rule;    /* that refuses it now; 0: a default */
+	__u16 reason;  /* enum malla_reason */
+	__u8 path;     /* enum malla_path */
+	__u8 direction; /* enum malla_direction: which end was destroyed */
+	__u8 protocol;
+	__u8 reserved[3];
 };
 
 /* malla_handoffs: LRU hash from the connecting socket's tuple to its record, from TCP_CONNECT_CB
@@ -138,6 +152,7 @@ enum malla_event_kind {
 	MALLA_EVENT_OPENED = 2,
 	MALLA_EVENT_CLOSED = 3,
 	MALLA_EVENT_FAILED = 4, /* the connect did not get established */
+	MALLA_EVENT_REVOKED = 5, /* it was cut: what is in force no longer allows it */
 };
 
 /* What the decision reads and says: the argument of the SEC("syscall") programs that run the

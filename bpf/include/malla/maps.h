@@ -93,10 +93,12 @@ struct malla_slot {
 
 /* malla_endpoints: one address and port of a workload, by number and by address. By address: exact
  * first; then, for an address of this node (loopback, unspecified, malla_local), the all-zero address
- * with the port, which stands for every spelling of this node; then the exact address with port 0. */
+ * with the port, which stands for every spelling of this node; then the exact address with port 0. An address that
+ * several workloads claim has an entry for each of them too, by address and workload. */
 struct malla_endpoint_key {
 	__u32 generation;
-	__u32 endpoint; /* by number: addr and port zero. By address: MALLA_ENDPOINT_BY_ADDRESS */
+	__u32 endpoint; /* by number: addr and port zero. By address: MALLA_ENDPOINT_BY_ADDRESS.
+			 * By both: MALLA_ENDPOINT_OF_WORKLOAD | workload */
 	struct malla_addr addr;
 	__u16 port; /* 0: any port of the address */
 	__u8 protocol;
@@ -104,6 +106,7 @@ struct malla_endpoint_key {
 };
 
 #define MALLA_ENDPOINT_BY_ADDRESS 0xffffffffu
+#define MALLA_ENDPOINT_OF_WORKLOAD 0x80000000u
 
 struct malla_endpoint {
 	struct malla_addr addr;

@@ -39,6 +39,12 @@
 	  "The programs are attached and no snapshot has been applied yet; refused until then.")   \
 	X(14, RESERVED_PORT, "reserved_port", 1,                                                   \
 	  "A workload tried to reach or take a port that belongs to the node proxy.")              \
+	X(17, REVOKED, "revoked", 0,                                                               \
+	  "The policy in force no longer allows the open connection; cut. `malla explain` names the rule.") \
+	X(18, IDENTITY_CHANGED, "identity_changed", 0,                                             \
+	  "The open connection's source is no longer the workload that made it; cut.")             \
+	X(19, ENDPOINT_CHANGED, "endpoint_changed", 0,                                             \
+	  "The address that the open connection goes to now belongs to another workload; cut.")    \
 	X(32, CONNECT_REFUSED, "connect_refused", 111, "The endpoint refused the connection.")     \
 	X(33, CONNECT_TIMEOUT, "connect_timeout", 110,                                             \
 	  "No endpoint answered within the connect timeout.")                                      \

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many connections at once, that stay open. */
+#pragma once
+#include "sockets.h"
+
+/* Sends back what comes over the connections of a listener. Does not return. */
+void echo_for_ever(int listener);
+
+/* Opens `count` connections over each of which a byte came back, and prints "COUNT 0", or "OPENED ERRNO" when one does
+ * not. Then, for each line of input, tries all of them with one byte and prints "ALIVE ERRNO": how many brought it back, and
+ * why the last one that did not. */
+int crowd(struct target target, int type, int count);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Judges a connection again that was allowed once: by the rules of the generation in force. */
+#pragma once
+#include "endpoint.h"
+#include "policy.h"
+#include "source.h"
+
+/* Who the workload is that has this address and port now, when that can be told; NULL: nobody, so the mesh has no say
+ * about it any more. A connection that a service brought about is looked up among the endpoints of its own
+ * workload where several workloads claim one address. */
+static __always_inline const struct malla_endpoint *judge_endpoint(const struct malla_connection *record,
+								   __u32 generation)
+{
+	struct malla_endpoint_key key = {
+		.generation = generation,
+		.endpoint = MALLA_ENDPOINT_OF_WORKLOAD | record->target_workload,
+		.addr = record->destination,
+		.port = record->destination_port,
+		.protocol = record->protocol,
+	};
+	const struct malla_endpoint *endpoint =
+		endpoint_at(generation, record->protocol, &record->destination, record->destination_port);
+	const struct malla_endpoint *own;
+
+	if (!endpoint || !(endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS) || !record->service)
+		return endpoint;
+	own = bpf_map_lookup_elem(&malla_endpoints, &key);
+	return own ? own : endpoint;
+}
+
+/*
+ * May the connection go on? PASSED with the rule that allows it, or why not.
+ *  1 its source must still be the workload, with the identity, that it was when it connected
+ *  2 through the proxy or to the resolver: those judge what comes after them
+ *  3 an address that no workload has: not the mesh's business, now
+ *  4 an address that went to another workload: not whom the source wanted
+ *  5 policy, of the endpoint as it is now
+ */
+static __always_inline struct ruling judge(const struct malla_connection *record, __u32 generation)
+{
+	const struct malla_endpoint *endpoint;
+	struct malla_workload source = {};
+	struct ruling ruling;
+
+	if (!workload_of(record->cgroup, &source) || source.workload != record->source_workload ||
+	    source.identity != record->source)
+		return (struct ruling){MALLA_REASON_IDENTITY_CHANGED, 0}; /* 1 */
+	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DNS)
+		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 2 */
+	endpoint = judge_endpoint(record, generation);
+	if (!endpoint)
+		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 3 */
+	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS ||
+	    (record->path == MALLA_PATH_DIRECT && endpoint->workload != record->target_workload))
+		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 4 */
+	ruling = policy_rule(generation, endpoint->scope, record->source,
+			     endpoint->port ? endpoint->port : record->destination_port);
+	if (ruling.reason != MALLA_REASON_PASSED)
+		ruling.reason = MALLA_REASON_REVOKED; /* 5 */
+	return ruling;
+}

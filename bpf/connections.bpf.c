@@ -10,17 +10,8 @@
 #include "addr.h"
 #include "count.h"
 #include "kernel.h"
+#include "socket.h"
 #include "transfer.h"
-
-static __always_inline struct malla_addr socket_addr(const struct sock_common *sk, __u32 ipv4,
-						     const struct in6_addr *ipv6)
-{
-	const __u32 *word = ipv6->in6_u.u6_addr32;
-
-	if (sk->skc_family == MALLA_AF_INET)
-		return addr_from_ipv4(ipv4);
-	return (struct malla_addr){{word[0], word[1], word[2], word[3]}};
-}
 
 SEC("iter/bpf_sk_storage_map")
 int malla_live(struct bpf_iter__bpf_sk_storage_map *ctx)

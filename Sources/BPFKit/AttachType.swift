@@ -29,6 +29,8 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let getpeername4 = AttachType(rawValue: BPF_CGROUP_INET4_GETPEERNAME.rawValue)
     /// `cgroup/getpeername6`; kernel 5.8.
     public static let getpeername6 = AttachType(rawValue: BPF_CGROUP_INET6_GETPEERNAME.rawValue)
+    /// `cgroup/sock_create`; kernel 4.10.
+    public static let socketCreate = AttachType(rawValue: BPF_CGROUP_INET_SOCK_CREATE.rawValue)
     /// `sockops`; kernel 4.13, links since 5.7.
     public static let sockOps = AttachType(rawValue: BPF_CGROUP_SOCK_OPS.rawValue)
     /// `iter/…`; kernel 5.8.

@@ -12,6 +12,7 @@
 /// | `GET /v1/endpoints` | [``EndpointView``] |
 /// | `GET /v1/policies` | [``PolicyView``] |
 /// | `GET /v1/connections` | [``ConnectionView``] |
+/// | `GET /v1/bypasses` | [``BypassView``] |
 /// | `GET /v1/events` | ``EventView`` a line, the last ones, and new ones with `?follow=true` (`&all=true`: allowed connections too) |
 /// | `GET /v1/explain?from=WORKLOAD&to=DESTINATION` | ``ExplainView`` |
 /// | `GET /v1/maps` | [``MapView``] |
@@ -32,6 +33,8 @@ public enum AdminPath {
     public static let policies = "/v1/policies"
     /// `/v1/connections`
     public static let connections = "/v1/connections"
+    /// `/v1/bypasses`
+    public static let bypasses = "/v1/bypasses"
     /// `/v1/events`
     public static let events = "/v1/events"
     /// `/v1/explain`

@@ -27,6 +27,7 @@ enum AdminRoutes {
         router.get("/v1/endpoints") { _, _ in try Answers.json(try await facts.endpoints()) }
         router.get("/v1/policies") { _, _ in try Answers.json(try await facts.policies()) }
         router.get("/v1/connections") { _, _ in try Answers.json(try await facts.connections()) }
+        router.get("/v1/bypasses") { _, _ in try Answers.json(try await facts.bypasses()) }
         router.get("/v1/explain") { request, _ in
             guard let from = request.uri.queryParameters["from"], let to = request.uri.queryParameters["to"] else {
                 throw AdminRefusal(

@@ -26,6 +26,8 @@ public protocol NodeFacts: Sendable {
     func policies() async throws -> [PolicyView]
     /// Live connections.
     func connections() async throws -> [ConnectionView]
+    /// Sockets of workloads that go past the hooks, as of now.
+    func bypasses() async throws -> [BypassView]
     /// The last events, oldest first; then, if asked to follow, new ones until the consumer stops or the node does.
     /// `all`: allowed connections too, for as long as the stream is consumed.
     func events(follow: Bool, all: Bool) async throws -> AsyncStream<EventView>

@@ -59,6 +59,8 @@ public final class KernelNode: Sendable {
     private let maps: KernelMaps
     private let writer: SnapshotWriter
     private let revoker: Revoker?
+    /// Nil on a kernel that refused it.
+    let finder: KernelProgram?
     private let rootPath: String
     private let state: Mutex<State>
 
@@ -113,6 +115,7 @@ public final class KernelNode: Sendable {
         self.maps = maps
         self.writer = writer
         self.revoker = Revoker(programs.programs)
+        self.finder = programs.programs.first { $0.name == "malla_bypasses" }
         self.lock = lock
     }
 

@@ -24,7 +24,7 @@ struct ProgramSet: Sendable {
     let refused: [String: String]
 
     /// Objects that a node can do without.
-    static let optional: Set<String> = ["revoke"]
+    static let optional: Set<String> = ["bypasses", "revoke"]
 
     /// Loads every object. Each map is taken from its pin, or made by the first object that has it and pinned at once,
     /// so that the next object, and a daemon after a crash right here, finds it.

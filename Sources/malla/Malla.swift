@@ -24,7 +24,7 @@ struct Malla: ParsableCommand {
             CommandGroup(name: "Health", subcommands: [Check.self, Status.self, Version.self]),
             CommandGroup(
                 name: "Mesh", subcommands: [Workloads.self, Services.self, Endpoints.self, Policies.self]),
-            CommandGroup(name: "Traffic", subcommands: [Connections.self, Events.self, Explain.self]),
+            CommandGroup(name: "Traffic", subcommands: [Connections.self, Bypasses.self, Events.self, Explain.self]),
             CommandGroup(name: "Kernel", subcommands: [Maps.self, Programs.self, Cleanup.self]),
             CommandGroup(name: "File", subcommands: [Validate.self, Completion.self]),
         ])

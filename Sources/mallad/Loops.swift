@@ -57,6 +57,9 @@ struct PlacementLoop: ServiceLifecycle.Service {
                     }
                 }
                 tasks.addTask {
+                    for await _ in Ticks(every: .seconds(1)) { await node.lookForBypasses() }
+                }
+                tasks.addTask {
                     for await _ in Ticks(every: .seconds(2)) {
                         await node.addressesMayHaveChanged()
                         await node.placementsChanged()

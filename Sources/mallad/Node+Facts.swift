@@ -54,6 +54,8 @@ extension Node: NodeFacts {
         return try kernel.reader.connections().map { ConnectionView($0, names, now: now) }
     }
 
+    func bypasses() async throws -> [BypassView] { bypassViews() }
+
     func events(follow: Bool, all: Bool) async throws -> AsyncStream<EventView> {
         hub.stream(follow: follow, all: all)
     }

@@ -45,6 +45,8 @@ actor Node {
     /// Workloads that were found and could not be captured.
     var uncaptured: [ObjectName: String] = [:]
     var localAddresses: Set<Address>
+    /// Sockets that go past the hooks, as of the last look.
+    var bypasses: Set<Bypass> = []
 
     /// A node on a kernel side that is started. Nothing is applied yet.
     init(
@@ -130,7 +132,7 @@ actor Node {
         }
     }
 
-    private func tell(_ cuts: [Cut]) {
+    func tell(_ cuts: [Cut]) {
         let names = Names(numbers)
         let kinds = Dictionary(grouping: cuts) {
             [$0.sourceWorkload, $0.targetWorkload, $0.rule, UInt32($0.reason.rawValue)]

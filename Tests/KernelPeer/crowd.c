@@ -59,14 +59,16 @@ static int try_byte(int socket)
 	return got == 1 ? 0 : got == 0 ? ENODATA : errno;
 }
 
-int crowd(struct target target, int type, int count)
+int crowd(struct target target, int type, int count, const char *later)
 {
 	int *sockets = calloc((size_t)count, sizeof(*sockets));
 	char line[16];
 
 	allow_descriptors();
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		sockets[i] = socket(target.family, type | SOCK_CLOEXEC, 0);
+	enter(later);
+	for (int i = 0; i < count; i++) {
 		if (connect(sockets[i], (struct sockaddr *)&target.address, target.length) || try_byte(sockets[i])) {
 			printf("%d %d\n", i, errno);
 			return 1;

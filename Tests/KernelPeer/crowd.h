@@ -8,5 +8,6 @@ void echo_for_ever(int listener);
 
 /* Opens `count` connections over each of which a byte came back, and prints "COUNT 0", or "OPENED ERRNO" when one does
  * not. Then, for each line of input, tries all of them with one byte and prints "ALIVE ERRNO": how many brought it back, and
- * why the last one that did not. */
-int crowd(struct target target, int type, int count);
+ * why the last one that did not. `later`: the sockets are made before this process enters that cgroup, and connected
+ * after; "-" for none. */
+int crowd(struct target target, int type, int count, const char *later);

@@ -10,14 +10,19 @@
  *   kernel-peer ask CGROUP FAMILY ADDRESS PORT plain|connected
  *                                                  prints "ERRNO SOURCE PORT TEXT" of the answer
  *   kernel-peer echo CGROUP ADDRESS PORT           TCP; prints its port; until its input ends
- *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT
+ *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT [LATER]
  *                                                  see crowd.h
+ *   kernel-peer dodge CGROUP WHO ATTEMPT SERVICE PORT
+ *                                                  see dodge.h
+ *   kernel-peer open CGROUP FAMILY TYPE PROTOCOL  a socket by the kernel's numbers; prints "ERRNO"; until its
+ *                                                  input ends
  *   kernel-peer bind CGROUP FAMILY ADDRESS PORT tcp|udp
  *                                                  prints "ERRNO"
  *
  * WAY is how the connection ends once UP and DOWN bytes have been moved.
  */
 #include "crowd.h"
+#include "dodge.h"
 #include "sockets.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -268,6 +273,16 @@ static int ask(struct target target, bool connected)
 	return 0;
 }
 
+static int hold_open(int family, int type, int protocol)
+{
+	int made = socket(family, type | SOCK_CLOEXEC, protocol);
+
+	printf("%d\n", made < 0 ? errno : 0);
+	fflush(stdout);
+	wait_for_end_of_input();
+	return 0;
+}
+
 static int try_bind(struct target target, int type)
 {
 	int made = socket(target.family, type | SOCK_CLOEXEC, 0);
@@ -286,9 +301,14 @@ int main(int count, char **arguments)
 		return serve(plain_target(arguments[3], arguments[4]));
 	if (count == 5 && !strcmp(verb, "echo"))
 		return echo(plain_target(arguments[3], arguments[4]));
-	if (count == 8 && !strcmp(verb, "crowd"))
+	if ((count == 8 || count == 9) && !strcmp(verb, "crowd"))
 		return crowd(target_of(arguments[3], arguments[4], arguments[5]),
-			     strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM, atoi(arguments[7]));
+			     strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM, atoi(arguments[7]),
+			     count == 9 ? arguments[8] : "-");
+	if (count == 6 && !strcmp(verb, "open"))
+		return hold_open(atoi(arguments[3]), atoi(arguments[4]), atoi(arguments[5]));
+	if (count == 7 && !strcmp(verb, "dodge"))
+		return dodge(arguments[3], arguments[4], arguments[5], atoi(arguments[6]));
 	if (count == 9 && !strcmp(verb, "call"))
 		return call(target_of(arguments[3], arguments[4], arguments[5]), arguments[6], arguments[7],
 			    arguments[8]);
@@ -299,6 +319,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|dodge|open …\n");
 	return 2;
 }

@@ -139,6 +139,29 @@ struct CaptureTests {
         }
     }
 
+    @Test("UDP to a service reaches its endpoint, and the answer comes from the service", arguments: Family.all)
+    func datagrams(family: Family) throws {
+        let node = try SocketNode("datagrams")
+        let server = try Peer(["answer", node.server, family.loopback, "0", "here"])
+        defer { server.end() }
+        let port = try server.port()
+        try node.settings()
+        for (service, scope, allow) in [(1, 1, 9), (2, 2, 0)] as [(UInt32, UInt32, UInt32)] {
+            try node.world.policy(scope: scope, allow: allow, defaultReason: .meshDefaultDenied)
+            try node.world.endpoint(service, family.loopback, port, scope: scope)
+            try node.world.slot(service, 0, endpoint: service)
+            try node.world.service(
+                service, at: family.address, port: 80 + UInt16(service), transport: Int(IPPROTO_UDP), scope: scope)
+        }
+        for how in ["plain", "connected"] {
+            let words = try Peer.ask(["ask", node.client, family.name, family.address, "81", how])
+            #expect(words == ["0", family.peer, "81", "here"], "\(how)")
+            let denied = try Peer.ask(["ask", node.client, family.name, family.address, "82", how])
+            #expect(denied.first == "\(EPERM)", "\(how)")
+        }
+        #expect(try node.count { $0.service == 2 }.denied == 2)
+    }
+
     @Test("where the resolver is marked, a stranger on its port is not asked")
     func markedResolver() throws {
         let node = try SocketNode("marked")

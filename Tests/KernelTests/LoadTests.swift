@@ -8,10 +8,11 @@ struct LoadTests {
     /// What the verifier looked at when the program was recorded here, and a tenth more. Above it: find out why, then
     /// raise it knowingly. The kernel's own limit is a million.
     static let ceilings: [String: UInt32] = [
-        "malla_bind4": 1700, "malla_bind6": 1700, "malla_connect4": 7100, "malla_connect6": 18600,
+        "malla_bypasses": 12000, "malla_bind4": 1700, "malla_bind6": 1700, "malla_connect4": 7100,
+        "malla_connect6": 18600,
         "malla_explain": 2400, "malla_getpeer4": 60, "malla_getpeer6": 70, "malla_live": 700,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 1450, "malla_revoke_udp": 1300,
-        "malla_sendmsg4": 13800, "malla_sendmsg6": 8600, "malla_sockops": 1900,
+        "malla_sendmsg4": 13800, "malla_sendmsg6": 8600, "malla_socket": 2000, "malla_sockops": 1900,
     ]
 
     @Test("each object loads, over the others' maps, within its recorded size")

@@ -86,6 +86,11 @@ final class SocketNode {
         }
     }
 
+    /// Looks for sockets of this node's workloads that go past the hooks.
+    func bypasses() throws -> [malla_bypass] {
+        try #require(kernel.programs["malla_bypasses"]).program.iterate(as: malla_bypass.self)
+    }
+
     private static func cgroupMount() -> String? {
         guard let mounts = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else { return nil }
         for line in mounts.split(separator: "\n") {

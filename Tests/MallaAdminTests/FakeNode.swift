@@ -40,6 +40,7 @@ final class FakeNode: NodeFacts {
     func endpoints() async throws -> [EndpointView] { [] }
     func policies() async throws -> [PolicyView] { [] }
     func connections() async throws -> [ConnectionView] { [] }
+    func bypasses() async throws -> [BypassView] { [] }
 
     func events(follow: Bool, all: Bool) async throws -> AsyncStream<EventView> {
         AsyncStream { continuation in

@@ -49,8 +49,8 @@ static __always_inline struct malla_event *event_reserve(__u32 kind)
 	return event;
 }
 
-/* Tells of a refusal by the decision: called in the refused process's own system call. */
-static __always_inline void event_refused(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
+/* Tells of a refusal: called in the refused process's own system call, with its hook's context. */
+static __always_inline void event_refused(void *ctx, const struct malla_explanation *it)
 {
 	struct malla_limit_key key = {
 		.source_workload = it->source_workload,

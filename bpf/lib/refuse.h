@@ -5,7 +5,7 @@
 #include "event.h"
 #include "hook.h"
 
-/* What a hook on an address answers to the kernel. */
+/* What a hook in a system call answers to the kernel. */
 enum hook_answer {
 	REFUSE = 0,
 	PROCEED = 1,
@@ -18,7 +18,7 @@ static __always_inline int refuse_silently(const struct malla_explanation *it)
 	return REFUSE;
 }
 
-static __always_inline int refuse(struct bpf_sock_addr *ctx, const struct malla_explanation *it)
+static __always_inline int refuse(void *ctx, const struct malla_explanation *it)
 {
 	count_denied(it);
 	event_refused(ctx, it);

@@ -76,6 +76,33 @@ struct malla_cut {
 	__u8 reserved[3];
 };
 
+/* How a workload's socket goes past the hooks. */
+enum malla_bypass_kind {
+	MALLA_BYPASS_FAMILY = 1,   /* of a family that no hook sees: packets, virtual machines */
+	MALLA_BYPASS_PROTOCOL = 2, /* raw, or another protocol than TCP and UDP */
+	MALLA_BYPASS_FOREIGN = 3,  /* made elsewhere, inherited or passed on: the hooks follow its maker */
+};
+
+/* What one read of the bypasses iterator gives for each descriptor of such a socket: an array of these. */
+struct malla_bypass {
+	__u64 cookie;
+	__u64 cgroup; /* by which the process is a workload */
+	__u32 kind;   /* enum malla_bypass_kind */
+	__u32 pid;
+	__u32 descriptor;
+	__u32 workload;
+	__u32 identity;
+	__u16 family;
+	__u16 type;
+	__u16 protocol;
+	__u16 state;
+	__u16 local_port;
+	__u16 remote_port;
+	struct malla_addr local; /* zero when it is no socket of IPv4 or IPv6 */
+	struct malla_addr remote;
+	char command[16];
+};
+
 /* malla_handoffs: LRU hash from the connecting socket's tuple to its record, from TCP_CONNECT_CB
  * until the accepted socket took it. Evicted: the proxy refuses the connection (not_captured). */
 struct malla_tuple {

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Finds the sockets of workloads that go past the hooks: of families that no hook sees, of kinds that were opened before the
+ * hooks were there, and those that were made elsewhere and inherited or passed on, because the hooks follow the cgroup
+ * in which a socket was made.
+ * Hook: iter/task_file. Reading it to its end gives an array of struct malla_bypass. A connected TCP or UDP socket from
+ * elsewhere gets a record, as if the process that holds it had connected it: then it is judged and cut as any other
+ * open connection (revoke.bpf.c). Its bytes are not counted.
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "kernel.h"
+#include "socket.h"
+#include "source.h"
+
+#define STREAM 1
+#define DATAGRAM 2
+#define FAMILY_UNIX 1
+#define FAMILY_NETLINK 16
+#define FAMILY_CRYPTO 38
+#define ICMPV6 58
+
+static __always_inline __u64 cgroup_id(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, kn, id);
+}
+
+/* The deepest enrolled cgroup at or above this one, by its id; 0: none. */
+static __always_inline __u64 enrolled_above(struct cgroup *cgroup, struct malla_workload *workload)
+{
+	int own = BPF_CORE_READ(cgroup, level);
+
+	for (int level = SOURCE_DEPTH; level > 0; level--) {
+		struct cgroup *ancestor = 0;
+		__u64 id;
+
+		if (level > own)
+			continue;
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				      (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) +
+					      level * sizeof(ancestor));
+		id = ancestor ? cgroup_id(ancestor) : 0;
+		if (id && workload_of(id, workload))
+			return id;
+	}
+	return 0;
+}
+
+/* How it goes past the hooks, given whose process holds it; 0: it does not. */
+static __always_inline __u32 bypass_kind(struct sock *sk, __u32 workload)
+{
+	__u16 family = sk->__sk_common.skc_family, type = sk->sk_type, protocol = sk->sk_protocol;
+	struct malla_workload maker = {};
+
+	if (family == FAMILY_UNIX || family == FAMILY_NETLINK || family == FAMILY_CRYPTO)
+		return 0;
+	if (family != MALLA_AF_INET && family != MALLA_AF_INET6)
+		return MALLA_BYPASS_FAMILY;
+	if (type == DATAGRAM && (protocol == IPPROTO_ICMP || protocol == ICMPV6))
+		return 0;
+	if (!(type == STREAM && protocol == IPPROTO_TCP) && !(type == DATAGRAM && protocol == IPPROTO_UDP))
+		return MALLA_BYPASS_PROTOCOL;
+	if (enrolled_above(sk->sk_cgrp_data.cgroup, &maker) && maker.workload == workload)
+		return 0;
+	return MALLA_BYPASS_FOREIGN;
+}
+
+/* Gives a foreign socket a record of its holder, so that it is judged with the others. */
+static __always_inline void adopt(struct sock *sk, const struct malla_bypass *bypass)
+{
+	struct malla_connection *record;
+
+	if (bypass->state != BPF_TCP_ESTABLISHED && bypass->state != BPF_TCP_SYN_SENT)
+		return;
+	if (bpf_sk_storage_get(&malla_connections, sk, 0, 0))
+		return;
+	record = bpf_sk_storage_get(&malla_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!record)
+		return;
+	record->original = bypass->remote;
+	record->original_port = bypass->remote_port;
+	record->destination = bypass->remote;
+	record->destination_port = bypass->remote_port;
+	record->path = MALLA_PATH_PASS;
+	record->direction = MALLA_OUTBOUND;
+	record->protocol = bypass->protocol;
+	record->source = bypass->identity;
+	record->source_workload = bypass->workload;
+	record->generation = generation_now();
+	record->state = bypass->protocol == IPPROTO_TCP ? bypass->state : 0;
+	record->cgroup = bypass->cgroup;
+	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+	record->cookie = bypass->cookie;
+	record->opened = bpf_ktime_get_ns();
+}
+
+SEC("iter/task_file")
+int malla_bypasses(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct malla_bypass bypass = {};
+	struct malla_workload holder = {};
+	struct sock_common *common;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	bypass.cgroup = enrolled_above(task->cgroups->dfl_cgrp, &holder);
+	if (!bypass.cgroup || holder.flags & MALLA_WORKLOAD_EXEMPT)
+		return 0;
+	bypass.kind = bypass_kind(sk, holder.workload);
+	if (!bypass.kind)
+		return 0;
+	common = &sk->__sk_common;
+	bypass.pid = task->tgid;
+	bypass.descriptor = ctx->fd;
+	bypass.workload = holder.workload;
+	bypass.identity = holder.identity;
+	bypass.family = common->skc_family;
+	bypass.type = sk->sk_type;
+	bypass.protocol = sk->sk_protocol;
+	bypass.state = common->skc_state;
+	bpf_probe_read_kernel_str(bypass.command, sizeof(bypass.command), task->comm);
+	if (bypass.kind != MALLA_BYPASS_FAMILY) {
+		bypass.local = socket_addr(common, common->skc_rcv_saddr, &common->skc_v6_rcv_saddr);
+		bypass.remote = socket_addr(common, common->skc_daddr, &common->skc_v6_daddr);
+		bypass.local_port = common->skc_num;
+		bypass.remote_port = bpf_ntohs(common->skc_dport);
+	}
+	bypass.cookie = bpf_get_socket_cookie(sk);
+	if (bpf_seq_write(ctx->meta->seq, &bypass, sizeof(bypass)))
+		return 0;
+	if (bypass.kind == MALLA_BYPASS_FOREIGN)
+		adopt(sk, &bypass);
+	return 0;
+}

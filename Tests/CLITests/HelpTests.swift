@@ -5,8 +5,8 @@ import Testing
 @Suite("Help and completion")
 struct HelpTests {
     static let commands = [
-        "run", "check", "status", "version", "workloads", "services", "endpoints", "policies", "connections", "events",
-        "explain", "maps", "programs", "cleanup", "validate", "completion",
+        "run", "check", "status", "version", "workloads", "services", "endpoints", "policies", "connections",
+        "bypasses", "events", "explain", "maps", "programs", "cleanup", "validate", "completion",
     ]
 
     @Test("the root names every command")

@@ -238,7 +238,8 @@ struct DecisionTests {
         let elsewhere: [malla_reason] = [
             MALLA_REASON_POLICY_DENIED, MALLA_REASON_POLICY_NOT_ALLOWED,  // PolicyTests
             MALLA_REASON_NOT_READY,  // below
-            MALLA_REASON_REVOKED, MALLA_REASON_IDENTITY_CHANGED, MALLA_REASON_ENDPOINT_CHANGED,  // of what is open already
+            // Of what is open already: RevocationTests.
+            MALLA_REASON_REVOKED, MALLA_REASON_IDENTITY_CHANGED, MALLA_REASON_ENDPOINT_CHANGED,
             MALLA_REASON_SOCKET_KIND,  // DodgeTests
             MALLA_REASON_KERNEL_STATE,  // no memory for a socket's record: not the decision's to give
         ]

@@ -8,7 +8,7 @@ struct LoadTests {
     /// What the verifier looked at when the program was recorded here, and a tenth more. Above it: find out why, then
     /// raise it knowingly. The kernel's own limit is a million.
     static let ceilings: [String: UInt32] = [
-        "malla_bypasses": 12000, "malla_bind4": 1700, "malla_bind6": 1700, "malla_connect4": 7100,
+        "malla_bypasses": 65700, "malla_bind4": 1700, "malla_bind6": 1700, "malla_connect4": 7100,
         "malla_connect6": 18600,
         "malla_explain": 2400, "malla_getpeer4": 60, "malla_getpeer6": 70, "malla_live": 700,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 1450, "malla_revoke_udp": 1300,

@@ -42,7 +42,7 @@ let package = Package(
             dependencies: ["MallaModel", .product(name: "Yams", package: "Yams")]),
         .target(name: "MallaPolicy", dependencies: ["MallaModel"]),
         .target(name: "MallaBalance", dependencies: ["MallaModel"]),
-        .target(name: "MallaKernel", dependencies: ["MallaModel", "BPFKit", "BPFObjects", "CMallaABI"]),
+        .target(name: "MallaKernel", dependencies: ["MallaModel", "BPFKit", "BPFObjects", "CLinux", "CMallaABI"]),
 
         // MARK: The data path
 

@@ -51,6 +51,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 	request_read(ctx, is_ipv4, &it);
 	if (enrolled)
 		it.cgroup = enrolled;
+	if (enrolled && source.flags & MALLA_WORKLOAD_NAMESPACE)
+		it.seen = MALLA_SEEN_IN_NAMESPACE;
 	if (!is_ipv4)
 		it.ipv6_only = is_ipv6_only(ctx);
 

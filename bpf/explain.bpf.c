@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "decide.h"
+#include "interface.h"
 #include "source.h"
 
 static __always_inline bool listens_as_told(enum listener listener, const struct malla_explanation *it,
@@ -29,7 +30,15 @@ int malla_explain(struct malla_explanation *ctx)
 	if (!config)
 		return 1;
 	it.generation = generation_now();
-	enrolled = workload_of(it.cgroup, &source);
+	if (it.interface) {
+		struct interface interface;
+
+		interface_read(it.interface, &it.addr, &interface);
+		source = interface.source;
+		enrolled = interface.is_enrolled;
+	} else {
+		enrolled = workload_of(it.cgroup, &source);
+	}
 	decide(&it, enrolled ? &source : 0, config, listens_as_told, 0);
 	*ctx = it;
 	return 0;

@@ -91,9 +91,11 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 	record->direction = MALLA_INBOUND;
 	record->state = BPF_TCP_ESTABLISHED;
 	record->established = bpf_ktime_get_ns();
-	/* What the proxy accepts is its client's connection, which is counted there. */
-	if (record->path == MALLA_PATH_PROXY)
+	/* What the proxy accepts is its client's connection, which is counted there, unless no hook is there. */
+	if (record->path == MALLA_PATH_PROXY && !(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return;
+	if (!record->cookie)
+		record->cookie = bpf_get_socket_cookie(ctx);
 	record->flags = MALLA_CONNECTION_COUNTED;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	counter = counter_of(record);

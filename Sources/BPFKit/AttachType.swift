@@ -33,6 +33,8 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let socketCreate = AttachType(rawValue: BPF_CGROUP_INET_SOCK_CREATE.rawValue)
     /// `sockops`; kernel 4.13, links since 5.7.
     public static let sockOps = AttachType(rawValue: BPF_CGROUP_SOCK_OPS.rawValue)
+    /// `tcx/ingress`; kernel 6.6.
+    public static let tcxIngress = AttachType(rawValue: CLIBBPF_TCX_INGRESS.rawValue)
     /// `iter/…`; kernel 5.8.
     public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
 

@@ -12,8 +12,10 @@ public struct BPFLink: ~Copyable, Sendable {
         public let program: UInt32
         /// The cgroup that it is attached to; 0 when it is no cgroup link, or when that cgroup is gone.
         public let cgroup: UInt64
-        /// The hook; nil when it is no cgroup link.
+        /// The hook; nil when it is neither a cgroup link nor one to an interface.
         public let attachType: AttachType?
+        /// The interface that it is attached to; 0 when it is no link to one, or when that is gone.
+        public let interface: UInt32
     }
 
     /// The link's descriptor.
@@ -32,6 +34,19 @@ public struct BPFLink: ~Copyable, Sendable {
         }
         let raw = clibbpf_link_create(program.descriptor.raw, cgroup.descriptor.raw, attachType.rawValue)
         try checked(raw, "attach", "program \(name) to cgroup \(path)")
+        descriptor = Descriptor(owning: raw)
+    }
+
+    /// Attaches a program to the packets that come in by an interface of this thread's network namespace, after the
+    /// programs that are there already. Kernel 6.6.
+    ///
+    /// - Throws: ``BPFError``: EINVAL when the program is not for interfaces or the kernel is older, ENODEV when there is
+    ///   no such interface.
+    public init(attaching program: borrowing BPFProgram, toInterface index: UInt32) throws {
+        let name = program.name
+        let raw = clibbpf_link_create(
+            program.descriptor.raw, CInt(truncatingIfNeeded: index), AttachType.tcxIngress.rawValue)
+        try checked(raw, "attach", "program \(name) to interface \(index)")
         descriptor = Descriptor(owning: raw)
     }
 
@@ -77,8 +92,10 @@ public struct BPFLink: ~Copyable, Sendable {
         try checked(
             bpf_obj_get_info_by_fd(descriptor.raw, &info, &size), "describe", "link descriptor \(descriptor.raw)")
         let isCgroup = info.type == BPF_LINK_TYPE_CGROUP.rawValue
+        let isInterface = info.type == CLIBBPF_LINK_TYPE_TCX.rawValue
         return Description(
             id: info.id, program: info.prog_id, cgroup: isCgroup ? info.cgroup.cgroup_id : 0,
-            attachType: isCgroup ? AttachType(rawValue: info.cgroup.attach_type) : nil)
+            attachType: isCgroup ? AttachType(rawValue: info.cgroup.attach_type) : isInterface ? .tcxIngress : nil,
+            interface: clibbpf_link_interface(&info))
     }
 }

@@ -35,12 +35,14 @@ public struct LoadedObject: ~Copyable {
                 .notFound, operation: "find", object: "program \(program) of \(name)", message: "no such loaded program"
             )
         }
-        // Programs that attach nowhere carry the number 0, which is also a hook's.
-        let isRunOnly = bpf_program__type(pointer) == BPF_PROG_TYPE_SYSCALL
-        return BPFProgram(
-            name: program,
-            attachType: isRunOnly ? nil : AttachType(rawValue: bpf_program__expected_attach_type(pointer).rawValue),
-            descriptor: try .duplicate(bpf_program__fd(pointer)))
+        // Programs that attach nowhere, and those of interfaces, carry the number 0, which is also a hook's.
+        let attachType: AttachType? =
+            switch bpf_program__type(pointer) {
+            case BPF_PROG_TYPE_SYSCALL: nil
+            case BPF_PROG_TYPE_SCHED_CLS: .tcxIngress
+            default: AttachType(rawValue: bpf_program__expected_attach_type(pointer).rawValue)
+            }
+        return BPFProgram(name: program, attachType: attachType, descriptor: try .duplicate(bpf_program__fd(pointer)))
     }
 
     /// A descriptor of a map, by the map's name in the source.

@@ -27,6 +27,8 @@ public struct MapType: RawRepresentable, Hashable, Sendable, CustomStringConvert
     public static let socketStorage = MapType(rawValue: BPF_MAP_TYPE_SK_STORAGE.rawValue)
     /// A ring buffer shared by all CPUs; kernel 5.8.
     public static let ringBuffer = MapType(rawValue: BPF_MAP_TYPE_RINGBUF.rawValue)
+    /// An array of sockets; kernel 4.14.
+    public static let socketMap = MapType(rawValue: BPF_MAP_TYPE_SOCKMAP.rawValue)
     /// An array of maps.
     public static let arrayOfMaps = MapType(rawValue: BPF_MAP_TYPE_ARRAY_OF_MAPS.rawValue)
 

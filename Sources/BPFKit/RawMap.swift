@@ -37,8 +37,8 @@ public struct RawMap: ~Copyable, Sendable {
         try checked(MapCall.pin(descriptor.raw, path), "pin map", path)
     }
 
-    /// Whether the map has entries that can be listed: ring buffers and socket storage have none.
-    public var isListable: Bool { description.type != .ringBuffer && description.type != .socketStorage }
+    /// Whether the map has entries that can be listed: ring buffers have none, and maps of sockets tell little.
+    public var isListable: Bool { ![.ringBuffer, .socketStorage, .socketMap].contains(description.type) }
 
     /// How many entries there are now; nil when they cannot be listed. Reads the whole map.
     public func count() throws -> Int? {

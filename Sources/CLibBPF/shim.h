@@ -57,6 +57,19 @@ static inline int clibbpf_link_create(int program_fd, int target_fd, __u32 attac
 	return bpf_link_create(program_fd, target_fd, (enum bpf_attach_type)attach_type, &options);
 }
 
+/* Newer than the kernel headers that this is built with: numbers of enum bpf_attach_type and bpf_link_type. */
+enum clibbpf_newer {
+	CLIBBPF_TCX_INGRESS = 46,
+	CLIBBPF_LINK_TYPE_TCX = 11,
+};
+
+/* The interface that a tcx link is attached to; 0: it is no such link, or its interface is gone. */
+static inline __u32 clibbpf_link_interface(const struct bpf_link_info *info)
+{
+	/* These two numbers of a tcx link stand where a namespace link has its inode and type. */
+	return info->type == CLIBBPF_LINK_TYPE_TCX ? info->netns.netns_ino : 0;
+}
+
 static inline int clibbpf_link_create_iterator(int program_fd, int map_fd)
 {
 	union bpf_iter_link_info target = {.map = {.map_fd = (__u32)map_fd}};

@@ -18,10 +18,12 @@ public struct WorkloadView: Codable, Sendable, Equatable {
     public var addresses: [String]
     /// Its share.
     public var weight: UInt32
-    /// Directory; `nil`: not found on this node.
+    /// Directory; `nil`: not found on this node, or known by its interfaces only.
     public var cgroup: String?
     /// The kernel's number.
     public var cgroupID: UInt64?
+    /// The node's ends of the interfaces of its own network namespace; `nil`: it has none.
+    public var interfaces: [String]?
     /// Whether a process lives in it.
     public var populated: Bool
     /// `run`, or the file that defines it.
@@ -33,7 +35,7 @@ public struct WorkloadView: Codable, Sendable, Equatable {
     public init(
         name: String, namespace: String, serviceAccount: String, identity: String, labels: [String: String],
         ports: [WorkloadRequest.Port], addresses: [String], weight: UInt32, cgroup: String? = nil,
-        cgroupID: UInt64? = nil, populated: Bool, source: String, number: UInt32? = nil
+        cgroupID: UInt64? = nil, interfaces: [String]? = nil, populated: Bool, source: String, number: UInt32? = nil
     ) {
         self.name = name
         self.namespace = namespace
@@ -45,6 +47,7 @@ public struct WorkloadView: Codable, Sendable, Equatable {
         self.weight = weight
         self.cgroup = cgroup
         self.cgroupID = cgroupID
+        self.interfaces = interfaces
         self.populated = populated
         self.source = source
         self.number = number

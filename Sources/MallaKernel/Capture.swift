@@ -86,9 +86,11 @@ struct Capture: Sendable {
 }
 
 extension BPFLink {
-    /// Detaches at once instead of when the last holder lets go. A link whose cgroup is gone is detached already.
+    /// Detaches at once instead of when the last holder lets go. A link whose cgroup or interface is gone is detached
+    /// already.
     func detachIfAttached() throws {
-        guard try describe().cgroup != 0 else { return }
+        let description = try describe()
+        guard description.cgroup != 0 || description.interface != 0 else { return }
         try detach()
     }
 }

@@ -18,17 +18,10 @@ extension KernelNode {
         let lock = try PinLock(folder)
         var removed: [String] = []
         for abi in try folder.abis() {
-            let links = "\(root)/\(abi)/links"
-            for cgroup in try Folder.names(links) {
-                for name in try Folder.names("\(links)/\(cgroup)") {
-                    let path = "\(links)/\(cgroup)/\(name)"
-                    try BPFLink(pinned: path).detachIfAttached()
-                    try Folder.removeFile(path)
-                    removed.append("link \(cgroup)/\(name)")
-                }
-                try Folder.removeFolder("\(links)/\(cgroup)")
-            }
-            try Folder.removeFolder(links)
+            try removeLinks("\(root)/\(abi)/links", "link ", &removed)
+            let packets = removed.count
+            try removeLinks("\(root)/\(abi)/interfaces", "link interface ", &removed)
+            if removed.count > packets { try PacketRoute.remove() }
             for (kind, noun) in [("programs", "program"), ("maps", "map")] {
                 for name in try Folder.names("\(root)/\(abi)/\(kind)") {
                     try Folder.removeFile("\(root)/\(abi)/\(kind)/\(name)")
@@ -41,5 +34,19 @@ extension KernelNode {
         try Folder.removeFolder(root)
         withExtendedLifetime(lock) {}
         return removed
+    }
+
+    /// Removes a folder of folders of links.
+    private static func removeLinks(_ folder: String, _ title: String, _ removed: inout [String]) throws {
+        for place in try Folder.names(folder) {
+            for name in try Folder.names("\(folder)/\(place)") {
+                let path = "\(folder)/\(place)/\(name)"
+                try BPFLink(pinned: path).detachIfAttached()
+                try Folder.removeFile(path)
+                removed.append("\(title)\(place)/\(name)")
+            }
+            try Folder.removeFolder("\(folder)/\(place)")
+        }
+        try Folder.removeFolder(folder)
     }
 }

@@ -22,7 +22,7 @@ struct Enrolment {
 
     /// Throws when the workloads would not fit.
     func check(_ workloads: [Snapshot.Workload]) throws {
-        let wanted = Set(workloads.map(\.cgroup)).union([proxyCgroup])
+        let wanted = Set(workloads.map(\.cgroup)).subtracting([0]).union([proxyCgroup])
         // Those that leave go last, so for a moment both are there.
         let both = wanted.union(try maps.workloads.entries().map(\.key))
         guard both.count <= maps.workloads.description.maxEntries else {
@@ -40,16 +40,19 @@ struct Enrolment {
     /// still reads it. So nothing is added after something was replaced or deleted without waiting in between.
     func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws {
         var wanted: [UInt64: malla_workload] = [:]
-        for workload in workloads where workload.cgroup != proxyCgroup {
+        // Cgroup 0 is that of a workload which is known by its interfaces only.
+        for workload in workloads where workload.cgroup != proxyCgroup && workload.cgroup != 0 {
             wanted[workload.cgroup] = malla_workload(
-                workload: workload.number, identity: workload.identity, flags: 0, reserved: 0)
+                workload: workload.number, identity: workload.identity,
+                flags: workload.interfaces.isEmpty ? 0 : MALLA_WORKLOAD_NAMESPACE.rawValue, reserved: 0)
         }
         let present = Dictionary(uniqueKeysWithValues: try maps.workloads.entries().map { ($0.key, $0.value) })
 
         try maps.workloads.update(
             wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
         for (cgroup, workload) in wanted {
-            guard let old = present[cgroup], old.workload != workload.workload || old.identity != workload.identity
+            guard let old = present[cgroup],
+                old.workload != workload.workload || old.identity != workload.identity || old.flags != workload.flags
             else { continue }
             try maps.workloads.update(cgroup, workload)
             try waitForReaders()

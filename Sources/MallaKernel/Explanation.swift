@@ -6,6 +6,10 @@ public import MallaModel
 public struct Question: Sendable, Equatable {
     /// The enrolled cgroup of the process that would connect.
     public var cgroup: UInt64
+    /// The enrolled interface by which it would connect, of a workload without a cgroup; 0: by its cgroup.
+    public var interface: UInt32 = 0
+    /// Whether the workload has a network namespace of its own. Default: false.
+    public var isNamespace = false
     /// Where it would connect to.
     public var destination: SocketAddress
     /// TCP or UDP.
@@ -32,7 +36,8 @@ public struct Question: Sendable, Equatable {
 
     /// Equal when everything is.
     public static func == (a: Question, b: Question) -> Bool {
-        (a.cgroup, a.destination, a.transport) == (b.cgroup, b.destination, b.transport)
+        (a.cgroup, a.interface, a.isNamespace) == (b.cgroup, b.interface, b.isNamespace)
+            && (a.destination, a.transport) == (b.destination, b.transport)
             && (a.isIPv4, a.isIPv6Only, a.isProxyAlive, a.isResolverAlive)
                 == (b.isIPv4, b.isIPv6Only, b.isProxyAlive, b.isResolverAlive)
             && a.draws == b.draws
@@ -49,6 +54,10 @@ public struct Question: Sendable, Equatable {
         abi.proxy_alive = isProxyAlive ? 1 : 0
         abi.dns_alive = isResolverAlive ? 1 : 0
         abi.random = (draws.slot, draws.alias)
+        abi.interface = interface
+        let seen =
+            !isNamespace ? MALLA_SEEN_AT_SOCKET : interface == 0 ? MALLA_SEEN_IN_NAMESPACE : MALLA_SEEN_ON_PACKET
+        abi.seen = UInt8(seen.rawValue)
         return abi
     }
 }

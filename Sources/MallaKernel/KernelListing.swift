@@ -39,8 +39,10 @@ public struct LinkSummary: Sendable, Equatable {
     public let id: UInt32
     /// The id of the program behind it now.
     public let program: UInt32
-    /// The id of the cgroup that it was attached to.
+    /// The id of the cgroup that it was attached to; 0: to an interface.
     public let cgroup: UInt64
+    /// The index of the interface that it was attached to; 0: to a cgroup.
+    public let interface: UInt32
     /// The hook, such as `cgroup_inet4_connect`; nil when that cgroup is gone.
     public let attachType: String?
 }
@@ -58,13 +60,28 @@ extension KernelReader {
         }
     }
 
-    /// The pinned links of all captured cgroups.
+    /// The pinned links of all captured cgroups and interfaces.
     public func links() throws -> [LinkSummary] {
+        try cgroupLinks() + interfaceLinks()
+    }
+
+    private func interfaceLinks() throws -> [LinkSummary] {
+        try pins.linkedInterfaces().flatMap { index in
+            try Folder.names(pins.links(ofInterface: index)).map { name in
+                let link = try BPFLink(pinned: pins.link(name, ofInterface: index)).describe()
+                return LinkSummary(
+                    name: name, id: link.id, program: link.program, cgroup: 0, interface: index,
+                    attachType: link.interface == 0 ? nil : link.attachType?.description)
+            }
+        }
+    }
+
+    private func cgroupLinks() throws -> [LinkSummary] {
         try pins.linkedCgroups().flatMap { cgroup in
             try Folder.names(pins.links(of: cgroup)).map { name in
                 let link = try BPFLink(pinned: pins.link(name, of: cgroup)).describe()
                 return LinkSummary(
-                    name: name, id: link.id, program: link.program, cgroup: cgroup,
+                    name: name, id: link.id, program: link.program, cgroup: cgroup, interface: 0,
                     attachType: link.cgroup == 0 ? nil : link.attachType?.description)
             }
         }

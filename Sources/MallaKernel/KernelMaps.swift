@@ -7,6 +7,9 @@ final class KernelMaps: Sendable {
     let config: BPFMap<UInt32, malla_config>
     let generation: BPFMap<UInt32, UInt32>
     let workloads: BPFMap<UInt64, malla_workload>
+    let interfaces: BPFMap<UInt32, malla_interface>
+    /// Written with descriptors, read as socket cookies.
+    let listeners: BPFMap<UInt32, UInt64>
     let local: BPFMap<malla_addr, UInt32>
     let services: BPFMap<malla_service_key, malla_service>
     let slots: BPFMap<malla_slot_key, malla_slot>
@@ -22,6 +25,8 @@ final class KernelMaps: Sendable {
         config = try BPFMap(pinned: pins.map("malla_config"))
         generation = try BPFMap(pinned: pins.map("malla_generation"))
         workloads = try BPFMap(pinned: pins.map("malla_workloads"))
+        interfaces = try BPFMap(pinned: pins.map("malla_interfaces"))
+        listeners = try BPFMap(pinned: pins.map("malla_listeners"))
         local = try BPFMap(pinned: pins.map("malla_local"))
         services = try BPFMap(pinned: pins.map("malla_services"))
         slots = try BPFMap(pinned: pins.map("malla_slots"))

@@ -43,6 +43,8 @@ public final class KernelNode: Sendable {
         /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured
         /// until this one claims them.
         var captured: [UInt64: String?]
+        /// Captured interfaces and bridges, those of a former daemon among them.
+        var interfaces: Set<UInt32>
     }
 
     /// Reads maps, connections, counters and events.
@@ -56,7 +58,8 @@ public final class KernelNode: Sendable {
 
     private let lock: PinLock
     private let capture: Capture
-    private let maps: KernelMaps
+    let interfaceCapture: InterfaceCapture
+    let maps: KernelMaps
     private let writer: SnapshotWriter
     private let revoker: Revoker?
     /// Nil on a kernel that refused it.
@@ -97,11 +100,14 @@ public final class KernelNode: Sendable {
         let capture = Capture(pins: pins, programs: programs.programs)
         let adopted = try capture.adopt()
         let attached = try capture.attach(root)
+        let interfaces = InterfaceCapture(pins: pins, programs: programs.programs)
+        let adoptedInterfaces = try interfaces.adopt()
         let others = try pins.linkedCgroups().filter { $0 != root.id }
 
         self.startReport = StartReport(
-            reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps, adoptedLinks: adopted.adopted,
-            attachedLinks: attached.attached, removedLinks: adopted.removed, removedEntries: removedEntries,
+            reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps,
+            adoptedLinks: adopted.adopted + adoptedInterfaces.adopted, attachedLinks: attached.attached,
+            removedLinks: adopted.removed + adoptedInterfaces.removed, removedEntries: removedEntries,
             revocationObstacle: programs.refused["revoke"], generation: generation)
         self.cgroup = root.id
         self.proxyCgroup = proxy.id
@@ -109,7 +115,9 @@ public final class KernelNode: Sendable {
         self.state = Mutex(
             State(
                 settings: settings, size: try writer.size(of: generation),
-                captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) })))
+                captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) }),
+                interfaces: Set(try pins.linkedInterfaces())))
+        self.interfaceCapture = interfaces
         self.reader = try KernelReader(pins: settings.pins)
         self.capture = capture
         self.maps = maps
@@ -141,13 +149,16 @@ public final class KernelNode: Sendable {
                 state.needsSweep = false
             }
             let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
+            let interfaces = InterfaceEnrolment(maps)
             try enrolment.check(snapshot.workloads)
+            try interfaces.check(snapshot.workloads)
             let generation = snapshot.generation > current ? snapshot.generation : current &+ 1
             let entries = try SnapshotEntries(snapshot, generation: generation)
             state.needsSweep = true
             try writer.write(entries, generation: generation, replacing: &state.size)
             // The new snapshot decides now. Workloads come after it: one that is new to both is refused until then.
             try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
+            try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
             // Whoever was decided by the old one has its record by now.
             try writer.waitForReaders()
             let cuts = try revoker?.run() ?? []
@@ -209,6 +220,13 @@ public final class KernelNode: Sendable {
             try NodeSettings(maps).write(settings, proxyCgroup: proxyCgroup)
             state.settings = settings
         }
+    }
+}
+
+extension KernelNode {
+    /// Alone with the captured interfaces.
+    func withInterfaces<Result>(_ body: (inout Set<UInt32>) throws -> Result) rethrows -> Result {
+        try state.withLock { try body(&$0.interfaces) }
     }
 }
 

@@ -13,7 +13,7 @@ extension KernelReader {
     ///   - name: such as `malla_services`.
     ///   - names: names for numbers.
     /// - Throws: ``KernelError`` with the code `notFound` when there is no such map, or one that keeps no list of
-    ///   entries: socket storage and the ring buffer.
+    ///   entries: socket storage, sockets and the ring buffer.
     public func entries(of name: String, names: NumberNames = .none) throws -> [MapEntry] {
         guard try Folder.names(pins.maps).contains(name) else {
             throw KernelError(.notFound, "there is no map \(name)", hint: "list them with `malla maps list`")
@@ -22,10 +22,15 @@ extension KernelReader {
         guard map.isListable else {
             throw KernelError(
                 .notFound, "map \(name), of type \(map.description.type), keeps no list of entries",
-                hint: name == "malla_events" ? "read it with `malla events`" : "look at `malla connections`")
+                hint: Self.lookElsewhere[name])
         }
         return Self.order(try map.entries().map { Self.decoded($0, of: name, MapFields(names: names)) })
     }
+
+    private static let lookElsewhere = [
+        "malla_events": "read it with `malla events`", "malla_connections": "look at `malla connections`",
+        "malla_listeners": "`malla status` says whether the proxy is there",
+    ]
 
     private static func decoded(_ entry: RawMap.Entry, of map: String, _ fields: MapFields) -> MapEntry {
         let decoded: MapEntry? =
@@ -33,6 +38,7 @@ extension KernelReader {
             case "malla_config": pair(entry, { (_: UInt32) in [:] }, fields.config)
             case "malla_generation": pair(entry, { (_: UInt32) in [:] }, { (it: UInt32) in ["generation": "\(it)"] })
             case "malla_workloads": pair(entry, { (it: UInt64) in ["cgroup": "\(it)"] }, fields.workload)
+            case "malla_interfaces": pair(entry, { (it: UInt32) in ["interface": "\(it)"] }, fields.interface)
             case "malla_local":
                 pair(entry, { (it: malla_addr) in ["address": "\(Address(it))"] }, { (_: UInt32) in [:] })
             case "malla_services": pair(entry, { fields.key($0 as malla_service_key) }, fields.service)

@@ -20,7 +20,20 @@ struct MapFields {
     func workload(_ it: malla_workload) -> [String: String] {
         [
             "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
-            "flags": flags(it.flags, [(MALLA_WORKLOAD_EXEMPT.rawValue, "exempt")]),
+            "flags": flags(
+                it.flags,
+                [(MALLA_WORKLOAD_EXEMPT.rawValue, "exempt"), (MALLA_WORKLOAD_NAMESPACE.rawValue, "namespace")]),
+        ]
+    }
+
+    func interface(_ it: malla_interface) -> [String: String] {
+        let addresses = withUnsafeBytes(of: it.address) { bytes in
+            bytes.bindMemory(to: malla_addr.self).prefix(Int(it.addresses)).map { "\(Address($0))" }
+        }
+        return [
+            "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
+            "flags": flags(it.flags, [(MALLA_INTERFACE_BRIDGED.rawValue, "bridged")]),
+            "addresses": addresses.joined(separator: " "),
         ]
     }
 

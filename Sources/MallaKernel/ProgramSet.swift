@@ -9,8 +9,10 @@ final class KernelProgram: Sendable {
 
     init(_ program: consuming BPFProgram) { self.program = program }
 
-    /// Whether it is attached to cgroups; the others are run on demand.
-    var isHook: Bool { program.attachType.map { $0 != .iterator } ?? false }
+    /// Whether it is attached to cgroups. Others are attached to interfaces or run on demand.
+    var isHook: Bool { program.attachType.map { $0 != .iterator && $0 != .tcxIngress } ?? false }
+    /// Whether it is attached to interfaces.
+    var isForPackets: Bool { program.attachType == .tcxIngress }
 }
 
 /// All programs of this build in the kernel, sharing one set of maps with whatever is pinned.

@@ -18,6 +18,9 @@ public enum Message: Sendable, Equatable {
     case hello(Hello)
     /// A descriptor of the map `malla_connections` comes with this frame.
     case connections
+    /// From the proxy, once its workers use a snapshot and listen: so many descriptors of its listeners come with this frame. The
+    /// daemon makes them reachable for connections of network namespaces, which takes rights that the proxy lacks.
+    case listeners(count: UInt32)
     /// A new snapshot begins; one that was not ended is forgotten.
     case snapshotBegin(SnapshotHeader)
     /// Names of identities, by number.

@@ -16,6 +16,7 @@ private enum Kind {
     static let applied: UInt16 = 10
     static let rejected: UInt16 = 11
     static let drain: UInt16 = 12
+    static let listeners: UInt16 = 13
 }
 
 extension Message {
@@ -35,6 +36,9 @@ extension Message {
             fields.put(6, hello.generation)
         case .connections:
             type = Kind.connections
+        case .listeners(let count):
+            type = Kind.listeners
+            fields.put(1, count)
         case .snapshotBegin(let header):
             type = Kind.snapshotBegin
             fields.put(1, header.generation)
@@ -86,6 +90,10 @@ extension Message {
             self = .hello(try Hello(&fields))
         case Kind.connections:
             self = .connections
+        case Kind.listeners:
+            var count: UInt32 = 0
+            while let field = try fields.next(tag: 1) { count = try field.number() }
+            self = .listeners(count: count)
         case Kind.snapshotBegin:
             var header = SnapshotHeader(generation: 0, trustDomain: "")
             while let field = try fields.next() {

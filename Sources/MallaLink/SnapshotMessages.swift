@@ -79,7 +79,7 @@ public struct SnapshotAssembler: Sendable {
             snapshot = nil
             try Self.check(whole)
             return whole
-        case .hello, .connections, .applied, .rejected, .drain:
+        case .hello, .connections, .listeners, .applied, .rejected, .drain:
             break
         }
         return nil

@@ -28,17 +28,20 @@ public struct Mesh: Hashable, Sendable {
 
 /// What the node found out about a workload that resources only describe.
 public struct Placement: Hashable, Sendable {
-    /// The kernel's number of its cgroup (the inode of the cgroup's directory).
+    /// The kernel's number of its cgroup (the inode of the cgroup's directory); 0: it is found by its interfaces only.
     public var cgroup: UInt64
-    /// The cgroup's directory.
+    /// The cgroup's directory; empty where there is none.
     public var cgroupPath: String
     /// Whether any process lives in it. Endpoints of an empty cgroup are not ready.
     public var populated: Bool
+    /// The node's ends of the interfaces of its own network namespace; empty where it lives in the node's.
+    public var interfaces: [NetworkInterface]
 
     /// A workload that was found on this node.
-    public init(cgroup: UInt64, cgroupPath: String, populated: Bool) {
+    public init(cgroup: UInt64, cgroupPath: String, populated: Bool, interfaces: [NetworkInterface] = []) {
         self.cgroup = cgroup
         self.cgroupPath = cgroupPath
         self.populated = populated
+        self.interfaces = interfaces
     }
 }

@@ -89,6 +89,18 @@ public struct Workload: Hashable, Sendable {
         case cgroup(String)
         /// The cgroup of this systemd unit.
         case systemdUnit(String)
+        /// All that lives in this network namespace: a path, or a name below `/run/netns`.
+        case networkNamespace(String)
+        /// The container with this id, or whose id begins so: its network namespace, and its cgroup where it has one.
+        case container(String)
+
+        /// Whether the workload has a network namespace of its own.
+        public var isNamespace: Bool {
+            switch self {
+            case .networkNamespace, .container: true
+            case .run, .cgroup, .systemdUnit: false
+            }
+        }
     }
 
     /// Unique among workloads.

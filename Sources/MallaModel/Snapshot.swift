@@ -11,18 +11,27 @@ public struct Snapshot: Sendable, Equatable {
         public var name: ObjectName
         /// The number of its identity.
         public var identity: UInt32
-        /// The kernel's number of its cgroup.
+        /// The kernel's number of its cgroup; 0: it is recognised by its interfaces only.
         public var cgroup: UInt64
-        /// The cgroup's directory.
+        /// The cgroup's directory; empty where there is none.
         public var cgroupPath: String
+        /// The node's ends of its interfaces; empty where it lives in the node's network namespace.
+        public var interfaces: [NetworkInterface]
+        /// What packets from its interfaces may have as their source.
+        public var addresses: [Address]
 
         /// A workload.
-        public init(number: UInt32, name: ObjectName, identity: UInt32, cgroup: UInt64, cgroupPath: String) {
+        public init(
+            number: UInt32, name: ObjectName, identity: UInt32, cgroup: UInt64, cgroupPath: String,
+            interfaces: [NetworkInterface] = [], addresses: [Address] = []
+        ) {
             self.number = number
             self.name = name
             self.identity = identity
             self.cgroup = cgroup
             self.cgroupPath = cgroupPath
+            self.interfaces = interfaces
+            self.addresses = addresses
         }
     }
 

@@ -55,7 +55,8 @@ public struct SnapshotCompiler {
             snapshot.workloads.append(
                 Snapshot.Workload(
                     number: number, name: workload.name, identity: identity, cgroup: placement.cgroup,
-                    cgroupPath: placement.cgroupPath))
+                    cgroupPath: placement.cgroupPath, interfaces: placement.interfaces,
+                    addresses: placement.interfaces.isEmpty ? [] : workload.addresses))
             targets.add(
                 workload, ports: selection.ports(of: workload), number: number, identity: identity, scope: scope)
         }

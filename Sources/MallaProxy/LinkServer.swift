@@ -23,6 +23,8 @@ public struct LinkServer: ~Copyable {
     private var decoder = FrameDecoder()
     private var assembler = SnapshotAssembler()
     private var isGreeted = false
+    /// Whether the daemon at the other end has got the listeners.
+    private var hasListeners = false
     private var descriptors: [Int32] = []
     private var isDraining = false
     private var ended = false
@@ -89,6 +91,7 @@ public struct LinkServer: ~Copyable {
         decoder = FrameDecoder()
         assembler = SnapshotAssembler()
         isGreeted = false
+        hasListeners = false
         descriptors.forEach { _ = close($0) }
         descriptors = []
     }
@@ -120,6 +123,7 @@ public struct LinkServer: ~Copyable {
                     "\(hello.program) speaks versions \(hello.oldest) to \(hello.newest), this proxy \(Link.version)")
             }
             isGreeted = true
+            sendListeners()
             return
         }
         guard isGreeted else { throw LinkError("a message came before the greeting") }
@@ -152,6 +156,7 @@ public struct LinkServer: ~Copyable {
             switch progress {
             case .applied(let generation):
                 log.write(.info, "snapshot in force", [("generation", "\(generation)")])
+                sendListeners()
                 send(.applied(generation: generation))
             case .ended:
                 log.write(.info, "drained", [])
@@ -170,6 +175,24 @@ public struct LinkServer: ~Copyable {
                 log.write(.info, "draining", [("signal", "\(number)"), ("grace_ms", "\(grace / 1_000_000)")])
                 proxy.drain(grace: grace)
             }
+        }
+    }
+
+    /// Hands the daemon the listeners, once they listen, as many at a time as one frame carries.
+    private mutating func sendListeners() {
+        guard isGreeted, !hasListeners, proxy.generation > 0 else { return }
+        hasListeners = true
+        let most = 16
+        let sent = proxy.withListeners { listeners in
+            stride(from: 0, to: listeners.count, by: most).allSatisfy { start in
+                let part = Array(listeners[start..<min(start + most, listeners.count)])
+                let message = Message.listeners(count: UInt32(part.count))
+                return link?.send(message.encoded(), descriptors: part) ?? true
+            }
+        }
+        if !sent {
+            log.write(.warning, "closed a link that does not take listeners", [])
+            hangUp()
         }
     }
 

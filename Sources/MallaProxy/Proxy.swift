@@ -53,6 +53,8 @@ public final class Proxy: Sendable {
 
     private struct State {
         var records: ConnectionRecords?
+        /// Second descriptors of all listeners, for the daemon; they would keep a listener alive, so they go first.
+        var listeners: [Int32] = []
         var adopted: [UInt32]
         var applied: UInt32 = 0
         var running: Int
@@ -68,12 +70,15 @@ public final class Proxy: Sendable {
         var mailboxes: [Mailbox<Worker.Command>] = []
         var handovers: [Handover<Worker.Parts>] = []
         var port = options.port
+        var copies: [Int32] = []
         for number in 0..<workers {
             let mailbox = try Mailbox<Worker.Command>()
             let listener4 = try Listener(address: Address.loopback4.inlineBytes, port: port, shared: true)
             port = listener4.port
             let listener6 = try Self.listener6(port: port)
             mailboxes.append(mailbox)
+            copies.append(listener4.duplicate())
+            if let copy = listener6?.duplicate() { copies.append(copy) }
             handovers.append(
                 Handover(
                     Worker.Parts(
@@ -97,7 +102,21 @@ public final class Proxy: Sendable {
         self.port = port
         self.mailboxes = mailboxes
         self.reports = reports
-        state = Mutex(State(adopted: Array(repeating: 0, count: workers), running: workers))
+        state = Mutex(
+            State(
+                listeners: copies.filter { $0 >= 0 }, adopted: Array(repeating: 0, count: workers), running: workers))
+    }
+
+    deinit { forgetListeners() }
+
+    /// What `body` makes of descriptors of all listeners; none are left once the proxy drains.
+    func withListeners<Result>(_ body: ([Int32]) -> Result) -> Result { state.withLock { body($0.listeners) } }
+
+    private func forgetListeners() {
+        state.withLock { state in
+            for copy in state.listeners { close(copy) }
+            state.listeners = []
+        }
     }
 
     /// A node without IPv6 has no ::1, and then no workload that could connect to it.
@@ -122,10 +141,16 @@ public final class Proxy: Sendable {
     }
 
     /// Stops accepting; workers end when their connections have, at the latest after `grace`, when the rest is cut.
-    public func drain(grace: Nanoseconds) { mailboxes.forEach { $0.post(.drain(grace: grace)) } }
+    public func drain(grace: Nanoseconds) {
+        forgetListeners()
+        mailboxes.forEach { $0.post(.drain(grace: grace)) }
+    }
 
     /// Cuts all connections and ends.
-    public func stop() { mailboxes.forEach { $0.post(.stop) } }
+    public func stop() {
+        forgetListeners()
+        mailboxes.forEach { $0.post(.stop) }
+    }
 
     /// Waits until all workers have ended. Once only.
     public func join() { threads.forEach { $0.join() } }

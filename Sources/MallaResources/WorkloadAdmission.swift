@@ -28,6 +28,7 @@ extension Mesh {
             add(Self.flaw(of: port, after: workload.ports[..<index]), "spec.ports[\(index)]")
         }
         add(Self.flaw(ofCount: workload.addresses.count), "spec.addresses")
+        if workload.match.isNamespace { add(Syntax.namespaceAddresses(workload.addresses), "spec.addresses") }
         if workload.addresses.isEmpty { add(.init(message: "there is no address"), "spec.addresses") }
         for (index, address) in workload.addresses.prefix(Workload.maximumPlaces).enumerated() {
             add(Syntax.workloadAddress(address), "spec.addresses[\(index)]")
@@ -58,6 +59,8 @@ extension Mesh {
         case .run: nil
         case .cgroup(let path): Syntax.cgroup(path).flaw
         case .systemdUnit(let unit): Syntax.systemdUnit(unit)
+        case .networkNamespace(let name): Syntax.networkNamespace(name)
+        case .container(let id): Syntax.container(id)
         }
     }
 

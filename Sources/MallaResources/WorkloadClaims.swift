@@ -54,6 +54,8 @@ extension Workload.Match {
         case .run: "malla run"
         case .cgroup(let path): "cgroup \(path)"
         case .systemdUnit(let unit): "systemd unit \(unit)"
+        case .networkNamespace(let name): "network namespace \(name)"
+        case .container(let id): "container \(id)"
         }
     }
 }

@@ -23,6 +23,10 @@ extension Workload {
         var weight: Int? = 1
         if let value = spec.optional("weight") { weight = value.integer(0...Self.maximumWeight) }
         guard let account, let match, let ports, let addresses, let weight else { return nil }
+        if match.isNamespace, let flaw = Syntax.namespaceAddresses(addresses) {
+            spec.optional("match")?.fail(flaw.message, hint: flaw.hint)
+            return nil
+        }
         self.init(
             name: metadata.name, labels: metadata.labels, serviceAccount: account, match: match, ports: ports,
             addresses: addresses, weight: UInt32(truncatingIfNeeded: weight))
@@ -31,27 +35,30 @@ extension Workload {
     private static func match(_ value: Value) -> Match? {
         guard let fields = value.fields() else { return nil }
         value.report.remember("match", at: value.position)
-        fields.refuse(
-            ["networkNamespace", "container"], "the field is known, but this version finds workloads by cgroup only",
-            hint: "Use cgroup or systemdUnit")
-        let cgroup = fields.optional("cgroup")
-        let unit = fields.optional("systemdUnit")
+        let given = ["cgroup", "systemdUnit", "networkNamespace", "container"].compactMap { name in
+            fields.optional(name).map { (name: name, value: $0) }
+        }
         fields.finish()
-        switch (cgroup, unit) {
-        case (let value?, nil):
-            guard let text = value.text() else { return nil }
-            let (path, flaw) = Syntax.cgroup(text)
-            if let flaw { value.fail(flaw.message, hint: flaw.hint) }
-            return path.map(Match.cgroup)
-        case (nil, let value?):
-            return value.text(Syntax.systemdUnit).map(Match.systemdUnit)
-        case (_?, let value?):
-            value.fail("cgroup and systemdUnit exclude each other", hint: "Keep one of them")
-            return nil
-        case (nil, nil):
+        guard let form = given.first else {
             // Another form was given and has been reported.
-            if !value.report.failed { value.fail("says nothing", hint: "Write cgroup or systemdUnit") }
+            if !value.report.failed {
+                value.fail("says nothing", hint: "Write cgroup, systemdUnit, networkNamespace or container")
+            }
             return nil
+        }
+        if given.count > 1 {
+            given[1].value.fail("\(form.name) and \(given[1].name) exclude each other", hint: "Keep one of them")
+            return nil
+        }
+        switch form.name {
+        case "cgroup":
+            guard let text = form.value.text() else { return nil }
+            let (path, flaw) = Syntax.cgroup(text)
+            if let flaw { form.value.fail(flaw.message, hint: flaw.hint) }
+            return path.map(Match.cgroup)
+        case "systemdUnit": return form.value.text(Syntax.systemdUnit).map(Match.systemdUnit)
+        case "networkNamespace": return form.value.text(Syntax.networkNamespace).map(Match.networkNamespace)
+        default: return form.value.text(Syntax.container).map(Match.container)
         }
     }
 

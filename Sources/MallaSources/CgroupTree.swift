@@ -92,6 +92,7 @@ public struct CgroupTree: Sendable, Hashable {
 
     /// What to watch for a change of the workload's placement.
     public func watched(for workload: Workload) -> Set<String> {
+        if workload.match.isNamespace { return NamespaceSearch.watched(for: workload) }
         guard let path = path(of: workload) else {
             // A unit that does not run: it will appear in a slice, most likely this one. The rest is the re-scan's.
             return [PathWatch.nearestExisting("\(mount)/system.slice")]
@@ -105,6 +106,8 @@ public struct CgroupTree: Sendable, Hashable {
         case .run: self.workload(workload.name)
         case .cgroup(let path): "\(mount)/\(path.drop { $0 == "/" })"
         case .systemdUnit(let unit): unitPath(unit)
+        // Found by ``NamespaceSearch``.
+        case .networkNamespace, .container: nil
         }
     }
 

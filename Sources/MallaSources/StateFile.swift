@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Small files that a crash at any instruction leaves whole: either the old bytes or the new ones.

@@ -39,6 +39,10 @@ public struct Listener: ~Copyable {
     /// For the loop: register it as level-triggered.
     public var descriptor: Int32 { socket.number }
 
+    /// A second descriptor for it, which the caller owns: the socket listens as long as one of them is open. -1 when
+    /// there is none left.
+    public func duplicate() -> Int32 { fcntl(socket.number, F_DUPFD_CLOEXEC, 3) }
+
     /// The port in use; differs from the one asked for when that was 0.
     public var port: UInt16 { UInt16(clamping: linux_local_port(socket.number)) }
 

@@ -50,6 +50,12 @@ public struct LocalSocket: ~Copyable {
         return result == Int(-EAGAIN) || result == Int(-EINTR) ? .nothing : .end
     }
 
+    /// Sends all of it with descriptors as its cargo, which remain open here, or fails. At most 16 of them.
+    public func send(_ bytes: [UInt8], descriptors: [Int32]) -> Bool {
+        linux_send_descriptors(socket.number, bytes, bytes.count, descriptors, Int32(clamping: descriptors.count))
+            == bytes.count
+    }
+
     /// Sends all of it or fails: messages to a peer that does not read are not worth waiting for.
     public func send(_ bytes: [UInt8]) -> Bool { linux_send(socket.number, bytes, bytes.count) == bytes.count }
 }

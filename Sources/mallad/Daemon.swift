@@ -43,7 +43,7 @@ struct Daemon {
         let proxy = settings.proxy.map { program in
             ProxyGuard(
                 settings: settings, program: program, records: { try kernel.reader.connectionsForProxy() },
-                logger: logger)
+                use: { try kernel.use(listeners: $0) }, logger: logger)
         }
         let node = try Node(
             settings: settings, kernel: kernel, state: state, runs: runs, numbers: numbers, localAddresses: addresses,

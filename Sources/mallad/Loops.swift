@@ -38,12 +38,13 @@ struct ResourceLoop: ServiceLifecycle.Service {
     }
 }
 
-/// Follows the workloads' cgroups and the node's addresses.
+/// Follows the workloads' cgroups, the node's interfaces and its addresses.
 struct PlacementLoop: ServiceLifecycle.Service {
     let node: Node
 
     func run() async throws {
         let watch = node.placementWatch
+        let links = node.linkWatch
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { tasks in
                 tasks.addTask {
@@ -60,6 +61,10 @@ struct PlacementLoop: ServiceLifecycle.Service {
                     for await _ in Ticks(every: .seconds(1)) { await node.lookForBypasses() }
                 }
                 tasks.addTask {
+                    // At once: a workload that is just being connected may talk in the next moment.
+                    for await _ in links.changes { await node.placementsChanged() }
+                }
+                tasks.addTask {
                     for await _ in Ticks(every: .seconds(2)) {
                         await node.addressesMayHaveChanged()
                         await node.placementsChanged()
@@ -68,6 +73,7 @@ struct PlacementLoop: ServiceLifecycle.Service {
             }
         }
         watch.stop()
+        links.stop()
     }
 }
 

@@ -13,12 +13,14 @@ extension Node {
         let (workload, placement) = try source(from)
         let (destination, asked) = try destination(to)
         var question = Question(cgroup: placement.cgroup, destination: destination)
+        question.isNamespace = !placement.interfaces.isEmpty
+        if placement.cgroup == 0 { question.interface = placement.interfaces.first?.index ?? 0 }
         question.isProxyAlive = await proxy?.isUp ?? false
         let answer = try kernel.reader.explain(question)
         let names = Names(numbers)
         let path = answer.path ?? .deny
         var steps = [
-            "source: workload \(workload.name), \(identity(of: workload).spiffeID), by its cgroup \(placement.cgroupPath)",
+            "source: workload \(workload.name), \(identity(of: workload).spiffeID), by its \(placement.kind) \(placement.place)",
             "destination: \(asked)",
         ]
         let service = names.service(answer.service)

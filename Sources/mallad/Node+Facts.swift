@@ -83,11 +83,17 @@ extension Node: NodeFacts {
         let paths = Dictionary(
             placements.values.map { ($0.cgroup, $0.cgroupPath) } + [(kernel.cgroup, settings.tree.root)]
         ) { $1 }
+        let interfaces = Dictionary(
+            placements.values.flatMap { $0.interfaces.map { ($0.index, $0.name) } }, uniquingKeysWith: { $1 })
+        func place(_ link: LinkSummary) -> String {
+            guard link.interface != 0 else { return paths[link.cgroup] ?? "cgroup \(link.cgroup)" }
+            return "interface \(interfaces[link.interface] ?? "\(link.interface)")"
+        }
         return try kernel.reader.programs().map { program in
             let it = program.description
             return ProgramView(
                 name: program.name, id: it.id, type: it.type, tag: it.tag,
-                attached: Set(program.links.map { paths[$0.cgroup] ?? "cgroup \($0.cgroup)" }).sorted(),
+                attached: Set(program.links.map(place)).sorted(),
                 linkIDs: program.links.map(\.id).sorted(), instructions: it.verifiedInstructions,
                 runs: it.runCount > 0 ? it.runCount : nil,
                 nanosecondsPerRun: it.runCount > 0 ? Double(it.runTime) / Double(it.runCount) : nil)

@@ -18,8 +18,11 @@ extension Node {
             name: name.name, namespace: name.namespace, serviceAccount: workload.serviceAccount,
             identity: identity(of: workload).spiffeID, labels: workload.labels,
             ports: workload.ports.map { .init(name: $0.name.isEmpty ? nil : $0.name, port: $0.port) },
-            addresses: workload.addresses.map(\.description), weight: workload.weight, cgroup: placement?.cgroupPath,
-            cgroupID: placement?.cgroup, populated: placement?.populated ?? false,
+            addresses: workload.addresses.map(\.description), weight: workload.weight,
+            cgroup: placement.flatMap { $0.cgroup == 0 ? nil : $0.cgroupPath },
+            cgroupID: placement.flatMap { $0.cgroup == 0 ? nil : $0.cgroup },
+            interfaces: placement.flatMap { $0.interfaces.isEmpty ? nil : $0.interfaces.map(\.name) },
+            populated: placement?.populated ?? false,
             source: runs.workloads[name] == nil ? origin(.workload, name) : "run",
             number: numbers.workloads.numbers[name.description])
     }

@@ -27,6 +27,8 @@ actor Node {
     let directoryWatch: PathWatch
     /// Changes of the workloads' cgroups.
     let placementWatch: PathWatch
+    /// Changes of the node's network interfaces.
+    let linkWatch: LinkWatch
     let source: DirectorySource
 
     /// The directory's resources that are in force; `nil`: none ever were.
@@ -65,6 +67,7 @@ actor Node {
         self.logger = logger
         directoryWatch = try PathWatch()
         placementWatch = try PathWatch()
+        linkWatch = try LinkWatch()
         source = DirectorySource(path: settings.config, limit: ResourceLimits().fileBytes)
         let now = ContinuousClock.now
         for name in runs.workloads.keys { awaited[name] = now }
@@ -82,7 +85,7 @@ actor Node {
     func put(_ loaded: LoadedMesh) async throws {
         var mesh = loaded.mesh
         for workload in runs.workloads.values { mesh.workloads[workload.name] = workload }
-        let placements = capture(find(mesh))
+        let placements = capture(try find(mesh))
         let current = try kernel.generation()
         var book = numbers
         var candidate = SnapshotCompiler(mesh: mesh, placements: placements, localAddresses: localAddresses)
@@ -152,27 +155,33 @@ actor Node {
 
     // MARK: The machine
 
-    private func find(_ mesh: Mesh) -> [ObjectName: Placement] {
+    private func find(_ mesh: Mesh) throws -> [ObjectName: Placement] {
         var found: [ObjectName: Placement] = [:]
-        for workload in mesh.workloads.values { found[workload.name] = settings.tree.placement(of: workload) }
+        let namespaces = try NamespaceSearch(for: mesh.workloads.values, in: settings.tree)
+        for workload in mesh.workloads.values {
+            found[workload.name] =
+                try workload.match.isNamespace
+                ? namespaces?.placement(of: workload) : settings.tree.placement(of: workload)
+        }
         return found
     }
 
-    /// Puts the hooks on cgroups outside of the mesh's own. A workload whose cgroup refuses is told, and left out: it
-    /// must not cost the others.
+    /// Puts the hooks on cgroups outside of the mesh's own, and on interfaces. A workload that refuses is told, and
+    /// left out: it must not cost the others.
     private func capture(_ found: [ObjectName: Placement]) -> [ObjectName: Placement] {
         var captured = found
         var failed: [ObjectName: String] = [:]
-        for (name, placement) in found where !isInside(placement) {
+        for (name, placement) in found {
             do {
-                try kernel.attach(cgroup: placement.cgroupPath)
+                if placement.cgroup != 0, !isInside(placement) { try kernel.attach(cgroup: placement.cgroupPath) }
+                for interface in placement.interfaces { try kernel.attach(interface: interface) }
             } catch {
                 captured[name] = nil
                 failed[name] = "\(error)"
                 if uncaptured[name] != failed[name] {
                     logger.error(
                         "a workload cannot be captured",
-                        metadata: ["workload": "\(name)", "cgroup": "\(placement.cgroupPath)", "error": "\(error)"])
+                        metadata: ["workload": "\(name)", "place": "\(placement.place)", "error": "\(error)"])
                 }
             }
         }
@@ -180,8 +189,18 @@ actor Node {
         return captured
     }
 
-    /// Takes the hooks off cgroups that no workload matches any more.
+    /// Takes the hooks off cgroups and interfaces that no workload matches any more.
     private func release(_ placements: [ObjectName: Placement]) {
+        let interfaces = Set(placements.values.flatMap { $0.interfaces.flatMap { [$0.index, $0.bridge] } })
+        for index in kernel.capturedInterfaces.subtracting(interfaces) {
+            do {
+                try kernel.detach(interface: index)
+                logger.info("released an interface", metadata: ["interface": "\(index)"])
+            } catch {
+                logger.warning(
+                    "an interface keeps its hooks", metadata: ["interface": "\(index)", "error": "\(error)"])
+            }
+        }
         let needed = Set(placements.values.map(\.cgroup))
         for cgroup in kernel.capturedCgroups.subtracting(needed) {
             do {
@@ -207,6 +226,13 @@ actor Node {
             logger.warning("a service does not work as it is written", metadata: ["problem": "\(problem)"])
         }
     }
+}
+
+extension Placement {
+    /// Its cgroup's directory, else the names of its interfaces.
+    var place: String { cgroup != 0 ? cgroupPath : interfaces.map(\.name).joined(separator: " ") }
+    /// What ``place`` is.
+    var kind: String { cgroup != 0 ? "cgroup" : "interface" }
 }
 
 /// How the resources on the disk are.

@@ -14,6 +14,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
     private let program: String
     /// Gives a descriptor of the map of connection records, which the receiver closes.
     private let records: @Sendable () throws -> Int32
+    /// Makes the proxy's listeners reachable for network namespaces; the descriptors are not kept.
+    private let use: @Sendable (_ listeners: [Int32]) throws -> Void
     private let logger: Logger
     private let workers = max(1, Int(linux_usable_cpus()))
 
@@ -27,10 +29,14 @@ actor ProxyGuard: ServiceLifecycle.Service {
     private var shortLives = 0
 
     /// A guard of the proxy `program`.
-    init(settings: Settings, program: String, records: @escaping @Sendable () throws -> Int32, logger: Logger) {
+    init(
+        settings: Settings, program: String, records: @escaping @Sendable () throws -> Int32,
+        use: @escaping @Sendable (_ listeners: [Int32]) throws -> Void, logger: Logger
+    ) {
         self.settings = settings
         self.program = program
         self.records = records
+        self.use = use
         self.logger = logger
     }
 
@@ -155,6 +161,12 @@ actor ProxyGuard: ServiceLifecycle.Service {
                     "the proxy rejected a snapshot",
                     metadata: ["generation": "\(rejection.generation)", "reason": "\(rejection.reason)"])
             case .message: break
+            case .listeners(let listeners):
+                do {
+                    try use(listeners.all)
+                } catch {
+                    logger.error("network namespaces cannot reach the proxy", metadata: ["error": "\(error)"])
+                }
             case .disconnected(let why):
                 logger.warning("lost the connection to the proxy", metadata: ["error": "\(why)"])
                 shortLives += 1

@@ -11,6 +11,8 @@ final class ProxySession: Sendable {
     enum Event: Sendable {
         /// The proxy said something.
         case message(Message)
+        /// The proxy handed over listeners, which are closed with the last reference.
+        case listeners(Descriptors)
         /// The connection ended, while the process may go on.
         case disconnected(String)
         /// The process ended.
@@ -45,24 +47,27 @@ final class ProxySession: Sendable {
                 program: "mallad \(Mallad.version)", node: settings.node, pid: UInt32(getpid()), generation: 0)
             try send(.hello(own), to: descriptor)
             var decoder = FrameDecoder()
-            let hello = try greeting(from: descriptor, &decoder)
+            let cargo = Descriptors()
+            let hello = try greeting(from: descriptor, &decoder, cargo)
             guard Link.common(with: hello) != nil else {
                 throw LinkError("\(hello.program) speaks another protocol: versions \(hello.oldest) to \(hello.newest)")
             }
             let found = try process ?? ProxyProcess.adopt(pid: Int32(clamping: hello.pid), cgroup: settings.tree.proxy)
-            return ProxySession(descriptor: descriptor, process: found, hello: hello, decoder: decoder)
+            return ProxySession(descriptor: descriptor, process: found, hello: hello, decoder: decoder, cargo: cargo)
         } catch {
             close(descriptor)
             throw error
         }
     }
 
-    private init(descriptor: Int32, process: ProxyProcess, hello: Message.Hello, decoder: FrameDecoder) {
+    private init(
+        descriptor: Int32, process: ProxyProcess, hello: Message.Hello, decoder: FrameDecoder, cargo: Descriptors
+    ) {
         self.descriptor = descriptor
         self.process = process
         self.hello = hello
         (events, continuation) = AsyncStream.makeStream()
-        OwnThread.start { self.watch(decoder) }
+        OwnThread.start { self.watch(decoder, cargo) }
     }
 
     deinit { close(descriptor) }
@@ -77,10 +82,10 @@ final class ProxySession: Sendable {
 
     // MARK: The watch
 
-    private func watch(_ decoder: consuming FrameDecoder) {
+    private func watch(_ decoder: consuming FrameDecoder, _ cargo: Descriptors) {
         var decoder = decoder
         do {
-            try forward(&decoder)
+            try forward(&decoder, cargo)
             while true {
                 var ready = [
                     pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
@@ -94,11 +99,11 @@ final class ProxySession: Sendable {
                     continuation.yield(.ended(process.reap()))
                     break
                 }
-                guard let bytes = try Self.receive(from: descriptor) else {
+                guard let bytes = try Self.receive(from: descriptor, cargo) else {
                     throw LinkError("the proxy closed the connection")
                 }
                 decoder.append(bytes)
-                try forward(&decoder)
+                try forward(&decoder, cargo)
             }
         } catch {
             // A process that ends closes its connection first.
@@ -108,33 +113,44 @@ final class ProxySession: Sendable {
         continuation.finish()
     }
 
-    private func forward(_ decoder: inout FrameDecoder) throws {
-        while let message = try decoder.next() { continuation.yield(.message(message)) }
+    private func forward(_ decoder: inout FrameDecoder, _ cargo: Descriptors) throws {
+        while let message = try decoder.next() {
+            if case .listeners(let count) = message {
+                continuation.yield(.listeners(cargo.take(Int(clamping: count))))
+            } else {
+                continuation.yield(.message(message))
+            }
+        }
     }
 
     // MARK: Bytes
 
-    private static func greeting(from descriptor: Int32, _ decoder: inout FrameDecoder) throws -> Message.Hello {
+    private static func greeting(
+        from descriptor: Int32, _ decoder: inout FrameDecoder, _ cargo: Descriptors
+    ) throws -> Message.Hello {
         while true {
             while let message = try decoder.next() {
                 if case .hello(let hello) = message { return hello }
             }
-            guard let bytes = try receive(from: descriptor) else {
+            guard let bytes = try receive(from: descriptor, cargo) else {
                 throw LinkError("the proxy closed the connection before it greeted")
             }
             decoder.append(bytes)
         }
     }
 
-    /// What came; `nil` at the end.
-    private static func receive(from descriptor: Int32) throws -> [UInt8]? {
+    /// What came, and into `cargo` the descriptors with it; `nil` at the end.
+    private static func receive(from descriptor: Int32, _ cargo: Descriptors) throws -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65536)
+        var descriptors = [Int32](repeating: -1, count: Int(LINUX_DESCRIPTORS_MAX))
         while true {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
+            var number = Int32(descriptors.count)
+            let count = linux_receive_descriptors(descriptor, &buffer, buffer.count, &descriptors, &number)
+            cargo.add(descriptors.prefix(Int(max(0, number))))
             if count > 0 { return Array(buffer[..<count]) }
             if count == 0 { return nil }
-            if errno == EINTR { continue }
-            throw SourceError("hear from the proxy", code: errno)
+            if count == -Int(EINTR) { continue }
+            throw SourceError("hear from the proxy", code: Int32(clamping: -count))
         }
     }
 

@@ -110,7 +110,10 @@ final class SharedLink {
 
 extension LoadedProgram {
     /// Whether it is attached to cgroups.
-    var isHook: Bool { program.attachType.map { $0 != .iterator } ?? false }
+    var isHook: Bool {
+        guard let type = program.attachType else { return false }
+        return type != .iterator && !["malla_bridge", "malla_veth"].contains(program.name)
+    }
 }
 
 /// Tries until it is true, for at most ten seconds.

@@ -14,7 +14,7 @@ struct DumpTests {
             #expect(names.contains("malla_policies"))
             for name in names {
                 switch name {
-                case "malla_events", "malla_connections", "malla_live":
+                case "malla_events", "malla_connections", "malla_listeners", "malla_live":
                     #expect { _ = try node.reader.entries(of: name) } throws: {
                         ($0 as? KernelError)?.hint?.contains("malla ") == true
                     }

@@ -40,6 +40,7 @@ struct MessageTests {
     static let messages: [Message] = [
         .hello(.init(program: "malla-proxy 0.1", node: "n1", pid: 4711, generation: 6)),
         .connections,
+        .listeners(count: 4),
         .applied(generation: 7),
         .rejected(.init(generation: 8, reason: "because")),
         .drain(.init(grace: 5_000_000_000)),

@@ -135,8 +135,13 @@ extension BadDocument {
     static let workloads: [BadDocument] = [
         .workload("¦weight: 1", "spec.match", "missing", hint: "systemdUnit"),
         .workload("match: ¦{}", "spec.match", "says nothing"),
-        .workload("match: {¦networkNamespace: a}", "spec.match.networkNamespace", "finds workloads by cgroup only"),
-        .workload("match: {¦container: a}", "spec.match.container", "finds workloads by cgroup only"),
+        .workload(
+            "match: ¦{networkNamespace: a}", "spec.match", "cannot be reached by loopback", hint: "spec.addresses"),
+        .workload("match: {networkNamespace: ¦a/b}", "spec.match.networkNamespace", "names no network namespace"),
+        .workload("match: {networkNamespace: ¦/a/../b}", "spec.match.networkNamespace", "names no network namespace"),
+        .workload("match: {container: ¦a}", "spec.match.container", "is no container id", hint: "podman ps"),
+        .workload(
+            "match: {networkNamespace: a, container: ¦0123456789ab}", "spec.match.container", "exclude each other"),
         .workload("match: {cgroup: /a, systemdUnit: ¦a.service}", "spec.match.systemdUnit", "exclude each other"),
         .workload("match: {cgroup: ¦/}", "spec.match.cgroup", "the root cgroup is no workload"),
         .workload("match: {cgroup: ¦/a/../b}", "spec.match.cgroup", "no path of a cgroup"),

@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "policy.h"
 #include "service.h"
+#include <linux/errno.h>
 #include <linux/in.h>
 #include <stdbool.h>
 
@@ -27,7 +28,8 @@ static __always_inline void deny(struct malla_explanation *it, __u32 reason)
 {
 	it->path = MALLA_PATH_DENY;
 	it->reason = reason;
-	it->error = malla_reason_errno(reason);
+	/* A packet can be answered with a reset only. */
+	it->error = it->seen == MALLA_SEEN_ON_PACKET ? ECONNREFUSED : malla_reason_errno(reason);
 }
 
 static __always_inline bool is_reserved_port(__u16 port, const struct malla_config *config)
@@ -63,6 +65,9 @@ static __always_inline bool is_reachable(const struct malla_explanation *it)
  *    there means that the endpoints' policies differ and the proxy decides on the one it picks
  *  8 through the proxy; without one the fail mode says whether to refuse or to go direct
  *  9 direct
+ *
+ * A packet of a network namespace (MALLA_SEEN_ON_PACKET) cannot be sent elsewhere by rewriting: each of its connections to a
+ * service goes through the proxy.
  */
 static __always_inline void decide(struct malla_explanation *it, const struct malla_workload *source,
 				   const struct malla_config *config, listens listens, void *asked)
@@ -117,9 +122,12 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
 
 	/* The proxy relays TCP only: for anything else it counts as away. */
+	if (service && it->seen == MALLA_SEEN_ON_PACKET)
+		wants_proxy = true;
 	if (wants_proxy)
 		alive = tcp && config->proxy_port && listens(LISTENER_PROXY, it, config, asked);
-	direct = !wants_proxy || (!alive && open);
+	/* An open fail mode is of no use to a packet, whose address stays the service's. */
+	direct = !wants_proxy || (!alive && open && it->seen != MALLA_SEEN_ON_PACKET);
 
 	scope = direct ? endpoint->scope : service->scope;
 	if (direct || scope) {
@@ -152,6 +160,9 @@ static __always_inline void destination(const struct malla_explanation *it,
 {
 	*addr = it->addr;
 	*port = it->port;
+	/* From a namespace the proxy is reached by packets, which keep the address that was asked for. */
+	if (it->path == MALLA_PATH_PROXY && it->seen != MALLA_SEEN_AT_SOCKET)
+		return;
 	if (it->path == MALLA_PATH_PROXY || it->path == MALLA_PATH_DNS) {
 		*addr = addr_loopback_like(&it->addr);
 		*port = it->path == MALLA_PATH_PROXY ? config->proxy_port : config->dns_port;

@@ -49,8 +49,8 @@ static __always_inline struct malla_event *event_reserve(__u32 kind)
 	return event;
 }
 
-/* Tells of a refusal: called in the refused process's own system call, with its hook's context. */
-static __always_inline void event_refused(void *ctx, const struct malla_explanation *it)
+/* The event of a refusal by the decision; NULL: enough of these, or no room. */
+static __always_inline struct malla_event *event_of_refusal(const struct malla_explanation *it)
 {
 	struct malla_limit_key key = {
 		.source_workload = it->source_workload,
@@ -62,13 +62,11 @@ static __always_inline void event_refused(void *ctx, const struct malla_explanat
 	struct malla_event *event;
 
 	if (!event_admitted(&key))
-		return;
+		return 0;
 	event = event_reserve(MALLA_EVENT_REFUSED);
 	if (!event)
-		return;
-	event->cookie = bpf_get_socket_cookie(ctx);
+		return 0;
 	event->cgroup = it->cgroup;
-	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->original = it->addr;
 	event->original_port = it->port;
 	event->destination = it->endpoint.addr;
@@ -82,8 +80,29 @@ static __always_inline void event_refused(void *ctx, const struct malla_explanat
 	event->target_workload = it->endpoint.workload;
 	event->service = it->service;
 	event->rule = it->rule;
+	return event;
+}
+
+/* Tells of a refusal: called in the refused process's own system call, with its hook's context. */
+static __always_inline void event_refused(void *ctx, const struct malla_explanation *it)
+{
+	struct malla_event *event = event_of_refusal(it);
+
+	if (!event)
+		return;
+	event->cookie = bpf_get_socket_cookie(ctx);
+	event->pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(event->command, sizeof(event->command));
 	bpf_ringbuf_submit(event, 0);
+}
+
+/* Tells of a refused packet. Which process sent it is not known here. */
+static __always_inline void event_refused_packet(const struct malla_explanation *it)
+{
+	struct malla_event *event = event_of_refusal(it);
+
+	if (event)
+		bpf_ringbuf_submit(event, 0);
 }
 
 /* One step in an allowed connection's life. Who runs meanwhile is not who connected, so there is

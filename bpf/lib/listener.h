@@ -26,6 +26,23 @@ static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple,
 	return sizeof(tuple->ipv6);
 }
 
+/* Does the proxy listen for connections of this family that come as packets? A slot of the sockmap is empty as soon
+ * as its socket is closed. DNS is not captured there. */
+static __always_inline bool listens_for_packets(enum listener listener, const struct malla_explanation *it,
+						const struct malla_config *config, void *asked)
+{
+	__u32 slot = addr_is_ipv4(&it->addr) ? MALLA_LISTENER_IPV4 : MALLA_LISTENER_IPV6;
+	struct bpf_sock *sk;
+
+	if (listener != LISTENER_PROXY)
+		return false;
+	sk = bpf_map_lookup_elem(&malla_listeners, &slot);
+	if (!sk)
+		return false;
+	bpf_sk_release(sk);
+	return true;
+}
+
 /*
  * Does the listener that this connection needs exist, in the namespace of the connecting process?
  * It must carry the mark that only ours have, for any process may take the port while they are
@@ -41,6 +58,8 @@ static __always_inline bool listens_now(enum listener listener, const struct mal
 	struct bpf_sock *sk;
 	__u32 length;
 
+	if (it->seen == MALLA_SEEN_IN_NAMESPACE)
+		return listens_for_packets(listener, it, config, asked);
 	length = listener_tuple(&tuple, &it->addr, proxy ? config->proxy_port : config->dns_port);
 	if (it->protocol == IPPROTO_TCP)
 		sk = bpf_sk_lookup_tcp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);

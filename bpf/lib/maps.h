@@ -34,6 +34,23 @@ struct {
 	__type(value, struct malla_workload);
 } malla_workloads SEC(".maps");
 
+/* Written by the daemon. Full: the workload's interface is not captured. Key: interface index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct malla_interface);
+} malla_interfaces SEC(".maps");
+
+/* Written by the daemon, with sockets that the proxy handed to it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, MALLA_LISTENER_END);
+	__type(key, __u32);
+	__type(value, __u64);
+} malla_listeners SEC(".maps");
+
 /* Written by the daemon: the node's addresses besides loopback. Full: the rest count as foreign. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

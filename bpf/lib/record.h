@@ -22,18 +22,12 @@ static __always_inline struct malla_connection *record_made(struct bpf_sock *sk)
 	return record;
 }
 
-/* Writes down what was decided. A socket may connect again after a failure or AF_UNSPEC, so every
- * field is set anew. False: there is no memory for it. */
-static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const struct malla_explanation *it,
-					    const struct malla_config *config)
+/* Writes down what was decided, all but the destination. A socket may connect again after a failure or AF_UNSPEC,
+ * so every field is set anew. */
+static __always_inline void record_write(struct malla_connection *record, const struct malla_explanation *it)
 {
-	struct malla_connection *record = record_made(ctx->sk);
-
-	if (!record)
-		return false;
 	record->original = it->addr;
 	record->original_port = it->port;
-	destination(it, config, &record->destination, &record->destination_port);
 	record->path = it->path;
 	record->direction = MALLA_OUTBOUND;
 	record->protocol = it->protocol;
@@ -48,11 +42,23 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 	record->reason = it->reason;
 	record->state = 0;
 	record->cgroup = it->cgroup;
-	record->netns = bpf_get_netns_cookie(ctx);
-	record->cookie = bpf_get_socket_cookie(ctx);
 	record->opened = bpf_ktime_get_ns();
 	record->established = 0;
 	record->sent = 0;
 	record->received = 0;
+}
+
+/* Keeps what was decided with the connecting socket. False: there is no memory for it. */
+static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const struct malla_explanation *it,
+					    const struct malla_config *config)
+{
+	struct malla_connection *record = record_made(ctx->sk);
+
+	if (!record)
+		return false;
+	record_write(record, it);
+	destination(it, config, &record->destination, &record->destination_port);
+	record->netns = bpf_get_netns_cookie(ctx);
+	record->cookie = bpf_get_socket_cookie(ctx);
 	return true;
 }

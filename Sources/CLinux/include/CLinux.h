@@ -26,6 +26,7 @@
 #include "linux_kernel.h"
 #include "linux_local.h"
 #include "linux_memory.h"
+#include "linux_network.h"
 #include "linux_poll.h"
 #include "linux_process.h"
 #include "linux_socket.h"

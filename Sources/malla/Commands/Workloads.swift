@@ -37,13 +37,15 @@ extension WorkloadView: Listed {
 
     var rows: [[Cell]] {
         let state: Cell =
-            cgroup == nil ? Cell("absent", .yellow) : populated ? Cell("running", .green) : Cell("empty", .yellow)
+            cgroup == nil && interfaces == nil
+            ? Cell("absent", .yellow) : populated ? Cell("running", .green) : Cell("empty", .yellow)
         let ports = ports.map { port in (port.name.map { "\($0)=" } ?? "") + "\(port.port)" }
         return [
             [
                 Cell(name, .cyan), Cell(namespace), Cell(serviceAccount), state, Cell(addresses.joined(separator: ",")),
                 Cell(ports.joined(separator: ",")), Cell(source), "\(weight)", Cell(labels.listing), Cell(identity),
-                Cell(cgroup ?? ""), Cell(number.map { "\($0)" } ?? ""),
+                Cell(cgroup ?? (interfaces ?? []).map { "interface \($0)" }.joined(separator: " ")),
+                Cell(number.map { "\($0)" } ?? ""),
             ]
         ]
     }

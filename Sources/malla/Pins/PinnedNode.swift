@@ -85,12 +85,14 @@ struct PinnedNode {
     /// Its programs.
     func programs() throws -> [ProgramView] {
         let programs = try reader.programs()
-        let cgroups = CgroupDirectories(Set(programs.flatMap { $0.links.map(\.cgroup) }))
+        let cgroups = CgroupDirectories(Set(programs.flatMap { $0.links.map(\.cgroup) }).subtracting([0]))
         return programs.map { program in
             let it = program.description
             return ProgramView(
                 name: program.name, id: it.id, type: it.type, tag: it.tag,
-                attached: program.links.map { cgroups.directory(of: $0.cgroup) }, linkIDs: program.links.map(\.id),
+                attached: program.links.map {
+                    $0.interface == 0 ? cgroups.directory(of: $0.cgroup) : "interface \($0.interface)"
+                }, linkIDs: program.links.map(\.id),
                 instructions: it.verifiedInstructions, runs: it.runCount == 0 ? nil : it.runCount,
                 nanosecondsPerRun: it.runCount == 0 ? nil : Double(it.runTime) / Double(it.runCount))
         }

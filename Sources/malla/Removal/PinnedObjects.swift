@@ -11,7 +11,7 @@ struct PinnedObjects {
     /// Links by number.
     private(set) var links: [UInt32: String] = [:]
 
-    /// Reads `<pins>/<ABI>/{maps,programs,links/<cgroup>}`, of any ABI. What cannot be opened is left out: nothing can
+    /// Reads `<pins>/<ABI>/{maps,programs,links/<cgroup>,interfaces/<index>}`, of any ABI. What cannot be opened is left out: nothing can
     /// be told about it, and its removal will say why.
     init(pins: String) {
         for abi in TextFile.names(in: pins) ?? [] {
@@ -23,13 +23,16 @@ struct PinnedObjects {
                     programs[program.id] = name
                 }
             }
-            for cgroup in TextFile.names(in: "\(pins)/\(abi)/links") ?? [] {
-                for name in TextFile.names(in: "\(pins)/\(abi)/links/\(cgroup)") ?? [] {
-                    guard let link = try? BPFLink(pinned: "\(pins)/\(abi)/links/\(cgroup)/\(name)").describe() else {
-                        continue
-                    }
-                    links[link.id] = "\(name) on cgroup \(cgroup)"
-                }
+            addLinks(below: "\(pins)/\(abi)/links", on: "cgroup")
+            addLinks(below: "\(pins)/\(abi)/interfaces", on: "interface")
+        }
+    }
+
+    private mutating func addLinks(below folder: String, on kind: String) {
+        for place in TextFile.names(in: folder) ?? [] {
+            for name in TextFile.names(in: "\(folder)/\(place)") ?? [] {
+                guard let link = try? BPFLink(pinned: "\(folder)/\(place)/\(name)").describe() else { continue }
+                links[link.id] = "\(name) on \(kind) \(place)"
             }
         }
     }

@@ -46,6 +46,8 @@ struct malla_connection {
 enum malla_connection_flag {
 	MALLA_CONNECTION_COUNTED = 1,  /* `opened` was counted */
 	MALLA_CONNECTION_LISTENER = 2, /* a listener of the node proxy, or of the resolver */
+	/* Decided on a packet of a network namespace: no hook sees the connecting socket. */
+	MALLA_CONNECTION_BY_PACKET = 4,
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */
@@ -182,6 +184,15 @@ enum malla_event_kind {
 	MALLA_EVENT_REVOKED = 5, /* it was cut: what is in force no longer allows it */
 };
 
+/* Where a connection is decided. */
+enum malla_seen {
+	MALLA_SEEN_AT_SOCKET = 0, /* in the node's own network namespace */
+	/* In a workload's network namespace: the proxy is not there, malla_veth takes its packets to it. */
+	MALLA_SEEN_IN_NAMESPACE = 1,
+	/* On a packet, whose address cannot be rewritten: services need the proxy. */
+	MALLA_SEEN_ON_PACKET = 2,
+};
+
 /* What the decision reads and says: the argument of the SEC("syscall") programs that run the
  * hooks' own code, for `malla explain` and for tests. Input above, output below. */
 struct malla_explanation {
@@ -193,7 +204,7 @@ struct malla_explanation {
 	__u8 is_ipv4;	   /* the socket is AF_INET */
 	__u8 proxy_alive;  /* a listener of the proxy is there */
 	__u8 dns_alive;	   /* the node's resolver is there */
-	__u8 reserved;
+	__u8 seen;	   /* enum malla_seen */
 	__u32 random[2];   /* the draws: slot, then alias */
 	/* -- output -- */
 	__u32 path;
@@ -205,5 +216,6 @@ struct malla_explanation {
 	__u32 rule;
 	__u32 generation;
 	struct malla_endpoint endpoint; /* picked; zero when there is none */
-	__u32 reserved2;
+	/* -- input again -- */
+	__u32 interface; /* whose workload it is, where that has no cgroup */
 };

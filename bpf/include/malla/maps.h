@@ -17,6 +17,15 @@
 #define MALLA_IDENTITY_PROXY 1
 /* First number that the daemon hands out. */
 #define MALLA_IDENTITY_FIRST 16
+/* Addresses that one workload in a network namespace may have. */
+#define MALLA_INTERFACE_ADDRESSES 8
+/* Packets that were given to one of the proxy's sockets carry this mark; a rule with MALLA_ROUTE_PRIORITY sends
+ * them to the route table MALLA_ROUTE_TABLE, where everything is local. A mark does not leave its network
+ * namespace, so that no workload can make one. */
+#define MALLA_MARK 0x6d000000u
+#define MALLA_MARK_MASK 0xff000000u
+#define MALLA_ROUTE_TABLE 15001u
+#define MALLA_ROUTE_PRIORITY 150u
 /* The wildcard in a policy key. */
 #define MALLA_IDENTITY_ANY 0xffffffffu
 
@@ -49,6 +58,32 @@ struct malla_workload {
 
 enum malla_workload_flag {
 	MALLA_WORKLOAD_EXEMPT = 1, /* the proxy: connects past every rule, its listeners are trusted */
+	MALLA_WORKLOAD_NAMESPACE = 2, /* in a network namespace of its own, behind an enrolled interface */
+};
+
+/* malla_interfaces: index of an interface in the daemon's network namespace (__u32) -> the workload in the
+ * namespace behind it. */
+struct malla_interface {
+	__u32 workload;
+	__u32 identity;
+	__u32 flags;	 /* enum malla_interface_flag */
+	__u32 addresses; /* how many of `address` are in use */
+	__u64 netns;	 /* cookie of the daemon's network namespace */
+	__u8 mac[6];	 /* of the interface itself */
+	__u8 reserved[2];
+	struct malla_addr address[MALLA_INTERFACE_ADDRESSES];
+};
+
+enum malla_interface_flag {
+	MALLA_INTERFACE_BRIDGED = 1, /* a port of a bridge */
+};
+
+/* malla_listeners: sockmap of the proxy's transparent listeners, by enum malla_listener. A slot empties itself
+ * when its listener is closed. */
+enum malla_listener {
+	MALLA_LISTENER_IPV4 = 0,
+	MALLA_LISTENER_IPV6 = 1,
+	MALLA_LISTENER_END = 2,
 };
 
 /* malla_local: addresses of this node besides loopback -> __u32 1. */

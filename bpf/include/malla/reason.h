@@ -39,6 +39,10 @@
 	  "The programs are attached and no snapshot has been applied yet; refused until then.")   \
 	X(14, RESERVED_PORT, "reserved_port", 1,                                                   \
 	  "A workload tried to reach or take a port that belongs to the node proxy.")              \
+	X(15, SPOOFED_SOURCE, "spoofed_source", 0,                                                 \
+	  "A packet of a network namespace had a source address that is not its workload's; dropped.") \
+	X(16, UNREADABLE_PACKET, "unreadable_packet", 0,                                           \
+	  "A fragmented TCP packet, or one with headers that cannot be followed; dropped.")        \
 	X(17, REVOKED, "revoked", 0,                                                               \
 	  "The policy in force no longer allows the open connection; cut. `malla explain` names the rule.") \
 	X(18, IDENTITY_CHANGED, "identity_changed", 0,                                             \

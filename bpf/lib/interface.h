@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Who is behind an interface: the workload in the network namespace at the other end of its veth pair. */
+#pragma once
+#include "addr.h"
+#include "maps.h"
+#include <stdbool.h>
+
+/* A copy, because the map's entry may be replaced while a packet is judged. */
+struct interface {
+	struct malla_workload source;
+	__u64 netns;
+	__u8 mac[6];
+	bool is_enrolled;
+	bool is_bridged;
+	bool is_source_known; /* the packet's source is one of the workload's addresses */
+};
+
+/* Reads what is known of an interface, and whether `source` is an address of the workload behind it. Of an interface
+ * that is not enrolled every address counts as known: its connections are refused for that. */
+static __always_inline void interface_read(__u32 index, const struct malla_addr *source, struct interface *interface)
+{
+	const struct malla_interface *entry = bpf_map_lookup_elem(&malla_interfaces, &index);
+
+	__builtin_memset(interface, 0, sizeof(*interface));
+	interface->is_source_known = !entry;
+	if (!entry)
+		return;
+	interface->is_enrolled = true;
+	interface->source.workload = entry->workload;
+	interface->source.identity = entry->identity;
+	interface->netns = entry->netns;
+	interface->is_bridged = entry->flags & MALLA_INTERFACE_BRIDGED;
+	__builtin_memcpy(interface->mac, entry->mac, sizeof(interface->mac));
+	for (__u32 number = 0; number < MALLA_INTERFACE_ADDRESSES; number++) {
+		if (number >= entry->addresses)
+			break;
+		if (addr_equal(&entry->address[number], source)) {
+			interface->is_source_known = true;
+			break;
+		}
+	}
+}
+
+/* fe80::/10 and 169.254.0.0/16, and the unspecified address of somebody who has none yet: for finding neighbours and
+ * addresses. None of them leaves the link. */
+static __always_inline bool addr_is_link_local(const struct malla_addr *addr)
+{
+	if (addr_is_ipv4(addr))
+		return addr->word[3] == 0 || (addr->word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+	return (addr->word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+	       (addr->word[0] == 0 && addr->word[1] == 0 && addr->word[2] == 0 && addr->word[3] == 0);
+}

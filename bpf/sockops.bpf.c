@@ -96,7 +96,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 		return;
 	if (!record->cookie)
 		record->cookie = bpf_get_socket_cookie(ctx);
-	record->flags = MALLA_CONNECTION_COUNTED;
+	record->flags = MALLA_CONNECTION_COUNTED | (record->flags & MALLA_CONNECTION_BY_PACKET);
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	counter = counter_of(record);
 	if (counter)

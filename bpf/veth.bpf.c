@@ -55,7 +55,7 @@ static __always_inline int drop(const struct packet *packet, const struct interf
 
 /* Leaves the record for the socket that is about to be accepted: the last packet of the handshake is on its way, so
  * nobody can wash it away with half-open connections. False: there is no room for it. */
-static __always_inline bool publish(const struct packet *packet, const struct interface *interface,
+static __always_inline bool publish(__u32 index, const struct packet *packet, const struct interface *interface,
 				    const struct malla_explanation *it)
 {
 	struct malla_connection record = {};
@@ -71,6 +71,7 @@ static __always_inline bool publish(const struct packet *packet, const struct in
 	record.destination = it->addr;
 	record.destination_port = it->port;
 	record.flags = MALLA_CONNECTION_BY_PACKET;
+	record.cgroup = index;
 	record.netns = interface->netns;
 	return !bpf_map_update_elem(&malla_handoffs, &tuple, &record, BPF_ANY);
 }
@@ -110,7 +111,7 @@ static __always_inline int on_tcp(struct __sk_buff *skb, const struct packet *pa
 	}
 
 	judge(packet, interface->is_enrolled ? &interface->source : 0, config, &it);
-	if (it.path == MALLA_PATH_PROXY && state && !publish(packet, interface, &it))
+	if (it.path == MALLA_PATH_PROXY && state && !publish(skb->ifindex, packet, interface, &it))
 		deny(&it, MALLA_REASON_KERNEL_STATE);
 	if (it.path == MALLA_PATH_DENY) {
 		tell_refusal(&it);

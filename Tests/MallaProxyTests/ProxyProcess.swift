@@ -181,10 +181,14 @@ final class DaemonEnd {
         try #require(linux_send_descriptors(socket, bytes, bytes.count, nil, 0) == bytes.count)
     }
 
-    /// The next message; `nil` at the end of the connection.
+    /// The next message; `nil` at the end of the connection. Listeners that are handed over are let go: only capture in
+    /// network namespaces wants them.
     func receive() throws -> Message? {
         while true {
-            if let message = try decoder.next() { return message }
+            if let message = try decoder.next() {
+                if case .listeners = message { continue }
+                return message
+            }
             var bytes = [UInt8](repeating: 0, count: 65536)
             let count = recv(socket, &bytes, bytes.count, 0)
             if count <= 0 { return nil }

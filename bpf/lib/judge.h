@@ -2,6 +2,7 @@
 /* Judges a connection again that was allowed once: by the rules of the generation in force. */
 #pragma once
 #include "endpoint.h"
+#include "maps.h"
 #include "policy.h"
 #include "source.h"
 
@@ -28,6 +29,22 @@ static __always_inline const struct malla_endpoint *judge_endpoint(const struct 
 	return own ? own : endpoint;
 }
 
+/* Who is at the connection's source now: in the cgroup, or behind the interface that its packets came by. */
+static __always_inline bool judge_source(const struct malla_connection *record, struct malla_workload *source)
+{
+	const struct malla_interface *interface;
+	__u32 index = record->cgroup;
+
+	if (!(record->flags & MALLA_CONNECTION_BY_PACKET))
+		return workload_of(record->cgroup, source);
+	interface = bpf_map_lookup_elem(&malla_interfaces, &index);
+	if (!interface)
+		return false;
+	source->workload = interface->workload;
+	source->identity = interface->identity;
+	return true;
+}
+
 /*
  * May the connection go on? PASSED with the rule that allows it, or why not.
  *  1 its source must still be the workload, with the identity, that it was when it connected
@@ -42,7 +59,7 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 	struct malla_workload source = {};
 	struct ruling ruling;
 
-	if (!workload_of(record->cgroup, &source) || source.workload != record->source_workload ||
+	if (!judge_source(record, &source) || source.workload != record->source_workload ||
 	    source.identity != record->source)
 		return (struct ruling){MALLA_REASON_IDENTITY_CHANGED, 0}; /* 1 */
 	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DNS)

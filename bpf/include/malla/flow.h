@@ -34,7 +34,8 @@ struct malla_connection {
 	__u32 generation;  /* that decided, or judged it again last */
 	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN; CONNECT_… once it failed */
 	__u16 state;	   /* last TCP state seen (BPF_TCP_*) */
-	__u64 cgroup;	   /* by which the connecting process is a workload; its own if it is none */
+	__u64 cgroup;	   /* by which the connecting process is a workload; its own if it is none.
+			    * MALLA_CONNECTION_BY_PACKET: index of the interface that it came by */
 	__u64 netns;	   /* cookie of its network namespace */
 	__u64 cookie;	   /* of the connecting socket: names the connection everywhere */
 	__u64 opened;	   /* time of connect */

@@ -130,9 +130,11 @@ extension ResponseHead {
         } else if request.method == .connect && status < 300 {
             guard said == .none else { return .httpUnexpectedContent }
             framing = .none
+            flags.insert(.upgrade)
         } else if request.method == .head || status == 304 {
             // The length is that of what is not sent; a peer that sends it all the same sends unsolicited bytes.
-            framing = said
+            // Chunks on a 304 are for nobody to read, and some readers would try.
+            framing = status == 304 && said == .open ? .none : said
             flags.insert(.noContent)
         } else {
             framing = said == .none ? .untilClose : said

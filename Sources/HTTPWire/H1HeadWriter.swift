@@ -165,7 +165,10 @@ public enum H1HeadWriter {
             out.append("connection: keep-alive\r\n")
         }
         var coding: ContentCoding
-        if head.framing == .open && peer == .http10 {
+        if head.framing == .none && !head.flags.contains(.upgrade) && mayHaveContent(head) {
+            // HTTP/2 may end a stream with its head; without a length an HTTP/1 client would wait for the close.
+            coding = endFraming(.length(0), into: &out)
+        } else if head.framing == .open && peer == .http10 {
             out.append("\r\n")
             coding = .plain
         } else {
@@ -178,6 +181,10 @@ public enum H1HeadWriter {
     /// Whether a connection can stay open behind a response that is framed so, to a peer of that version.
     public static func staysOpen(_ framing: Framing, for peer: HTTPVersion) -> Bool {
         framing != .untilClose && !(framing == .open && peer == .http10)
+    }
+
+    private static func mayHaveContent(_ head: ResponseHead) -> Bool {
+        !head.flags.contains(.noContent) && head.status >= 200 && head.status != 204 && head.status != 304
     }
 
     private static func endFraming(_ framing: Framing, into out: inout ByteWriter) -> ContentCoding {

@@ -86,7 +86,7 @@ enum H2HeadReader {
         }
         if request.method == .connect, number < 300 {
             guard !fields.has(.contentLength) else { return .failure(.httpUnexpectedContent) }
-            if request.asksUpgrade { head.flags.insert(.upgrade) }
+            head.flags.insert(.upgrade)
         }
         finish(&fields, head.framing)
         return .success(head)

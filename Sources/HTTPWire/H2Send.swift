@@ -18,10 +18,12 @@ extension H2Connection {
     /// `count` bytes of a stream's content have left towards their receiver, or were given up: the peer may send as
     /// many more. Every byte that was told by ``H2Event/data(_:_:endStream:)`` is reported once.
     ///
-    /// Needs 26 bytes of room; with less, the peer is told at a later call.
-    public mutating func passedOn(_ handle: H2StreamHandle, _ count: Int, into out: inout ByteWriter) {
-        guard count > 0, phase != .failed else { return }
+    /// - Returns: false when `out` has less than 26 bytes of room: then nothing changed, and the call is due again.
+    public mutating func passedOn(_ handle: H2StreamHandle, _ count: Int, into out: inout ByteWriter) -> Bool {
+        guard count > 0, phase != .failed else { return true }
+        guard out.room >= 26 else { return false }
         grant(Int64(count), slot: streams.slot(handle), into: &out)
+        return true
     }
 
     /// Content that may be sent on a stream now, as far as the windows go.

@@ -46,7 +46,8 @@ public struct HeadFlags: OptionSet, BitwiseCopyable, Sendable {
     public static var keepAlive: Self { Self(rawValue: 1) }
     /// `Expect: 100-continue` on a request with content.
     public static var expectContinue: Self { Self(rawValue: 2) }
-    /// The request asks for another protocol (or extended CONNECT does), or the response switches to it.
+    /// The request asks for another protocol (by Upgrade or extended CONNECT), or the response begins one (101, or
+    /// 2xx to CONNECT).
     public static var upgrade: Self { Self(rawValue: 4) }
     /// `TE: trailers`.
     public static var takesTrailers: Self { Self(rawValue: 8) }

@@ -107,7 +107,7 @@ struct H1ResponseTests {
         ),
         (
             "304 with chunks", "HTTP/1.1 304 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            ["head 304 open", "end 0", "refused http_unsolicited_bytes"], "", false
+            ["head 304 none", "end 0", "refused http_unsolicited_bytes"], "", false
         ),
         (
             "101 unasked", "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",

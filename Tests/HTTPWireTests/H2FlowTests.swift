@@ -94,7 +94,8 @@ struct H2FlowTests {
             // The server passes on what it has of the lively stream alone.
             if let handle = server.handles[lively.id], let count = server.content[lively.id]?.count {
                 server.content[lively.id] = []
-                server.write { $0.passedOn(handle, count, into: &$1) }
+                let isTold = server.write { $0.passedOn(handle, count, into: &$1) }
+                #expect(isTold)
                 Self.exchange(&client, &server)
             }
             guard let next = client.connection.nextWritable() else { break }
@@ -177,6 +178,55 @@ struct H2FlowTests {
             client.hear(bytes)
             #expect(Array(client.log.dropFirst()) == log)
         }
+    }
+
+    @Test("a response that ends with its head says so to an HTTP/1.1 client")
+    func endedHead() throws {
+        for (status, framing) in [
+            ("200", "content-length: 0\r\n"), ("404", "content-length: 0\r\n"), ("204", ""), ("304", ""),
+        ] {
+            var client = H2End(.client)
+            client.hear(RawH2.settings())
+            let opened = Self.open(&client)
+            _ = try #require(opened)
+            client.hear(RawH2.headers(1, [(":status", status)]))
+            let head = client.translated.first.map { String(decoding: $0, as: UTF8.self) }
+            #expect(head?.hasSuffix("\r\n\(framing)\r\n") == true && head?.hasPrefix("HTTP/1.1 \(status) ") == true)
+        }
+    }
+
+    @Test("a tunnel: CONNECT, bytes both ways, each side ends by itself")
+    func tunnel() throws {
+        var server = H2End(.server)
+        var client = H2End(.client)
+        Self.exchange(&client, &server)
+        let text = Array("CONNECT 10.0.0.1:80 HTTP/1.1\r\nHost: 10.0.0.1:80\r\n\r\n".utf8)
+        let opened: H2StreamHandle? = client.write { connection, out in
+            guard let handle = connection.openStream(RequestFacts(method: .connect), tag: 0) else { return nil }
+            var fields = FieldTable()
+            var cursor = HeadCursor()
+            guard case .complete(let head, _) = H1HeadReader().readRequest(text.span, cursor: &cursor, fields: &fields)
+            else { return nil }
+            let isWritten = Translation.toH2(
+                head, fields, of: text.span, endStream: false, on: handle, of: &connection, into: &out)
+            return isWritten ? handle : nil
+        }
+        let handle = try #require(opened)
+        Self.exchange(&client, &server)
+        #expect(server.log.last == "request 1 ")
+        let accepted = try #require(server.handles[1])
+        server.write { connection, out in
+            let start = connection.beginResponse(200, into: &out)
+            _ = connection.endHead(start, on: accepted, endStream: false, into: &out)
+        }
+        let sent = client.write { $0.write(text.span, endStream: true, on: handle, into: &$1) }
+        Self.exchange(&client, &server)
+        #expect(sent == text.count && server.content[1] == text && server.log.last == "data 1 end")
+        let back = server.write { $0.write(text.span, endStream: true, on: accepted, into: &$1) }
+        Self.exchange(&client, &server)
+        #expect(back == text.count && client.content[1] == text && client.log.last == "data 1 end")
+        let open = client.connection.openStreams + server.connection.openStreams
+        #expect(open == 0)
     }
 
     @Test("draining: later streams are refused, earlier ones end, then the connection is done")

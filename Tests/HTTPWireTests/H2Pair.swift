@@ -74,7 +74,8 @@ struct H2End: ~Copyable {
         let (event, consumed) = connection.next(piece, arena: &arena, fields: &fields, into: &out)
         note(event, piece)
         if passesOn, case .data(let handle, let range, _) = event {
-            connection.passedOn(handle, range.count, into: &out)
+            let isTold = connection.passedOn(handle, range.count, into: &out)
+            precondition(isTold)
         }
         precondition(!out.overflowed)
         output += memory[..<out.count]
@@ -93,6 +94,12 @@ struct H2End: ~Copyable {
         case .interim(let handle, let head): log.append("interim \(handle.id) \(head.status)")
         case .response(let handle, let head, let ends):
             handles[handle.id] = handle
+            _ = translate {
+                let none = $1.extracting(0..<0)
+                return Translation.toH1(
+                    head, $0, of: $1, for: .http11, keepAlive: true, upgrade: none, into: &$2
+                ).coding
+            }
             log.append("response \(handle.id) \(head.status)\(ends ? " end" : "")")
         case .data(let handle, let range, let ends):
             handles[handle.id] = handle

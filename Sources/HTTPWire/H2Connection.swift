@@ -117,6 +117,11 @@ public struct H2Connection: ~Copyable {
     public var isInsideHead: Bool { block.isOpen }
     /// Whether this side may open another stream now (client role).
     public var canOpen: Bool {
+        mutating get { mayOpen() }
+    }
+
+    @inline(__always)
+    mutating func mayOpen() -> Bool {
         role == .client && phase != .failed && !isDraining && !peerIsLeaving && selfOpened < peerStreams
             && nextID < 0x7fff_fffd
     }

@@ -134,7 +134,7 @@ extension H2Connection {
     }
 
     /// Fills in the frame's header, and cuts the block where the peer takes no longer frames.
-    private func split(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
+    private mutating func split(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
         guard !out.overflowed else { return false }
         let header = H2Frame.headerLength
         let length = out.count &- start &- header
@@ -153,7 +153,7 @@ extension H2Connection {
         return true
     }
 
-    private func patch(
+    private mutating func patch(
         _ offset: Int, _ length: Int, _ kind: UInt8, _ flags: UInt8, _ id: UInt32, _ out: inout ByteWriter
     ) {
         out.patch(at: offset, bigEndian: UInt64(length) << 16 | UInt64(kind) << 8 | UInt64(flags), width: 5)

@@ -52,7 +52,7 @@ extension H2Connection {
     }
 
     /// What a frame's header alone shows to be wrong.
-    private func misplacement(_ frame: H2Frame) -> WireReason? {
+    private mutating func misplacement(_ frame: H2Frame) -> WireReason? {
         if phase == .settings, frame.kind != H2Frame.Kind.settings || frame.has(H2Frame.Flag.acknowledge) {
             return .h2BadPreface
         }
@@ -117,7 +117,7 @@ extension H2Connection {
         dataLeft = content &- length
         let range = consumed..<consumed &+ length
         if dataLeft == 0, ends { return (endOfData(range), range.upperBound) }
-        return (.data(dataHandle, range, endStream: false), range.upperBound)
+        return (.data(streams.handle(dataSlot), range, endStream: false), range.upperBound)
     }
 
     /// Why a DATA frame may not be on its stream; otherwise it is counted against the announced length.
@@ -156,18 +156,16 @@ extension H2Connection {
             if dataLeft == 0, dataEnds { return (endOfData(0..<length), length) }
             // The owner may have reset the stream in the middle of the frame; what remains is told all the same, so
             // that it is counted as passed on.
-            return (.data(dataHandle, 0..<length, endStream: false), length)
+            return (.data(streams.handle(dataSlot), 0..<length, endStream: false), length)
         }
         let length = min(paddingLeft, input.count)
         paddingLeft &-= length
         return (.incomplete, length)
     }
 
-    private var dataHandle: H2StreamHandle { streams.handle(dataSlot) }
-
     private mutating func endOfData(_ range: Range<Int>) -> H2Event {
         dataEnds = false
-        let handle = dataHandle
+        let handle = streams.handle(dataSlot)
         endRemote(dataSlot)
         return .data(handle, range, endStream: true)
     }

@@ -5,7 +5,7 @@ extension H2Connection {
 
     /// Opens a stream for a request whose head is written next (client role); `nil` when none can be opened now.
     public mutating func openStream(_ request: RequestFacts, tag: UInt64) -> H2StreamHandle? {
-        guard canOpen else { return nil }
+        guard mayOpen() else { return nil }
         let slot = open(nextID)
         nextID &+= 2
         selfOpened &+= 1

@@ -124,7 +124,7 @@ struct HPackDecoder {
 
     /// A string literal, decoded into the arena; `nil` when it is cut off or no Huffman code.
     @inline(__always)
-    private func string(_ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena) -> ByteRange? {
+    private mutating func string(_ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena) -> ByteRange? {
         guard index < block.count else { return nil }
         let isHuffman = block[index] & 0x80 != 0
         guard let length = Self.integer(block, &index, bits: 7), length <= block.count &- index else { return nil }

@@ -32,9 +32,9 @@ enum ByteClass {
     @inline(__always)
     static func skipCommon(_ bytes: Span<UInt8>, from start: Int, to end: Int, mark: UInt64) -> Int {
         var index = start
-        while index &+ 8 <= end {
+        while index + 8 <= end {
             let common = commonBytes(bytes.word(at: index), mark: mark)
-            index &+= common
+            index += common
             if common < 8 { break }
         }
         return index
@@ -89,7 +89,7 @@ enum ByteClass {
         let digit = byte &- 0x30
         if digit < 10 { return digit }
         let letter = (byte | 0x20) &- 0x61
-        return letter < 6 ? letter &+ 10 : 255
+        return letter < 6 ? letter + 10 : 255
     }
 
     /// The byte as lower case where it is an ASCII capital.

@@ -12,7 +12,7 @@ public struct ByteRange: Sendable, Equatable {
     @inline(__always)
     init(_ start: Int, _ end: Int) {
         self.start = UInt32(truncatingIfNeeded: start)
-        length = UInt32(truncatingIfNeeded: end &- start)
+        length = UInt32(truncatingIfNeeded: end - start)
     }
 
     /// No bytes.
@@ -23,7 +23,7 @@ public struct ByteRange: Sendable, Equatable {
     /// How many bytes there are.
     public var count: Int { Int(length) }
     /// One past the last byte.
-    public var end: Int { Int(start) &+ Int(length) }
+    public var end: Int { Int(start) + Int(length) }
     /// The same as indices for `extracting`.
     public var range: Range<Int> { Int(start)..<end }
 }
@@ -39,7 +39,7 @@ extension Span<UInt8> {
         let start = Int(range.start)
         let expected = UnsafeRawBufferPointer(start: text.utf8Start, count: count)
         if count < 8 {
-            for index in 0..<count where self[start &+ index] | 0x20 != expected[index] | 0x20 { return false }
+            for index in 0..<count where self[start + index] | 0x20 != expected[index] | 0x20 { return false }
             return true
         }
         // Whole words, the last one overlapping the one before it.
@@ -47,9 +47,9 @@ extension Span<UInt8> {
         var offset = 0
         while true {
             let word = UInt64(littleEndian: expected.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            guard self.word(at: start &+ offset) | fold == word | fold else { return false }
-            if offset &+ 8 == count { return true }
-            offset = min(offset &+ 8, count &- 8)
+            guard self.word(at: start + offset) | fold == word | fold else { return false }
+            if offset + 8 == count { return true }
+            offset = min(offset + 8, count - 8)
         }
     }
 
@@ -58,7 +58,7 @@ extension Span<UInt8> {
     func isExactly(_ range: ByteRange, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         let expected = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        for index in 0..<range.count where self[Int(range.start) &+ index] != expected[index] { return false }
+        for index in 0..<range.count where self[Int(range.start) + index] != expected[index] { return false }
         return true
     }
 
@@ -66,7 +66,7 @@ extension Span<UInt8> {
     func sameToken(_ one: ByteRange, _ other: ByteRange) -> Bool {
         guard one.count == other.count else { return false }
         for index in 0..<one.count
-        where ByteClass.lowered(self[Int(one.start) &+ index]) != ByteClass.lowered(self[Int(other.start) &+ index]) {
+        where ByteClass.lowered(self[Int(one.start) + index]) != ByteClass.lowered(self[Int(other.start) + index]) {
             return false
         }
         return true
@@ -81,15 +81,15 @@ extension Span<UInt8> {
     /// The index of the first LF from `start` on and before `end`; `nil` when there is none.
     func firstLineFeed(from start: Int, to end: Int) -> Int? {
         var index = start
-        while index &+ 8 <= end {
+        while index + 8 <= end {
             let word = word(at: index) ^ 0x0a0a_0a0a_0a0a_0a0a
             let zeros = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
-            if zeros != 0 { return index &+ zeros.trailingZeroBitCount / 8 }
-            index &+= 8
+            if zeros != 0 { return index + zeros.trailingZeroBitCount / 8 }
+            index += 8
         }
         while index < end {
             if self[index] == 0x0a { return index }
-            index &+= 1
+            index += 1
         }
         return nil
     }

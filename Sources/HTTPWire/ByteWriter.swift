@@ -20,7 +20,7 @@ public struct ByteWriter: ~Copyable {
 
     /// Bytes that still fit.
     @inline(__always)
-    public var room: Int { memory.count &- count }
+    public var room: Int { memory.count - count }
 
     /// Forgets what was written from `count` on, and that something did not fit.
     public mutating func rewind(to count: Int) {
@@ -33,7 +33,7 @@ public struct ByteWriter: ~Copyable {
     @inline(__always)
     public mutating func append(_ byte: UInt8) {
         guard claim(1) else { return }
-        memory[count &- 1] = byte
+        memory[count - 1] = byte
     }
 
     /// Appends the characters of a literal.
@@ -61,19 +61,19 @@ public struct ByteWriter: ~Copyable {
         var rest = number
         var index = count
         repeat {
-            index &-= 1
-            memory[index] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+            index -= 1
+            memory[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest > 0
     }
 
     /// Appends a number in hexadecimal, lower case.
     public mutating func append(hexadecimal number: UInt64) {
-        let digits = max(1, (67 &- number.leadingZeroBitCount) / 4)
+        let digits = max(1, (67 - number.leadingZeroBitCount) / 4)
         guard claim(digits) else { return }
         for index in 0..<digits {
-            let digit = UInt8(truncatingIfNeeded: number &>> UInt64(4 &* (digits &- 1 &- index))) & 15
-            memory[count &- digits &+ index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+            let digit = UInt8(truncatingIfNeeded: number &>> UInt64(4 * (digits - 1 - index))) & 15
+            memory[count - digits + index] = digit < 10 ? 0x30 + digit : 0x57 + digit
         }
     }
 
@@ -82,7 +82,7 @@ public struct ByteWriter: ~Copyable {
     mutating func append(bigEndian number: UInt64, width: Int) {
         guard claim(width) else { return }
         for index in 0..<width {
-            memory[count &- 1 &- index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 &* index))
+            memory[count - 1 - index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 * index))
         }
     }
 
@@ -90,25 +90,25 @@ public struct ByteWriter: ~Copyable {
     @inline(__always)
     mutating func append(lowered range: ByteRange, of bytes: Span<UInt8>) {
         guard claim(range.count) else { return }
-        let at = count &- range.count
+        let at = count - range.count
         var index = 0
-        while index &+ 8 <= range.count {
-            let word = ByteClass.lowered(bytes.word(at: Int(range.start) &+ index))
-            memory.storeBytes(of: word.littleEndian, toByteOffset: at &+ index, as: UInt64.self)
-            index &+= 8
+        while index + 8 <= range.count {
+            let word = ByteClass.lowered(bytes.word(at: Int(range.start) + index))
+            memory.storeBytes(of: word.littleEndian, toByteOffset: at + index, as: UInt64.self)
+            index += 8
         }
         while index < range.count {
-            memory[at &+ index] = ByteClass.lowered(bytes[Int(range.start) &+ index])
-            index &+= 1
+            memory[at + index] = ByteClass.lowered(bytes[Int(range.start) + index])
+            index += 1
         }
     }
 
     /// Overwrites bytes that were written before.
     mutating func patch(at offset: Int, bigEndian number: UInt64, width: Int) {
         guard !overflowed else { return }
-        precondition(offset >= 0 && offset &+ width <= count)
+        precondition(offset >= 0 && offset + width <= count)
         for index in 0..<width {
-            memory[offset &+ width &- 1 &- index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 &* index))
+            memory[offset + width - 1 - index] = UInt8(truncatingIfNeeded: number &>> UInt64(8 * index))
         }
     }
 
@@ -120,7 +120,7 @@ public struct ByteWriter: ~Copyable {
 
     /// Makes a gap of `width` bytes at `offset` by moving what stands behind it.
     mutating func open(gap width: Int, at offset: Int) {
-        let tail = count &- offset
+        let tail = count - offset
         guard claim(width) else { return }
         precondition(offset >= 0 && tail >= 0)
         guard let start = memory.baseAddress else { return }
@@ -133,8 +133,8 @@ public struct ByteWriter: ~Copyable {
         var digits = 1
         var bound: UInt64 = 10
         while number >= bound, digits < 19 {
-            digits &+= 1
-            bound &*= 10
+            digits += 1
+            bound *= 10
         }
         return number >= bound ? 20 : digits
     }
@@ -142,7 +142,7 @@ public struct ByteWriter: ~Copyable {
     @inline(__always)
     private mutating func append(_ start: UnsafeRawPointer, _ length: Int) {
         guard claim(length), let memory = memory.baseAddress else { return }
-        Self.copy(start, to: memory + (count &- length), length)
+        Self.copy(start, to: memory + (count - length), length)
     }
 
     /// Copies bytes between places that do not overlap.
@@ -152,9 +152,9 @@ public struct ByteWriter: ~Copyable {
     static func copy(_ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ length: Int) {
         if length >= 8, length <= 16 {
             let first = from.loadUnaligned(as: UInt64.self)
-            let last = from.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+            let last = from.loadUnaligned(fromByteOffset: length - 8, as: UInt64.self)
             to.storeBytes(of: first, as: UInt64.self)
-            to.storeBytes(of: last, toByteOffset: length &- 8, as: UInt64.self)
+            to.storeBytes(of: last, toByteOffset: length - 8, as: UInt64.self)
         } else if length < 8 {
             for index in 0..<length {
                 to.storeBytes(of: from.load(fromByteOffset: index, as: UInt8.self), toByteOffset: index, as: UInt8.self)
@@ -171,7 +171,7 @@ public struct ByteWriter: ~Copyable {
             overflowed = true
             return false
         }
-        count &+= length
+        count += length
         return true
     }
 }

@@ -40,18 +40,18 @@ struct ConnectionOptions {
     private mutating func read(_ bytes: Span<UInt8>, list: ByteRange, _ fields: inout FieldTable) -> WireReason? {
         var index = Int(list.start)
         while true {
-            while index < list.end, bytes[index] == 0x20 || bytes[index] == 0x09 { index &+= 1 }
+            while index < list.end, bytes[index] == 0x20 || bytes[index] == 0x09 { index += 1 }
             let start = index
-            while index < list.end, ByteClass.isToken(bytes[index]) { index &+= 1 }
+            while index < list.end, ByteClass.isToken(bytes[index]) { index += 1 }
             let option = ByteRange(start, index)
-            while index < list.end, bytes[index] == 0x20 || bytes[index] == 0x09 { index &+= 1 }
-            count &+= 1
+            while index < list.end, bytes[index] == 0x20 || bytes[index] == 0x09 { index += 1 }
+            count += 1
             guard !option.isEmpty, index == list.end || bytes[index] == 0x2c, count <= most else {
                 return .httpBadConnectionOption
             }
             if let reason = take(option, bytes, &fields) { return reason }
             if index == list.end { return nil }
-            index &+= 1
+            index += 1
         }
     }
 

@@ -94,7 +94,7 @@ public struct FieldTable: ~Copyable {
             present |= bit
         }
         fields[count] = Field(name: name, value: value, known: known, isDropped: known.isWrittenAnew)
-        count &+= 1
+        count += 1
     }
 
     /// The bit that stands for a field in sets of fields.

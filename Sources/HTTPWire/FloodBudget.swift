@@ -19,16 +19,16 @@ struct FloodBudget {
     @inline(__always)
     mutating func spend() -> Bool {
         guard credit >= 1000 else { return false }
-        credit &-= 1000
+        credit -= 1000
         return true
     }
 
     /// Gives `count` back.
     @inline(__always)
-    mutating func earn(_ count: Int64) { credit = min(most, credit &+ count &* 1000) }
+    mutating func earn(_ count: Int64) { credit = min(most, credit + count * 1000) }
 
     /// Time gives a full budget back in 30 seconds.
     mutating func elapse(milliseconds: UInt32) {
-        credit = min(most, credit &+ most &* Int64(milliseconds) / 30_000)
+        credit = min(most, credit + most * Int64(milliseconds) / 30_000)
     }
 }

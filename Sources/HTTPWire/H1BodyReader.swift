@@ -61,11 +61,11 @@ public struct H1BodyReader: Sendable {
                 trailers.clear()
                 return (.end, index)
             case .data:
-                let length = Int(truncatingIfNeeded: min(remaining, UInt64(input.count &- index)))
+                let length = Int(truncatingIfNeeded: min(remaining, UInt64(input.count - index)))
                 if length == 0 { return (closed ? .refused(.httpTruncated) : .incomplete, index) }
-                remaining &-= UInt64(length)
+                remaining -= UInt64(length)
                 if remaining == 0 { state = isPlain ? .done : .dataReturn }
-                return (.content(index..<index &+ length), index &+ length)
+                return (.content(index..<index + length), index + length)
             case .untilClose:
                 if index < input.count { return (.content(index..<input.count), input.count) }
                 if closed { state = .done }
@@ -75,7 +75,7 @@ public struct H1BodyReader: Sendable {
             case .firstDigit, .size, .chunkExtension, .sizeLineFeed, .dataReturn, .dataLineFeed:
                 guard index < input.count else { return (closed ? .refused(.httpTruncated) : .incomplete, index) }
                 if let reason = readChunkLine(input[index], reader.rules) { return (.refused(reason), index) }
-                index &+= 1
+                index += 1
             }
         }
     }
@@ -100,7 +100,7 @@ public struct H1BodyReader: Sendable {
         case .firstDigit, .size:
             let digit = ByteClass.hexValue(byte)
             if digit < 16 {
-                digits = state == .firstDigit ? 1 : digits &+ 1
+                digits = state == .firstDigit ? 1 : digits + 1
                 guard remaining >> 56 == 0, digits <= 16 else { return .httpBadChunk }
                 remaining = remaining &<< 4 | UInt64(digit)
                 state = .size
@@ -133,7 +133,7 @@ public struct H1BodyReader: Sendable {
                 guard isQuoted else { return .httpBadChunk }
                 isEscaped = true
             }
-            extensionBytes &+= 1
+            extensionBytes += 1
             return countExtension(rules)
         case .sizeLineFeed:
             guard byte == 0x0a else { return .httpBadChunk }
@@ -150,7 +150,7 @@ public struct H1BodyReader: Sendable {
     }
 
     private mutating func countExtension(_ rules: WireRules) -> WireReason? {
-        allExtensionBytes &+= 1
+        allExtensionBytes += 1
         return extensionBytes > rules.chunkExtension || allExtensionBytes > rules.chunkExtensions
             ? .httpChunkExtensionTooLong : nil
     }

@@ -99,7 +99,7 @@ public struct H1ClientConnection: Sendable {
         case .complete(let head, let length):
             cursor = HeadCursor()
             if head.isInterim {
-                interim &+= 1
+                interim += 1
                 guard interim <= reader.rules.interim else { return (end(.refused(.httpTooManyInterim)), 0) }
                 return (.interim(head), length)
             }

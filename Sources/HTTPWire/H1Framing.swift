@@ -43,7 +43,7 @@ enum H1Framing {
             let digit = bytes[index] &- 0x30
             guard digit < 10 else { return nil }
             guard number < limit || number == limit && digit <= 7 else { return nil }
-            number = number &* 10 &+ UInt64(digit)
+            number = number * 10 + UInt64(digit)
         }
         return number
     }

@@ -82,7 +82,7 @@ public struct H1HeadReader: Sendable {
         _ bytes: Span<UInt8>, _ cursor: inout HeadCursor, _ fields: inout FieldTable, _ first: inout Start
     ) -> Line {
         let fieldLine = H1FieldLine(allowsUnderscore: rules.underscoreNames)
-        let most = Start.exists ? rules.fields &+ 1 : rules.trailerFields
+        let most = Start.exists ? rules.fields + 1 : rules.trailerFields
         fields.clear()
         while true {
             let start = Int(cursor.line)
@@ -109,7 +109,7 @@ public struct H1HeadReader: Sendable {
             }
             if isLast { return line }
             cursor.line = UInt32(truncatingIfNeeded: next)
-            cursor.lines &+= 1
+            cursor.lines += 1
         }
     }
 
@@ -129,8 +129,8 @@ public struct H1HeadReader: Sendable {
     }
 
     private func endOfSection(_ bytes: Span<UInt8>, at start: Int) -> Line {
-        guard start &+ 1 < bytes.count else { return .incomplete }
-        return bytes[start &+ 1] == 0x0a ? .next(start &+ 2) : .refused(.httpBadLineEnd)
+        guard start + 1 < bytes.count else { return .incomplete }
+        return bytes[start + 1] == 0x0a ? .next(start + 2) : .refused(.httpBadLineEnd)
     }
 
     /// Remembers how far the search for the line's end came; refuses when no end may follow any more.

@@ -73,10 +73,10 @@ public enum H1HeadWriter {
             let start = Int(field.name.start)
             if isNormalLine(field, in: bytes) {
                 if run.upperBound == start {
-                    run = run.lowerBound..<field.value.end &+ 2
+                    run = run.lowerBound..<field.value.end + 2
                 } else {
                     out.append(bytes.extracting(run))
-                    run = start..<field.value.end &+ 2
+                    run = start..<field.value.end + 2
                 }
                 continue
             }
@@ -95,8 +95,8 @@ public enum H1HeadWriter {
     private static func isNormalLine(_ field: Field, in bytes: Span<UInt8>) -> Bool {
         let name = field.name.end
         let value = field.value.end
-        return field.value.start == name &+ 2 && value &+ 2 <= bytes.count && bytes[name] == 0x3a
-            && bytes[name &+ 1] == 0x20 && bytes[value] == 0x0d && bytes[value &+ 1] == 0x0a
+        return field.value.start == name + 2 && value + 2 <= bytes.count && bytes[name] == 0x3a
+            && bytes[name + 1] == 0x20 && bytes[value] == 0x0d && bytes[value + 1] == 0x0a
     }
 
     /// One more field. The name must be a token, and the value free of control bytes: they come from configuration

@@ -76,7 +76,7 @@ struct H1FieldLine {
             byte = bytes[index]
             guard byte != 0x3a, ByteClass.isToken(byte) else { break }
             if byte == 0x5f { underscore = true }
-            index &+= 1
+            index += 1
         }
         guard index < end else { return .incomplete }
         guard byte == 0x3a, index > start else {
@@ -84,37 +84,37 @@ struct H1FieldLine {
         }
         if underscore && !allowsUnderscore { return .refused(.httpUnderscoreName) }
         let name = ByteRange(start, index)
-        index &+= 1
-        while index < end, bytes[index] == 0x20 || bytes[index] == 0x09 { index &+= 1 }
+        index += 1
+        while index < end, bytes[index] == 0x20 || bytes[index] == 0x09 { index += 1 }
         let valueStart = index
         while true {
             index = Self.endOfText(bytes, from: index)
             guard index < end else { return .incomplete }
             if bytes[index] != 0x09 { break }
-            index &+= 1
+            index += 1
         }
         guard bytes[index] == 0x0d else {
             return .refused(bytes[index] == 0x0a ? .httpBadLineEnd : .httpBadFieldValue)
         }
-        guard index &+ 1 < end else { return .incomplete }
-        guard bytes[index &+ 1] == 0x0a else { return .refused(.httpBadLineEnd) }
+        guard index + 1 < end else { return .incomplete }
+        guard bytes[index + 1] == 0x0a else { return .refused(.httpBadLineEnd) }
         var valueEnd = index
-        while valueEnd > valueStart, bytes[valueEnd &- 1] == 0x20 || bytes[valueEnd &- 1] == 0x09 { valueEnd &-= 1 }
+        while valueEnd > valueStart, bytes[valueEnd - 1] == 0x20 || bytes[valueEnd - 1] == 0x09 { valueEnd -= 1 }
         fields.append(
             name: name, value: ByteRange(valueStart, valueEnd), known: KnownField.named(name, in: bytes))
-        return .next(index &+ 2)
+        return .next(index + 2)
     }
 
     /// The index of the first control byte (HTAB and DEL included) from `start` on, eight bytes at a time.
     @inline(__always)
     static func endOfText(_ bytes: Span<UInt8>, from start: Int) -> Int {
         var index = start
-        while index &+ 8 <= bytes.count {
+        while index + 8 <= bytes.count {
             let controls = ByteClass.controls(bytes.word(at: index))
-            if controls != 0 { return index &+ controls.trailingZeroBitCount / 8 }
-            index &+= 8
+            if controls != 0 { return index + controls.trailingZeroBitCount / 8 }
+            index += 8
         }
-        while index < bytes.count, ByteClass.isText(bytes[index]) { index &+= 1 }
+        while index < bytes.count, ByteClass.isText(bytes[index]) { index += 1 }
         return index
     }
 }

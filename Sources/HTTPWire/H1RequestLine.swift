@@ -8,14 +8,14 @@ extension RequestHead: StartLine {
         let end = bytes.count
         var index = start
         let methodStart = index
-        while index < end, ByteClass.isToken(bytes[index]) { index &+= 1 }
+        while index < end, ByteClass.isToken(bytes[index]) { index += 1 }
         guard index < end else { return .incomplete }
-        guard bytes[index] == 0x20, index > methodStart, index &- methodStart <= rules.method else {
+        guard bytes[index] == 0x20, index > methodStart, index - methodStart <= rules.method else {
             return .refused(bytes[index] == 0x20 ? .httpBadMethod : .httpBadRequestLine)
         }
         methodName = ByteRange(methodStart, index)
         method = Method.named(methodName, in: bytes)
-        index &+= 1
+        index += 1
         let targetStart = index
         index = Target.endOfTarget(bytes, from: index)
         guard index < end else { return .incomplete }
@@ -24,24 +24,24 @@ extension RequestHead: StartLine {
             return .refused(isEnd ? .httpBadRequestLine : .httpBadTarget)
         }
         guard readTarget(bytes, ByteRange(targetStart, index)) else { return .refused(.httpBadTarget) }
-        index &+= 1
-        guard index &+ 10 <= end, case .success(let found) = Self.version(bytes, at: index) else {
+        index += 1
+        guard index + 10 <= end, case .success(let found) = Self.version(bytes, at: index) else {
             return endWithoutVersion(bytes, at: index)
         }
         version = found
-        guard bytes[index &+ 8] == 0x0d, bytes[index &+ 9] == 0x0a else {
-            let isLineEnd = bytes[index &+ 8] == 0x0d || bytes[index &+ 8] == 0x0a
+        guard bytes[index + 8] == 0x0d, bytes[index + 9] == 0x0a else {
+            let isLineEnd = bytes[index + 8] == 0x0d || bytes[index + 8] == 0x0a
             return .refused(isLineEnd ? .httpBadLineEnd : .httpBadVersion)
         }
-        return .next(index &+ 10)
+        return .next(index + 10)
     }
 
     /// What a line is that ends before a version, or in something else: the same however much of it has arrived.
     private func endWithoutVersion(_ bytes: Span<UInt8>, at index: Int) -> Line {
-        if let lineFeed = bytes.firstLineFeed(from: index, to: min(bytes.count, index &+ 9)) {
-            return .refused(lineFeed == index &+ 8 ? .httpBadLineEnd : .httpBadVersion)
+        if let lineFeed = bytes.firstLineFeed(from: index, to: min(bytes.count, index + 9)) {
+            return .refused(lineFeed == index + 8 ? .httpBadLineEnd : .httpBadVersion)
         }
-        guard index &+ 10 <= bytes.count, case .failure(let reason) = Self.version(bytes, at: index) else {
+        guard index + 10 <= bytes.count, case .failure(let reason) = Self.version(bytes, at: index) else {
             return .incomplete
         }
         return .refused(reason)
@@ -81,10 +81,10 @@ extension RequestHead: StartLine {
         guard word & 0x00ff_ffff_ffff_ffff == 0x002e_312f_5054_5448 else {
             let isOther =
                 word & 0x0000_00ff_ffff_ffff == 0x0000_002f_5054_5448
-                && bytes[index &+ 5] &- 0x30 < 10 && bytes[index &+ 6] == 0x2e && bytes[index &+ 7] &- 0x30 < 10
+                && bytes[index + 5] &- 0x30 < 10 && bytes[index + 6] == 0x2e && bytes[index + 7] &- 0x30 < 10
             return .failure(isOther ? .httpUnsupportedVersion : .httpBadVersion)
         }
-        switch bytes[index &+ 7] {
+        switch bytes[index + 7] {
         case 0x31: return .success(.http11)
         case 0x30: return .success(.http10)
         case 0x32...0x39: return .failure(.httpUnsupportedVersion)

@@ -140,8 +140,8 @@ public struct H2Connection: ~Copyable {
             (H2Setting.enableConnectProtocol, role == .server && h2.extendedConnect ? 1 : -1),
         ]
         var count = 0
-        for index in settings.indices where settings[index].1 >= 0 { count &+= 1 }
-        H2Frame.write(count &* 6, H2Frame.Kind.settings, 0, 0, into: &out)
+        for index in settings.indices where settings[index].1 >= 0 { count += 1 }
+        H2Frame.write(count * 6, H2Frame.Kind.settings, 0, 0, into: &out)
         for index in settings.indices where settings[index].1 >= 0 {
             out.append(bigEndian: UInt64(settings[index].0), width: 2)
             out.append(bigEndian: UInt64(settings[index].1), width: 4)
@@ -192,7 +192,7 @@ struct H2ClosedStreams {
             ids.append(mark)
         } else {
             ids[next] = mark
-            next = (next &+ 1) % Self.kept
+            next = (next + 1) % Self.kept
         }
     }
 

@@ -39,7 +39,7 @@ enum H2FieldRules {
             }
         }
         let first = text[0]
-        let last = text[text.count &- 1]
+        let last = text[text.count - 1]
         guard first != 0x20, first != 0x09, last != 0x20, last != 0x09 else { return .httpBadFieldValue }
         return nil
     }
@@ -54,8 +54,8 @@ enum H2FieldRules {
         var offset = 0
         while true {
             if ByteClass.controls(text.word(at: offset)) != 0 { return true }
-            if offset &+ 8 == text.count { return false }
-            offset = min(offset &+ 8, text.count &- 8)
+            if offset + 8 == text.count { return false }
+            offset = min(offset + 8, text.count - 8)
         }
     }
 }

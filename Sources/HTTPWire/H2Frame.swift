@@ -35,10 +35,10 @@ struct H2Frame {
     /// Reads the header at `offset`; the caller has seen to nine bytes.
     @inline(__always)
     init(_ bytes: Span<UInt8>, at offset: Int) {
-        length = Int(bytes[offset]) << 16 | Int(bytes[offset &+ 1]) << 8 | Int(bytes[offset &+ 2])
-        kind = bytes[offset &+ 3]
-        flags = bytes[offset &+ 4]
-        stream = Self.number(bytes, at: offset &+ 5) & 0x7fff_ffff
+        length = Int(bytes[offset]) << 16 | Int(bytes[offset + 1]) << 8 | Int(bytes[offset + 2])
+        kind = bytes[offset + 3]
+        flags = bytes[offset + 4]
+        stream = Self.number(bytes, at: offset + 5) & 0x7fff_ffff
     }
 
     @inline(__always)

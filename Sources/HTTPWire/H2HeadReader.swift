@@ -109,10 +109,10 @@ enum H2HeadReader {
     /// Pseudo-header fields stand before all others and once each.
     private static func placement(_ fields: borrowing FieldTable) -> WireReason? {
         var index = 0
-        while index < fields.count, fields[index].known.isPseudo { index &+= 1 }
+        while index < fields.count, fields[index].known.isPseudo { index += 1 }
         while index < fields.count {
             if fields[index].known.isPseudo { return .h2BadPseudoField }
-            index &+= 1
+            index += 1
         }
         return fields.isAnyRepeated(pseudoBits) ? .h2BadPseudoField : nil
     }

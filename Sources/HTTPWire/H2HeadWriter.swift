@@ -137,15 +137,15 @@ extension H2Connection {
     private mutating func split(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
         guard !out.overflowed else { return false }
         let header = H2Frame.headerLength
-        let length = out.count &- start &- header
-        let pieces = max(1, (length &+ peerFrame &- 1) / peerFrame)
+        let length = out.count - start - header
+        let pieces = max(1, (length + peerFrame - 1) / peerFrame)
         // From the last cut to the first, so that what was moved is not moved again by the next.
-        for piece in stride(from: pieces &- 1, to: 0, by: -1) {
-            let offset = start &+ header &+ piece &* peerFrame
+        for piece in stride(from: pieces - 1, to: 0, by: -1) {
+            let offset = start + header + piece * peerFrame
             out.open(gap: header, at: offset)
             guard !out.overflowed else { return false }
-            let size = piece == pieces &- 1 ? length &- piece &* peerFrame : peerFrame
-            let flags = piece == pieces &- 1 ? H2Frame.Flag.endHeaders : 0
+            let size = piece == pieces - 1 ? length - piece * peerFrame : peerFrame
+            let flags = piece == pieces - 1 ? H2Frame.Flag.endHeaders : 0
             patch(offset, size, H2Frame.Kind.continuation, flags, id, &out)
         }
         let flags = (pieces == 1 ? H2Frame.Flag.endHeaders : 0) | (endStream ? H2Frame.Flag.endStream : 0)
@@ -157,6 +157,6 @@ extension H2Connection {
         _ offset: Int, _ length: Int, _ kind: UInt8, _ flags: UInt8, _ id: UInt32, _ out: inout ByteWriter
     ) {
         out.patch(at: offset, bigEndian: UInt64(length) << 16 | UInt64(kind) << 8 | UInt64(flags), width: 5)
-        out.patch(at: offset &+ 5, bigEndian: UInt64(id), width: 4)
+        out.patch(at: offset + 5, bigEndian: UInt64(id), width: 4)
     }
 }

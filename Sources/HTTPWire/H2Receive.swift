@@ -31,7 +31,7 @@ extension H2Connection {
             skipLeft = frame.length
             return (.incomplete, H2Frame.headerLength)
         }
-        let length = H2Frame.headerLength &+ frame.length
+        let length = H2Frame.headerLength + frame.length
         guard input.count >= length else { return (.incomplete, 0) }
         let payload = input.extracting(H2Frame.headerLength..<length)
         let event: H2Event
@@ -81,13 +81,13 @@ extension H2Connection {
             guard input.count > consumed else { return (.incomplete, 0) }
             padding = Int(input[consumed])
             guard padding < frame.length else { return (fail(.h2Protocol, into: &out), 0) }
-            consumed &+= 1
+            consumed += 1
         }
-        let overhead = consumed &- H2Frame.headerLength &+ padding
-        let content = frame.length &- overhead
+        let overhead = consumed - H2Frame.headerLength + padding
+        let content = frame.length - overhead
         let ends = frame.has(H2Frame.Flag.endStream)
         guard Int64(frame.length) <= receiveWindow else { return (fail(.h2FlowControl, into: &out), 0) }
-        receiveWindow &-= Int64(frame.length)
+        receiveWindow -= Int64(frame.length)
         if content > 0 || ends {
             controls.earn(1)
             emptyFrames.earn(1)
@@ -96,26 +96,26 @@ extension H2Connection {
         }
         guard let slot = streams.find(frame.stream) else {
             // Nobody will pass this on, so the connection's window is given back at once.
-            skipLeft = frame.length &- (consumed &- H2Frame.headerLength)
+            skipLeft = frame.length - (consumed - H2Frame.headerLength)
             grant(Int64(frame.length), into: &out)
             return (lateData(frame, into: &out), consumed)
         }
         if let reason = refusal(of: content, ends: ends, frame, slot) {
-            skipLeft = frame.length &- (consumed &- H2Frame.headerLength)
+            skipLeft = frame.length - (consumed - H2Frame.headerLength)
             grant(Int64(frame.length), into: &out)
             return (resetStream(slot, reason, into: &out), consumed)
         }
-        streams[slot].receiveWindow &-= Int64(frame.length)
+        streams[slot].receiveWindow -= Int64(frame.length)
         if overhead > 0 { grant(Int64(overhead), slot: ends ? nil : slot, into: &out) }
         dataLeft = content
         paddingLeft = padding
         dataSlot = slot
         dataEnds = ends
         if content == 0 { return (ends ? endOfData(consumed..<consumed) : .incomplete, consumed) }
-        let length = min(content, input.count &- consumed)
+        let length = min(content, input.count - consumed)
         if length == 0 { return (.incomplete, consumed) }
-        dataLeft = content &- length
-        let range = consumed..<consumed &+ length
+        dataLeft = content - length
+        let range = consumed..<consumed + length
         if dataLeft == 0, ends { return (endOfData(range), range.upperBound) }
         return (.data(streams.handle(dataSlot), range, endStream: false), range.upperBound)
     }
@@ -127,7 +127,7 @@ extension H2Connection {
         if Int64(frame.length) > streams[slot].receiveWindow { return .h2FlowControl }
         if streams[slot].flags.contains(.hasLength) {
             guard UInt64(content) <= streams[slot].remaining else { return .h2LengthMismatch }
-            streams[slot].remaining &-= UInt64(content)
+            streams[slot].remaining -= UInt64(content)
             if ends, streams[slot].remaining > 0 { return .h2LengthMismatch }
         }
         return nil
@@ -146,20 +146,20 @@ extension H2Connection {
     private mutating func continueFrame(_ input: Span<UInt8>) -> (H2Event, Int) {
         if skipLeft > 0 {
             let length = min(skipLeft, input.count)
-            skipLeft &-= length
+            skipLeft -= length
             return (.incomplete, length)
         }
         if dataLeft > 0 {
             let length = min(dataLeft, input.count)
             guard length > 0 else { return (.incomplete, 0) }
-            dataLeft &-= length
+            dataLeft -= length
             if dataLeft == 0, dataEnds { return (endOfData(0..<length), length) }
             // The owner may have reset the stream in the middle of the frame; what remains is told all the same, so
             // that it is counted as passed on.
             return (.data(streams.handle(dataSlot), 0..<length, endStream: false), length)
         }
         let length = min(paddingLeft, input.count)
-        paddingLeft &-= length
+        paddingLeft -= length
         return (.incomplete, length)
     }
 

@@ -41,9 +41,9 @@ extension H2Connection {
         phase = .open
         var offset = 0
         while offset < payload.count {
-            let name = UInt16(payload[offset]) << 8 | UInt16(payload[offset &+ 1])
-            if let reason = apply(name, H2Frame.number(payload, at: offset &+ 2)) { return fail(reason, into: &out) }
-            offset &+= 6
+            let name = UInt16(payload[offset]) << 8 | UInt16(payload[offset + 1])
+            if let reason = apply(name, H2Frame.number(payload, at: offset + 2)) { return fail(reason, into: &out) }
+            offset += 6
         }
         H2Frame.write(0, H2Frame.Kind.settings, H2Frame.Flag.acknowledge, 0, into: &out)
         return .settings
@@ -102,7 +102,7 @@ extension H2Connection {
         let increment = Int64(H2Frame.number(payload, at: 0) & 0x7fff_ffff)
         if frame.stream == 0 {
             guard increment > 0 else { return fail(.h2Protocol, into: &out) }
-            sendWindow &+= increment
+            sendWindow += increment
             guard sendWindow <= 0x7fff_ffff else { return fail(.h2FlowControl, into: &out) }
             return .incomplete
         }
@@ -116,7 +116,7 @@ extension H2Connection {
 
     /// Changes what may be sent on a stream; false when the window overflows.
     private mutating func widen(_ slot: Int, by change: Int64) -> Bool {
-        streams[slot].sendWindow &+= change
+        streams[slot].sendWindow += change
         guard streams[slot].sendWindow <= 0x7fff_ffff else { return false }
         if streams[slot].flags.contains(.waits), streams[slot].sendWindow > 0 { streams.list(slot) }
         return true

@@ -13,13 +13,13 @@ extension H2Connection {
             guard end > 0 else { return fail(.h2FrameSize, into: &out) }
             start = 1
             guard Int(payload[0]) < end else { return fail(.h2Protocol, into: &out) }
-            end &-= Int(payload[0])
+            end -= Int(payload[0])
         }
         if frame.has(H2Frame.Flag.priority) {
-            guard start &+ 5 <= end else { return fail(.h2FrameSize, into: &out) }
+            guard start + 5 <= end else { return fail(.h2FrameSize, into: &out) }
             // Priorities are ignored, apart from this one that cannot be meant (RFC 7540 §5.3.1).
             if H2Frame.number(payload, at: start) & 0x7fff_ffff == frame.stream { return fail(.h2Protocol, into: &out) }
-            start &+= 5
+            start += 5
         }
         let fragment = payload.extracting(start..<end)
         if frame.has(H2Frame.Flag.endHeaders) {
@@ -40,9 +40,9 @@ extension H2Connection {
         into out: inout ByteWriter
     ) -> H2Event {
         guard frame.stream == block.stream else { return fail(.h2Protocol, into: &out) }
-        block.frames &+= 1
+        block.frames += 1
         guard block.frames <= h2.continuations else { return fail(.h2ContinuationFlood, into: &out) }
-        guard block.bytes.count &+ payload.count <= h2.headerBlock else { return fail(.h2HeadTooLarge, into: &out) }
+        guard block.bytes.count + payload.count <= h2.headerBlock else { return fail(.h2HeadTooLarge, into: &out) }
         for index in 0..<payload.count { block.bytes.append(payload[index]) }
         guard frame.has(H2Frame.Flag.endHeaders) else { return .incomplete }
         let whole = block.bytes
@@ -98,7 +98,7 @@ extension H2Connection {
         case .failure(let reason): return refuse(id, reason, into: &out)
         case .success(let head):
             let slot = open(id)
-            peerOpened &+= 1
+            peerOpened += 1
             streams[slot].request = RequestFacts(method: head.method, asksUpgrade: head.flags.contains(.upgrade))
             streams[slot].flags.insert(.hasHead)
             expect(head.framing, slot)
@@ -115,7 +115,7 @@ extension H2Connection {
         case .failure(let reason): return resetStream(slot, reason, into: &out)
         case .success(let head):
             if head.isInterim {
-                streams[slot].interim &+= 1
+                streams[slot].interim += 1
                 guard Int(streams[slot].interim) <= rules.interim else {
                     return resetStream(slot, .httpTooManyInterim, into: &out)
                 }

@@ -7,8 +7,8 @@ extension H2Connection {
     public mutating func openStream(_ request: RequestFacts, tag: UInt64) -> H2StreamHandle? {
         guard mayOpen() else { return nil }
         let slot = open(nextID)
-        nextID &+= 2
-        selfOpened &+= 1
+        nextID += 2
+        selfOpened += 1
         windowUpdates.earn(4)
         streams[slot].request = request
         streams[slot].tag = tag
@@ -45,9 +45,9 @@ extension H2Connection {
         }
         var taken = 0
         while true {
-            let left = content.count &- taken
+            let left = content.count - taken
             let window = Int(max(0, min(streams[slot].sendWindow, sendWindow)))
-            let room = out.room &- H2Frame.headerLength
+            let room = out.room - H2Frame.headerLength
             let length = min(left, window, peerFrame, room)
             let isLast = length == left
             if length < 0 || length == 0 && !(isLast && endStream) {
@@ -57,10 +57,10 @@ extension H2Connection {
             let ends = isLast && endStream
             H2Frame.write(
                 length, H2Frame.Kind.data, ends ? H2Frame.Flag.endStream : 0, streams[slot].id, into: &out)
-            out.append(content.extracting(taken..<taken &+ length))
-            streams[slot].sendWindow &-= Int64(length)
-            sendWindow &-= Int64(length)
-            taken &+= length
+            out.append(content.extracting(taken..<taken + length))
+            streams[slot].sendWindow -= Int64(length)
+            sendWindow -= Int64(length)
+            taken += length
             controls.earn(1)
             windowUpdates.earn(20)
             if ends { endLocal(slot) }

@@ -69,12 +69,12 @@ struct H2StreamTable {
     @inline(__always)
     func find(_ id: UInt32) -> Int? {
         guard !places.isEmpty else { return nil }
-        let mask = places.count &- 1
+        let mask = places.count - 1
         var place = Int(id >> 1) & mask
         while places[place] != 0 {
-            let slot = Int(places[place] &- 1)
+            let slot = Int(places[place] - 1)
             if streams[slot].id == id { return slot }
-            place = (place &+ 1) & mask
+            place = (place + 1) & mask
         }
         return nil
     }
@@ -93,7 +93,7 @@ struct H2StreamTable {
     mutating func open(_ id: UInt32, sendWindow: Int64, receiveWindow: Int64) -> Int {
         let slot: Int
         if free != 0 {
-            slot = Int(free &- 1)
+            slot = Int(free - 1)
             free = streams[slot].next
         } else {
             slot = streams.count
@@ -103,8 +103,8 @@ struct H2StreamTable {
         streams[slot].id = id
         streams[slot].sendWindow = sendWindow
         streams[slot].receiveWindow = receiveWindow
-        count &+= 1
-        if count &* 2 > places.count { grow() } else { place(slot) }
+        count += 1
+        if count * 2 > places.count { grow() } else { place(slot) }
         return slot
     }
 
@@ -114,8 +114,8 @@ struct H2StreamTable {
         streams[slot].id = 0
         streams[slot].flags = []
         streams[slot].next = free
-        free = UInt32(slot) &+ 1
-        count &-= 1
+        free = UInt32(slot) + 1
+        count -= 1
     }
 
     /// Puts a stream behind the others that can send.
@@ -124,15 +124,15 @@ struct H2StreamTable {
         streams[slot].flags.insert(.isListed)
         streams[slot].next = 0
         streams[slot].previous = listTail
-        let mark = UInt32(slot) &+ 1
-        if listTail == 0 { listHead = mark } else { streams[Int(listTail &- 1)].next = mark }
+        let mark = UInt32(slot) + 1
+        if listTail == 0 { listHead = mark } else { streams[Int(listTail - 1)].next = mark }
         listTail = mark
     }
 
     /// The first stream that can send; it leaves the list.
     mutating func popListed() -> Int? {
         guard listHead != 0 else { return nil }
-        let slot = Int(listHead &- 1)
+        let slot = Int(listHead - 1)
         unlist(slot)
         return slot
     }
@@ -142,36 +142,36 @@ struct H2StreamTable {
         streams[slot].flags.remove(.isListed)
         let next = streams[slot].next
         let previous = streams[slot].previous
-        if previous == 0 { listHead = next } else { streams[Int(previous &- 1)].next = next }
-        if next == 0 { listTail = previous } else { streams[Int(next &- 1)].previous = previous }
+        if previous == 0 { listHead = next } else { streams[Int(previous - 1)].next = next }
+        if next == 0 { listTail = previous } else { streams[Int(next - 1)].previous = previous }
         streams[slot].next = 0
         streams[slot].previous = 0
     }
 
     private mutating func place(_ slot: Int) {
-        let mask = places.count &- 1
+        let mask = places.count - 1
         var place = Int(streams[slot].id >> 1) & mask
-        while places[place] != 0 { place = (place &+ 1) & mask }
-        places[place] = UInt32(slot) &+ 1
+        while places[place] != 0 { place = (place + 1) & mask }
+        places[place] = UInt32(slot) + 1
     }
 
     private mutating func grow() {
-        places = [UInt32](repeating: 0, count: max(8, places.count &* 2))
+        places = [UInt32](repeating: 0, count: max(8, places.count * 2))
         for slot in streams.indices where streams[slot].id != 0 { place(slot) }
     }
 
     /// Empties an identifier's place and moves those behind it that would not be found any more.
     private mutating func remove(_ id: UInt32) {
-        let mask = places.count &- 1
+        let mask = places.count - 1
         var hole = Int(id >> 1) & mask
-        while places[hole] != 0, streams[Int(places[hole] &- 1)].id != id { hole = (hole &+ 1) & mask }
+        while places[hole] != 0, streams[Int(places[hole] - 1)].id != id { hole = (hole + 1) & mask }
         var next = hole
         while true {
-            next = (next &+ 1) & mask
+            next = (next + 1) & mask
             guard places[next] != 0 else { break }
-            let home = Int(streams[Int(places[next] &- 1)].id >> 1) & mask
+            let home = Int(streams[Int(places[next] - 1)].id >> 1) & mask
             // It may move into the hole when its home is not between the hole and where it is.
-            if (next &- home) & mask >= (next &- hole) & mask {
+            if (next - home) & mask >= (next - hole) & mask {
                 places[hole] = places[next]
                 hole = next
             }

@@ -42,14 +42,14 @@ extension H2Connection {
         let id = streams[slot].id
         if dataSlot == slot, dataLeft > 0 || paddingLeft > 0 {
             // In the middle of a DATA frame: the rest is skipped and its share of the connection's window given back.
-            credit &+= Int64(dataLeft)
-            skipLeft = dataLeft &+ paddingLeft
+            credit += Int64(dataLeft)
+            skipLeft = dataLeft + paddingLeft
             dataLeft = 0
             paddingLeft = 0
         }
         dataSlot = dataSlot == slot ? -1 : dataSlot
         let isOwn = (id & 1 == 1) == (role == .client)
-        if isOwn { selfOpened &-= 1 } else { peerOpened &-= 1 }
+        if isOwn { selfOpened -= 1 } else { peerOpened -= 1 }
         closed.note(id, late: late)
         streams.close(slot)
     }
@@ -92,17 +92,17 @@ extension H2Connection {
 
     /// Gives the peer back what it has used of the windows, in portions of half a window.
     mutating func grant(_ count: Int64, slot: Int? = nil, into out: inout ByteWriter) {
-        credit &+= count
-        if credit &* 2 >= max(65_535, Int64(h2.connectionWindow)), out.room >= 13 {
+        credit += count
+        if credit * 2 >= max(65_535, Int64(h2.connectionWindow)), out.room >= 13 {
             writeWindowUpdate(0, credit, into: &out)
-            receiveWindow &+= credit
+            receiveWindow += credit
             credit = 0
         }
         guard let slot, !streams[slot].flags.contains(.remoteEnd) else { return }
-        streams[slot].credit &+= count
-        if streams[slot].credit &* 2 >= Int64(h2.streamWindow), out.room >= 13 {
+        streams[slot].credit += count
+        if streams[slot].credit * 2 >= Int64(h2.streamWindow), out.room >= 13 {
             writeWindowUpdate(streams[slot].id, streams[slot].credit, into: &out)
-            streams[slot].receiveWindow &+= streams[slot].credit
+            streams[slot].receiveWindow += streams[slot].credit
             streams[slot].credit = 0
         }
     }

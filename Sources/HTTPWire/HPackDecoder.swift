@@ -44,15 +44,15 @@ struct HPackDecoder {
                     guard reference > 0 else { return .lost }
                     let entry = arena.entries[reference]
                     add(entry.name, entry.value, entry.known, entry.fault, &list, rules, &arena, &fields)
-                } else if let entry = table.entry(reference &- HPackStaticTable.count) {
-                    let size = Int(entry.nameLength) &+ Int(entry.valueLength)
+                } else if let entry = table.entry(reference - HPackStaticTable.count) {
+                    let size = Int(entry.nameLength) + Int(entry.valueLength)
                     // Counted but not copied when the list is too large: indices could expand a block a thousandfold.
-                    if list.isTooLarge || list.size &+ size > rules.head {
+                    if list.isTooLarge || list.size + size > rules.head {
                         list.isTooLarge = true
                         continue
                     }
                     let text = arena.append(table.text.span.extracting(entry.text))
-                    let split = Int(text.start) &+ Int(entry.nameLength)
+                    let split = Int(text.start) + Int(entry.nameLength)
                     add(
                         ByteRange(Int(text.start), split), ByteRange(split, text.end), entry.known, entry.fault, &list,
                         rules, &arena, &fields)
@@ -77,7 +77,7 @@ struct HPackDecoder {
         _ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ fault: WireReason?, _ list: inout List,
         _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable
     ) {
-        list.size &+= name.count &+ value.count &+ 32
+        list.size += name.count + value.count + 32
         if list.isTooLarge || list.size > rules.head || fields.count >= rules.fields {
             list.isTooLarge = true
             arena.clear()
@@ -107,7 +107,7 @@ struct HPackDecoder {
             known = arena.entries[reference].known
             fault = arena.entries[reference].fault
         } else {
-            guard let entry = table.entry(reference &- HPackStaticTable.count) else { return false }
+            guard let entry = table.entry(reference - HPackStaticTable.count) else { return false }
             name = arena.append(table.text.span.extracting(entry.name))
             known = entry.known
             fault = H2FieldRules.fault(name: name, known: known, in: arena.bytes.span, rules)
@@ -127,10 +127,10 @@ struct HPackDecoder {
     private mutating func string(_ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena) -> ByteRange? {
         guard index < block.count else { return nil }
         let isHuffman = block[index] & 0x80 != 0
-        guard let length = Self.integer(block, &index, bits: 7), length <= block.count &- index else { return nil }
-        let source = block.extracting(index..<index &+ length)
-        index &+= length
-        let needed = isHuffman ? length &* 8 / 5 &+ 1 : length
+        guard let length = Self.integer(block, &index, bits: 7), length <= block.count - index else { return nil }
+        let source = block.extracting(index..<index + length)
+        index += length
+        let needed = isHuffman ? length * 8 / 5 + 1 : length
         // The arena has room for a whole list and a whole block beside it, so this is a matter of its limits only.
         guard needed <= arena.room else { return nil }
         return isHuffman ? arena.append(huffman: source, code) : arena.append(source)
@@ -140,17 +140,17 @@ struct HPackDecoder {
     @inline(__always)
     static func integer(_ block: Span<UInt8>, _ index: inout Int, bits: UInt8) -> Int? {
         guard index < block.count else { return nil }
-        let mask = (1 &<< Int(bits)) &- 1
+        let mask = (1 &<< Int(bits)) - 1
         var value = Int(block[index]) & mask
-        index &+= 1
+        index += 1
         if value < mask { return value }
         var shift = 0
         while index < block.count, shift < 28 {
             let byte = block[index]
-            index &+= 1
-            value &+= Int(byte & 0x7f) &<< shift
+            index += 1
+            value += Int(byte & 0x7f) &<< shift
             if byte & 0x80 == 0 { return value }
-            shift &+= 7
+            shift += 7
         }
         return nil
     }

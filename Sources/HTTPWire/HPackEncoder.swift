@@ -67,13 +67,13 @@ struct HPackEncoder {
     /// A prefix integer (RFC 7541 §5.1).
     @inline(__always)
     static func integer(_ value: Int, bits: UInt8, first: UInt8, into out: inout ByteWriter) {
-        let mask = (1 &<< Int(bits)) &- 1
+        let mask = (1 &<< Int(bits)) - 1
         if value < mask {
             out.append(first | UInt8(truncatingIfNeeded: value))
             return
         }
         out.append(first | UInt8(truncatingIfNeeded: mask))
-        var rest = value &- mask
+        var rest = value - mask
         while rest >= 128 {
             out.append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest &>>= 7

@@ -44,7 +44,7 @@ public struct HeadArena: ~Copyable {
     }
 
     /// Bytes that can be added.
-    var room: Int { bytes.count &- used }
+    var room: Int { bytes.count - used }
 
     mutating func clear() { used = base }
 
@@ -60,7 +60,7 @@ public struct HeadArena: ~Copyable {
                 ByteWriter.copy(from, to: to + start, count)
             }
         }
-        used = start &+ count
+        used = start + count
         return ByteRange(start, used)
     }
 
@@ -74,15 +74,15 @@ public struct HeadArena: ~Copyable {
         var target = bytes.mutableSpan
         for index in 0..<source.count {
             let byte = Int(source[index])
-            let high = transitions[state &* 16 &+ byte &>> 4]
+            let high = transitions[state * 16 + byte &>> 4]
             if high & HuffmanCode.symbolBit != 0 {
                 target[end] = UInt8(truncatingIfNeeded: high)
-                end &+= 1
+                end += 1
             }
-            let low = transitions[Int(high &>> 16) &* 16 &+ byte & 15]
+            let low = transitions[Int(high &>> 16) * 16 + byte & 15]
             if low & HuffmanCode.symbolBit != 0 {
                 target[end] = UInt8(truncatingIfNeeded: low)
-                end &+= 1
+                end += 1
             }
             if (high | low) & HuffmanCode.failureBit != 0 { return nil }
             state = Int(low &>> 16)

@@ -17,12 +17,12 @@ public enum NormalPath {
         var index = Int(path.start)
         while index < path.end, bytes[index] != 0x3f {
             let byte = bytes[index]
-            index &+= 1
+            index += 1
             if byte == 0x25 {
-                guard index &+ 1 < path.end, let decoded = decoded(bytes, at: index),
-                    !isOverlong(decoded, bytes, behind: index &+ 2, end: path.end)
+                guard index + 1 < path.end, let decoded = decoded(bytes, at: index),
+                    !isOverlong(decoded, bytes, behind: index + 2, end: path.end)
                 else { return refuse(start, &out) }
-                index &+= 2
+                index += 2
                 if ByteClass.isUnreserved(decoded) {
                     writer.append(decoded, &out)
                 } else {
@@ -57,14 +57,14 @@ public enum NormalPath {
         var isDots: Bool { dots == 1 || dots == 2 }
 
         mutating func append(_ byte: UInt8, _ out: inout ByteWriter) {
-            dots = byte == 0x2e && dots >= 0 ? dots &+ 1 : -1
+            dots = byte == 0x2e && dots >= 0 ? dots + 1 : -1
             out.append(byte)
         }
 
         /// At a slash: resolves the segment before it and begins the next. False when that leaves the root.
         mutating func endSegment(_ out: inout ByteWriter) -> Bool {
             guard resolve(&out) else { return false }
-            if out.count == start || out[out.count &- 1] != 0x2f { out.append(0x2f) }
+            if out.count == start || out[out.count - 1] != 0x2f { out.append(0x2f) }
             dots = 0
             return true
         }
@@ -74,12 +74,12 @@ public enum NormalPath {
 
         private func resolve(_ out: inout ByteWriter) -> Bool {
             guard isDots else { return true }
-            out.rewind(to: out.count &- dots)
+            out.rewind(to: out.count - dots)
             if dots == 1 { return true }
             // Behind the slash that ended the segment before: take that slash and that segment away.
-            guard out.count > start &+ 1 else { return false }
-            var end = out.count &- 1
-            while end > start, out[end &- 1] != 0x2f { end &-= 1 }
+            guard out.count > start + 1 else { return false }
+            var end = out.count - 1
+            while end > start, out[end - 1] != 0x2f { end -= 1 }
             out.rewind(to: end)
             return true
         }
@@ -87,7 +87,7 @@ public enum NormalPath {
 
     private static func decoded(_ bytes: Span<UInt8>, at index: Int) -> UInt8? {
         let high = ByteClass.hexValue(bytes[index])
-        let low = ByteClass.hexValue(bytes[index &+ 1])
+        let low = ByteClass.hexValue(bytes[index + 1])
         return high < 16 && low < 16 ? high << 4 | low : nil
     }
 
@@ -95,13 +95,13 @@ public enum NormalPath {
     /// character that is forbidden or means something.
     private static func isOverlong(_ lead: UInt8, _ bytes: Span<UInt8>, behind index: Int, end: Int) -> Bool {
         if lead == 0xc0 || lead == 0xc1 { return true }
-        guard lead == 0xe0 || lead == 0xf0, index &+ 2 < end, bytes[index] == 0x25,
-            let next = decoded(bytes, at: index &+ 1)
+        guard lead == 0xe0 || lead == 0xf0, index + 2 < end, bytes[index] == 0x25,
+            let next = decoded(bytes, at: index + 1)
         else { return false }
         return next >= 0x80 && next < (lead == 0xe0 ? 0xa0 : 0x90)
     }
 
-    private static func capitalDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 &+ value : 0x37 &+ value }
+    private static func capitalDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x37 + value }
 
     private static func refuse(_ start: Int, _ out: inout ByteWriter) -> WireReason {
         out.rewind(to: start)

@@ -6,14 +6,14 @@ enum Target {
     @inline(__always)
     static func endOfTarget(_ bytes: Span<UInt8>, from start: Int) -> Int {
         var index = start
-        while index &+ 8 <= bytes.count {
+        while index + 8 <= bytes.count {
             let word = bytes.word(at: index)
             // Space besides the controls, and all that is not ASCII.
             let ends = ByteClass.controls(word) | ByteClass.spaces(word) | word & 0x8080_8080_8080_8080
-            if ends != 0 { return index &+ ends.trailingZeroBitCount / 8 }
-            index &+= 8
+            if ends != 0 { return index + ends.trailingZeroBitCount / 8 }
+            index += 8
         }
-        while index < bytes.count, bytes[index] &- 0x21 < 0x5e { index &+= 1 }
+        while index < bytes.count, bytes[index] &- 0x21 < 0x5e { index += 1 }
         return index
     }
 
@@ -29,18 +29,18 @@ enum Target {
             let byte = bytes[index]
             guard ByteClass.isTarget(byte) else { return false }
             if byte == 0x25 {
-                guard index &+ 2 < range.end, ByteClass.hexValue(bytes[index &+ 1]) < 16,
-                    ByteClass.hexValue(bytes[index &+ 2]) < 16
+                guard index + 2 < range.end, ByteClass.hexValue(bytes[index + 1]) < 16,
+                    ByteClass.hexValue(bytes[index + 2]) < 16
                 else { return false }
             }
-            index &+= 1
+            index += 1
         }
         while index < range.end {
             index = ByteClass.skipCommon(bytes, from: index, to: range.end, mark: 0x2f)
             guard index < range.end else { break }
             let byte = bytes[index]
             guard byte &- 0x21 < 0x5e, byte != 0x22, byte != 0x23, byte != 0x3c, byte != 0x3e else { return false }
-            index &+= 1
+            index += 1
         }
         return true
     }
@@ -53,33 +53,33 @@ enum Target {
         guard range.count > 0, range.count <= 300 else { return false }
         var index = Int(range.start)
         if bytes[index] == 0x5b {
-            index &+= 1
+            index += 1
             let start = index
             while index < range.end,
                 ByteClass.hexValue(bytes[index]) < 16 || bytes[index] == 0x3a || bytes[index] == 0x2e
             {
-                index &+= 1
+                index += 1
             }
-            guard index < range.end, bytes[index] == 0x5d, index &- start >= 2 else { return false }
-            index &+= 1
+            guard index < range.end, bytes[index] == 0x5d, index - start >= 2 else { return false }
+            index += 1
         } else {
             while index < range.end {
                 index = ByteClass.skipCommon(bytes, from: index, to: range.end, mark: 0x2e)
                 guard index < range.end, ByteClass.isHost(bytes[index]) else { break }
-                index &+= 1
+                index += 1
             }
             guard index > range.start else { return false }
         }
         if index == range.end { return !needsPort }
         guard bytes[index] == 0x3a else { return false }
-        index &+= 1
-        guard range.end > index, range.end &- index <= 5 else { return false }
+        index += 1
+        guard range.end > index, range.end - index <= 5 else { return false }
         var port = 0
         while index < range.end {
             let digit = bytes[index] &- 0x30
             guard digit < 10 else { return false }
-            port = port &* 10 &+ Int(digit)
-            index &+= 1
+            port = port * 10 + Int(digit)
+            index += 1
         }
         return port <= 65_535
     }
@@ -90,13 +90,13 @@ enum Target {
     ) -> (scheme: ByteRange, authority: ByteRange, path: ByteRange)? {
         let start = Int(range.start)
         var index = start
-        while index < range.end, bytes[index] != 0x3a { index &+= 1 }
+        while index < range.end, bytes[index] != 0x3a { index += 1 }
         let scheme = ByteRange(start, index)
-        guard isScheme(bytes, scheme), range.end &- index > 3, bytes[index &+ 1] == 0x2f, bytes[index &+ 2] == 0x2f
+        guard isScheme(bytes, scheme), range.end - index > 3, bytes[index + 1] == 0x2f, bytes[index + 2] == 0x2f
         else { return nil }
-        index &+= 3
+        index += 3
         let authorityStart = index
-        while index < range.end, bytes[index] != 0x2f { index &+= 1 }
+        while index < range.end, bytes[index] != 0x2f { index += 1 }
         let authority = ByteRange(authorityStart, index)
         let path = ByteRange(index, range.end)
         guard isAuthority(bytes, authority), path.isEmpty || isPath(bytes, path) else { return nil }
@@ -109,7 +109,7 @@ enum Target {
         var index = Int(range.start)
         while index < range.end {
             guard bytes[index] & 0x40 != 0, ByteClass.isToken(bytes[index]) else { return false }
-            index &+= 1
+            index += 1
         }
         return bytes.isToken(range, "http") || bytes.isToken(range, "https")
     }

@@ -9,11 +9,11 @@ enum UpgradeName {
         for index in range.range {
             if bytes[index] == 0x2f {
                 guard length > 0 else { return false }
-                slashes &+= 1
+                slashes += 1
                 length = 0
             } else {
                 guard ByteClass.isToken(bytes[index]) else { return false }
-                length &+= 1
+                length += 1
             }
         }
         return slashes <= 1 && length > 0
@@ -23,7 +23,7 @@ enum UpgradeName {
     /// rules, past every rule here, so it is never asked for.
     static func isHTTP(_ range: ByteRange, in bytes: Span<UInt8>) -> Bool {
         var name = Int(range.start)
-        while name < range.end, bytes[name] != 0x2f { name &+= 1 }
+        while name < range.end, bytes[name] != 0x2f { name += 1 }
         let head = ByteRange(Int(range.start), name)
         return bytes.isToken(head, "h2c") || bytes.isToken(head, "h2") || bytes.isToken(head, "http")
     }

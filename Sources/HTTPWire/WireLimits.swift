@@ -20,7 +20,7 @@ public struct WireLimits: Sendable {
     public var chunkExtensions = 64 << 10
     /// Connection options in a head.
     public var connectionOptions = 16
-    /// Interim (1xx) responses before a final one.
+    /// Interim (1xx) responses before a final one, at most 250.
     public var interim = 16
     /// Whether names with `_` are let through; they are refused by default, because some recipients read them as `-`
     /// and so would see a field that no policy saw.
@@ -50,6 +50,7 @@ final class WireRules: Sendable {
         underscoreNames = limits.underscoreNames
         // The field table's places are counted in one byte.
         precondition(fields <= 250 && trailerFields <= 250, "a head has at most 250 fields")
+        precondition(interim <= 250, "interim responses are counted in one byte")
     }
 }
 

@@ -121,6 +121,29 @@ struct H2MessageTests {
         ("pseudo after field", [("x", "y")] + RawH2.get, true, .h2BadPseudoField),
         ("protocol without CONNECT", RawH2.get + [(":protocol", "websocket")], true, .h2BadPseudoField),
         (
+            "protocol h2c",
+            [(":method", "CONNECT"), (":protocol", "h2c"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
+            false, .h2BadPseudoField
+        ),
+        (
+            "protocol HTTP/2.0",
+            [
+                (":method", "CONNECT"), (":protocol", "HTTP/2.0"), (":scheme", "http"), (":authority", "a"),
+                (":path", "/"),
+            ],
+            false, .h2BadPseudoField
+        ),
+        (
+            "protocol a b",
+            [(":method", "CONNECT"), (":protocol", "a b"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
+            false, .h2BadPseudoField
+        ),
+        (
+            "protocol /x",
+            [(":method", "CONNECT"), (":protocol", "/x"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
+            false, .h2BadPseudoField
+        ),
+        (
             "CONNECT with path", [(":method", "CONNECT"), (":authority", "a:80"), (":path", "/")], false,
             .h2BadPseudoField
         ),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: fuzz help build test bench demo lint fmt reference man install clean
+.PHONY: fuzz help build test soak bench demo lint fmt reference man install clean
 
 TIME ?= 60
 PREFIX ?= /usr/local
@@ -14,6 +14,9 @@ build: ## build mallad, malla-proxy and malla in release mode
 
 test: ## build and run all tests (needs root)
 	@scripts/test $(ARGS)
+
+soak: ## kill the daemon under load 20 times, 60 s away each, and count what clients saw; ARGS="--rounds 2 --away 1"
+	@scripts/soak $(ARGS)
 
 bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 	@Benchmarks/run $(ARGS)

@@ -7,12 +7,15 @@
  *   lab-peer call FAMILY ADDRESS PORT UP DOWN  send UP patterned bytes, half-close, take DOWN back
  *   lab-peer hold FAMILY ADDRESS PORT          ping a byte to and fro every 5 ms until SIGTERM
  *   lab-peer knock FAMILY ADDRESS PORT COUNT   COUNT connects, one after the other; errnos counted
+ *   lab-peer probe FAMILY ADDRESS PORT PAUSE EXPECTED
+ *                                              connects until SIGTERM, see probe.h
  *   lab-peer listen ADDRESS PORT               only listen: an impostor
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
  */
 #define _GNU_SOURCE
 #include "addresses.h"
+#include "probe.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -359,6 +362,9 @@ int main(int count, char **arguments)
 		return hold(arguments[2], arguments[3], arguments[4]);
 	if (count == 6 && !strcmp(arguments[1], "knock"))
 		return knock(arguments[2], arguments[3], arguments[4], strtol(arguments[5], NULL, 10));
+	if (count == 7 && !strcmp(arguments[1], "probe"))
+		return probe(arguments[2], arguments[3], arguments[4], strtol(arguments[5], NULL, 10),
+			     atoi(arguments[6]), &stopped);
 	if (count == 4 && !strcmp(arguments[1], "listen")) {
 		if (listening(arguments[2], arguments[3]) < 0) {
 			printf("{\"errno\":%d}\n", errno);
@@ -368,6 +374,6 @@ int main(int count, char **arguments)
 			pause();
 		return 0;
 	}
-	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|listen …\n");
+	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen …\n");
 	return 2;
 }

@@ -16,6 +16,7 @@
 #include "listener.h"
 #include "record.h"
 #include "reset.h"
+#include "scratch.h"
 
 static __always_inline void judge(const struct packet *packet, const struct malla_workload *source,
 				  const struct malla_config *config, struct malla_explanation *it)
@@ -38,42 +39,42 @@ static __always_inline void tell_refusal(const struct malla_explanation *it)
 }
 
 /* Drops a packet that is not judged at all, for this reason. */
-static __always_inline int drop(const struct packet *packet, const struct interface *interface, __u32 reason)
+static __always_inline int drop(struct scratch *scratch, __u32 reason)
 {
-	struct malla_explanation it = {
-		.addr = packet->destination,
-		.port = packet->destination_port,
-		.protocol = packet->protocol,
-		.source = interface->source.identity,
-		.source_workload = interface->source.workload,
-	};
+	struct malla_explanation *it = &scratch->it;
 
-	deny(&it, reason);
-	tell_refusal(&it);
+	__builtin_memset(it, 0, sizeof(*it));
+	it->addr = scratch->packet.destination;
+	it->port = scratch->packet.destination_port;
+	it->protocol = scratch->packet.protocol;
+	it->source = scratch->interface.source.identity;
+	it->source_workload = scratch->interface.source.workload;
+	deny(it, reason);
+	tell_refusal(it);
 	return TC_ACT_SHOT;
 }
 
 /* Leaves the record for the socket that is about to be accepted: the last packet of the handshake is on its way, so
  * nobody can wash it away with half-open connections. False: there is no room for it. */
-static __always_inline bool publish(__u32 index, const struct packet *packet, const struct interface *interface,
-				    const struct malla_explanation *it)
+static __always_inline bool publish(__u32 index, struct scratch *scratch)
 {
-	struct malla_connection record = {};
-	struct malla_tuple tuple = {
-		.source = packet->source,
-		.destination = packet->destination,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.netns = interface->netns,
-	};
+	struct malla_connection *record = &scratch->record;
+	struct malla_tuple *tuple = &scratch->tuple;
 
-	record_write(&record, it);
-	record.destination = it->addr;
-	record.destination_port = it->port;
-	record.flags = MALLA_CONNECTION_BY_PACKET;
-	record.cgroup = index;
-	record.netns = interface->netns;
-	return !bpf_map_update_elem(&malla_handoffs, &tuple, &record, BPF_ANY);
+	tuple->source = scratch->packet.source;
+	tuple->destination = scratch->packet.destination;
+	tuple->source_port = scratch->packet.source_port;
+	tuple->destination_port = scratch->packet.destination_port;
+	tuple->reserved = 0;
+	tuple->netns = scratch->interface.netns;
+	__builtin_memset(record, 0, sizeof(*record));
+	record_write(record, &scratch->it);
+	record->destination = scratch->it.addr;
+	record->destination_port = scratch->it.port;
+	record->flags = MALLA_CONNECTION_BY_PACKET;
+	record->cgroup = index;
+	record->netns = scratch->interface.netns;
+	return !bpf_map_update_elem(&malla_handoffs, tuple, record, BPF_ANY);
 }
 
 /* A frame to another port of the same bridge carries that port's address: with this interface's own, the bridge
@@ -94,12 +95,13 @@ static __always_inline int stray(struct __sk_buff *skb, const struct packet *pac
 	return TC_ACT_UNSPEC;
 }
 
-static __always_inline int on_tcp(struct __sk_buff *skb, const struct packet *packet,
-				  const struct interface *interface, const struct malla_config *config)
+static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *scratch, const struct malla_config *config)
 {
+	const struct interface *interface = &scratch->interface;
+	const struct packet *packet = &scratch->packet;
+	struct malla_explanation *it = &scratch->it;
 	bool opening = packet_is_opening(packet);
 	__u32 state = connection_state(skb, packet);
-	struct malla_explanation it;
 
 	if (state && addr_is_local(&packet->destination))
 		return TC_ACT_UNSPEC; /* a service of the node: the way there needs no help */
@@ -110,28 +112,27 @@ static __always_inline int on_tcp(struct __sk_buff *skb, const struct packet *pa
 		return deliver_to_connection(skb, packet);
 	}
 
-	judge(packet, interface->is_enrolled ? &interface->source : 0, config, &it);
-	if (it.path == MALLA_PATH_PROXY && state && !publish(skb->ifindex, packet, interface, &it))
-		deny(&it, MALLA_REASON_KERNEL_STATE);
-	if (it.path == MALLA_PATH_DENY) {
-		tell_refusal(&it);
+	judge(packet, interface->is_enrolled ? &interface->source : 0, config, it);
+	if (it->path == MALLA_PATH_PROXY && state && !publish(skb->ifindex, scratch))
+		deny(it, MALLA_REASON_KERNEL_STATE);
+	if (it->path == MALLA_PATH_DENY) {
+		tell_refusal(it);
 		return reset_answer(skb, packet);
 	}
-	if (it.path != MALLA_PATH_PROXY)
+	if (it->path != MALLA_PATH_PROXY)
 		return TC_ACT_UNSPEC;
 	address_to_node(skb, interface);
 	return state ? deliver_to_connection(skb, packet) : deliver_to_listener(skb, packet);
 }
 
-static __always_inline int on_udp(const struct packet *packet, const struct interface *interface,
-				  const struct malla_config *config)
+static __always_inline int on_udp(struct scratch *scratch, const struct malla_config *config)
 {
-	struct malla_explanation it;
+	struct malla_explanation *it = &scratch->it;
 
-	judge(packet, interface->is_enrolled ? &interface->source : 0, config, &it);
-	if (it.path != MALLA_PATH_DENY)
+	judge(&scratch->packet, scratch->interface.is_enrolled ? &scratch->interface.source : 0, config, it);
+	if (it->path != MALLA_PATH_DENY)
 		return TC_ACT_UNSPEC;
-	tell_refusal(&it);
+	tell_refusal(it);
 	return TC_ACT_SHOT;
 }
 
@@ -139,25 +140,26 @@ SEC("tc")
 int malla_veth(struct __sk_buff *skb)
 {
 	const struct malla_config *config = config_now();
-	struct interface interface;
+	struct scratch *scratch = scratch_now();
+	struct packet *packet;
 	enum packet_kind kind;
-	struct packet packet;
 
-	if (!config)
+	if (!config || !scratch)
 		return TC_ACT_SHOT; /* an array's element is always there; the verifier wants to hear it */
-	kind = packet_read(skb, &packet);
+	packet = &scratch->packet;
+	kind = packet_read(skb, packet);
 	if (kind == PACKET_OTHER)
 		return TC_ACT_UNSPEC;
-	interface_read(skb->ifindex, &packet.source, &interface);
-	if (kind == PACKET_UNREADABLE || (packet.protocol == IPPROTO_TCP && packet.is_fragment))
-		return drop(&packet, &interface, MALLA_REASON_UNREADABLE_PACKET);
-	if (!interface.is_source_known && !addr_is_link_local(&packet.source))
-		return drop(&packet, &interface, MALLA_REASON_SPOOFED_SOURCE);
+	interface_read(skb->ifindex, &packet->source, &scratch->interface);
+	if (kind == PACKET_UNREADABLE || (packet->protocol == IPPROTO_TCP && packet->is_fragment))
+		return drop(scratch, MALLA_REASON_UNREADABLE_PACKET);
+	if (!scratch->interface.is_source_known && !addr_is_link_local(&packet->source))
+		return drop(scratch, MALLA_REASON_SPOOFED_SOURCE);
 	if (kind == PACKET_TAIL)
 		return TC_ACT_UNSPEC;
-	if (packet.protocol == IPPROTO_TCP)
-		return on_tcp(skb, &packet, &interface, config);
-	if (packet.protocol == IPPROTO_UDP)
-		return on_udp(&packet, &interface, config);
+	if (packet->protocol == IPPROTO_TCP)
+		return on_tcp(skb, scratch, config);
+	if (packet->protocol == IPPROTO_UDP)
+		return on_udp(scratch, config);
 	return TC_ACT_UNSPEC;
 }

@@ -27,6 +27,8 @@ struct ProgramSet: Sendable {
 
     /// Objects that a node can do without.
     static let optional: Set<String> = ["bypasses", "revoke"]
+    /// Maps that each object has for itself, and each version anew: room to work in, which keeps nothing.
+    static let unshared: Set<String> = ["malla_scratch"]
 
     /// Loads every object. Each map is taken from its pin, or made by the first object that has it and pinned at once,
     /// so that the next object, and a daemon after a crash right here, finds it.
@@ -36,7 +38,7 @@ struct ProgramSet: Sendable {
         var refused: [String: String] = [:]
         for code in objects {
             let object = try OpenObject(name: code.name, code: code.bytes)
-            let maps = object.maps
+            let maps = object.maps.filter { !unshared.contains($0) }
             var missing: [String] = []
             for map in maps {
                 guard Folder.exists(pins.map(map)) else {

@@ -232,6 +232,25 @@ struct DecisionTests {
         }
     }
 
+    @Test("a packet's address stays: its connections to services need the proxy, and a refusal is a reset")
+    func packets() throws {
+        let world = World(node: try KernelNode(objects: ["explain"]))
+        try world.writeDecisionMesh()
+        func decided(port: UInt16, proxy: Bool) throws -> malla_explanation {
+            var question = try DecisionCase(title: "", to: "240.240.0.1", port: port, path: MALLA_PATH_PROXY).question()
+            question.seen = UInt8(MALLA_SEEN_ON_PACKET.rawValue)
+            question.proxy_alive = proxy ? 1 : 0
+            return try world.node.explain(question)
+        }
+        // 80 goes direct and 82 is open to it, from a socket.
+        for port in [80, 81, 82] as [UInt16] {
+            #expect(try decided(port: port, proxy: true).path == MALLA_PATH_PROXY.rawValue, "\(port)")
+            let refused = try decided(port: port, proxy: false)
+            #expect(refused.path == MALLA_PATH_DENY.rawValue && refused.error == ECONNREFUSED, "\(port)")
+            #expect(refused.reason == MALLA_REASON_PROXY_DOWN.rawValue, "\(port)")
+        }
+    }
+
     @Test("every reason that the decision can give is in the table")
     func reasons() {
         let given = Set(Self.steps.map(\.reason))

@@ -12,7 +12,7 @@ struct LoadTests {
         "malla_connect6": 23500, "malla_explain": 3300, "malla_getpeer4": 60, "malla_getpeer6": 70, "malla_live": 700,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 1600, "malla_revoke_udp": 1500,
         "malla_sendmsg4": 15000, "malla_sendmsg6": 9500, "malla_socket": 2200, "malla_sockops": 2100,
-        "malla_veth": 26500,
+        "malla_veth": 11700,
     ]
 
     @Test("each object loads, over the others' maps, within its recorded size")

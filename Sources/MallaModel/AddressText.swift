@@ -74,7 +74,10 @@ extension Address: CustomStringConvertible, LosslessStringConvertible {
         if isIPv4 {
             return "\(ipv4Bits >> 24).\(ipv4Bits >> 16 & 255).\(ipv4Bits >> 8 & 255).\(ipv4Bits & 255)"
         }
-        let groups = (0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> UInt64(48 - ($0 & 3) * 16)) }
+        let groups = (0..<8).map { (index: Int) -> UInt16 in
+            let half: UInt64 = index < 4 ? high : low
+            return UInt16(truncatingIfNeeded: half >> UInt64(48 - (index & 3) * 16))
+        }
         // The longest run of at least two zero groups, the first of equals, is written `::`.
         var best = 0..<0
         var start = 0

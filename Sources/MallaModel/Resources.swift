@@ -55,13 +55,28 @@ public struct Service: Hashable, Sendable {
     public var ports: [Port]
     /// Virtual addresses given by hand; otherwise they are made from the service's number.
     public var clusterIPs: [Address]
+    /// How long a client keeps its endpoint after its last connection (`sessionAffinity: ClientIP`); 0: not at all.
+    public var affinity: Nanoseconds
+    /// Whether closer endpoints are taken first; `nil`: all alike.
+    public var distribution: TrafficDistribution?
+    /// `internalTrafficPolicy: Local`: endpoints of this node only, and none when there are none here.
+    public var isLocalOnly: Bool
+
+    /// 3 h, as in Kubernetes.
+    public static let defaultAffinity: Nanoseconds = 10_800_000_000_000
 
     /// A service.
-    public init(name: ObjectName, selector: [String: String], ports: [Port], clusterIPs: [Address] = []) {
+    public init(
+        name: ObjectName, selector: [String: String], ports: [Port], clusterIPs: [Address] = [],
+        affinity: Nanoseconds = 0, distribution: TrafficDistribution? = nil, isLocalOnly: Bool = false
+    ) {
         self.name = name
         self.selector = selector
         self.ports = ports
         self.clusterIPs = clusterIPs
+        self.affinity = affinity
+        self.distribution = distribution
+        self.isLocalOnly = isLocalOnly
     }
 }
 
@@ -117,11 +132,13 @@ public struct Workload: Hashable, Sendable {
     public var addresses: [Address]
     /// Its share among the endpoints of a service; 0 takes it out. 1 where none is written.
     public var weight: UInt32
+    /// Where it runs; what is not written is the node's.
+    public var locality: Locality
 
     /// A workload.
     public init(
         name: ObjectName, labels: [String: String] = [:], serviceAccount: String = "default", match: Match,
-        ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1
+        ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1, locality: Locality = Locality()
     ) {
         self.name = name
         self.labels = labels
@@ -130,6 +147,7 @@ public struct Workload: Hashable, Sendable {
         self.ports = ports
         self.addresses = addresses
         self.weight = weight
+        self.locality = locality
     }
 }
 
@@ -155,17 +173,26 @@ public struct TrafficPolicy: Hashable, Sendable {
     public var connectTimeout: Nanoseconds
     /// Without a byte in either direction; 0: never. 1 h where none is written.
     public var idleTimeout: Nanoseconds
+    /// How endpoints are chosen; `nil`: not said.
+    public var algorithm: LoadBalancing.Algorithm?
+    /// What `Maglev` hashes. `Workload` where none is written.
+    public var hashKey: LoadBalancing.HashKey
+    /// How long connections to an endpoint that left the service may go on. 30 s where none is written.
+    public var drainGrace: Nanoseconds
 
     /// 5 s.
     public static let defaultConnectTimeout: Nanoseconds = 5_000_000_000
     /// 1 h.
     public static let defaultIdleTimeout: Nanoseconds = 3_600_000_000_000
+    /// 30 s.
+    public static let defaultDrainGrace: Nanoseconds = 30_000_000_000
 
     /// A traffic policy.
     public init(
         name: ObjectName, service: ObjectName, path: Path? = nil, failMode: FailMode = .closed,
         connectTimeout: Nanoseconds = TrafficPolicy.defaultConnectTimeout,
-        idleTimeout: Nanoseconds = TrafficPolicy.defaultIdleTimeout
+        idleTimeout: Nanoseconds = TrafficPolicy.defaultIdleTimeout, algorithm: LoadBalancing.Algorithm? = nil,
+        hashKey: LoadBalancing.HashKey = .workload, drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace
     ) {
         self.name = name
         self.service = service
@@ -173,6 +200,9 @@ public struct TrafficPolicy: Hashable, Sendable {
         self.failMode = failMode
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout
+        self.algorithm = algorithm
+        self.hashKey = hashKey
+        self.drainGrace = drainGrace
     }
 }
 

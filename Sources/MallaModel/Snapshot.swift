@@ -96,12 +96,20 @@ public struct Snapshot: Sendable, Equatable {
         public var endpoints4: [WeightedEndpoint]
         /// Ready endpoints for the IPv6 virtual address: for each workload its IPv6 address, else its IPv4 address.
         public var endpoints6: [WeightedEndpoint]
+        /// How one of them is chosen.
+        public var balancing: LoadBalancing
+        /// Endpoints that belong to it and get no connections now, because closer ones are ready: what is open to them
+        /// goes on.
+        public var standby: Set<UInt32>
+        /// How long connections to an endpoint that left may go on.
+        public var drainGrace: Nanoseconds
 
         /// A port.
         public init(
             name: String, port: UInt16, transport: TransportProtocol, appProtocol: String?, path: Path, failOpen: Bool,
             connectTimeout: Nanoseconds, idleTimeout: Nanoseconds, scope: UInt32, endpoints4: [WeightedEndpoint],
-            endpoints6: [WeightedEndpoint]
+            endpoints6: [WeightedEndpoint], balancing: LoadBalancing = LoadBalancing(), standby: Set<UInt32> = [],
+            drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace
         ) {
             self.name = name
             self.port = port
@@ -114,6 +122,9 @@ public struct Snapshot: Sendable, Equatable {
             self.scope = scope
             self.endpoints4 = endpoints4
             self.endpoints6 = endpoints6
+            self.balancing = balancing
+            self.standby = standby
+            self.drainGrace = drainGrace
         }
     }
 

@@ -36,14 +36,17 @@ public struct EndpointState: Sendable, Equatable {
         case drained
         /// The service's `targetPort` names a port that the workload does not have.
         case noPort(String)
+        /// Closer endpoints are ready, or the service is for those of this node only.
+        case farther
 
         /// What is wrong and what to do.
         public var description: String {
             switch self {
             case .notHere: "the workload's cgroup does not exist on this node; start it"
             case .empty: "no process runs in the workload's cgroup; start it"
-            case .drained: "the workload's weight is 0"
+            case .drained: "the workload's weight is 0: no new connections"
             case .noPort(let name): "the workload has no port named \(name); name it in the workload's ports"
+            case .farther: "closer endpoints get the service's connections"
             }
         }
     }

@@ -47,35 +47,67 @@ extension SnapshotCompiler {
             connectTimeout: traffic?.connectTimeout ?? TrafficPolicy.defaultConnectTimeout,
             idleTimeout: traffic?.idleTimeout ?? TrafficPolicy.defaultIdleTimeout, scope: 0, endpoints4: [],
             endpoints6: [])
-        var members: [Snapshot.Endpoint] = []
-        for workload in part.workloads {
-            let address4 = workload.addresses.first(where: \.isIPv4)
-            let address6 = workload.addresses.first { !$0.isIPv4 }
-            let target = workload.number(of: port.targetPort)
-            let obstacle = obstacle(workload, port: port.targetPort, resolved: target)
-            for address in [address4, address6].compactMap({ $0 }) {
+        compiled.balancing = LoadBalancing(
+            algorithm: traffic?.algorithm, hashKey: traffic?.hashKey ?? .workload, affinity: part.service.affinity)
+        compiled.drainGrace = traffic?.drainGrace ?? TrafficPolicy.defaultDrainGrace
+        let members = part.workloads.map { member($0, port: port, targets: targets) }
+        let nearest = NearestEndpoints(part.service, here: locality)
+        let (near4, far4) = nearest.split(members.filter { $0.endpoint4 != nil }, workload: \.workload)
+        let (near6, far6) = nearest.split(members.filter { $0.endpoint6 != nil }, workload: \.workload)
+        compiled.endpoints4 = near4.compactMap { $0.share(\.endpoint4) }
+        compiled.endpoints6 = near6.compactMap { $0.share(\.endpoint6) }
+        compiled.scope = policies.commonScope(of: near4.compactMap(\.endpoint4) + near6.compactMap(\.endpoint6))
+        compiled.standby = Set((far4.compactMap(\.endpoint4) + far6.compactMap(\.endpoint6)).map(\.number))
+            .subtracting((compiled.endpoints4 + compiled.endpoints6).map(\.endpoint))
+        for member in members {
+            for address in [member.address4, member.address6].compactMap({ $0 }) {
+                let target = SocketAddress(address, member.target ?? 0)
+                let isFar = [member.endpoint4, member.endpoint6].contains {
+                    $0.map { $0.address == target && compiled.standby.contains($0.number) } ?? false
+                }
                 states.append(
                     EndpointState(
                         service: part.service.name, servicePort: port.port, transport: port.transport,
-                        workload: workload.name, identity: identity(of: workload),
-                        address: SocketAddress(address, target ?? 0), weight: workload.weight, obstacle: obstacle))
-            }
-            guard obstacle == nil, let target else { continue }
-            if let address4, let endpoint = targets.endpoint(of: workload.name, at: SocketAddress(address4, target)) {
-                compiled.endpoints4.append(
-                    Snapshot.WeightedEndpoint(endpoint: endpoint.number, weight: workload.weight))
-                members.append(endpoint)
-            }
-            if let address = address6 ?? address4,
-                let endpoint = targets.endpoint(of: workload.name, at: SocketAddress(address, target))
-            {
-                compiled.endpoints6.append(
-                    Snapshot.WeightedEndpoint(endpoint: endpoint.number, weight: workload.weight))
-                members.append(endpoint)
+                        workload: member.workload.name, identity: identity(of: member.workload), address: target,
+                        weight: member.workload.weight, obstacle: member.obstacle ?? (isFar ? .farther : nil)))
             }
         }
-        compiled.scope = policies.commonScope(of: members)
         return compiled
+    }
+
+    /// What a workload is to a port of a service.
+    private struct Member {
+        var workload: Workload
+        var address4: Address?
+        var address6: Address?
+        var target: UInt16?
+        var obstacle: EndpointState.Obstacle?
+        /// Where connections to the IPv4 virtual address may go; `nil`: nowhere, or it is not ready.
+        var endpoint4: Snapshot.Endpoint?
+        /// Where connections to the IPv6 virtual address may go: its IPv6 address, else its IPv4 address.
+        var endpoint6: Snapshot.Endpoint?
+
+        func share(_ endpoint: KeyPath<Member, Snapshot.Endpoint?>) -> Snapshot.WeightedEndpoint? {
+            self[keyPath: endpoint].map {
+                Snapshot.WeightedEndpoint(endpoint: $0.number, weight: workload.weight)
+            }
+        }
+    }
+
+    private func member(_ workload: Workload, port: Service.Port, targets: EndpointTable) -> Member {
+        let target = workload.number(of: port.targetPort)
+        var member = Member(
+            workload: workload, address4: workload.addresses.first(where: \.isIPv4),
+            address6: workload.addresses.first { !$0.isIPv4 }, target: target,
+            obstacle: obstacle(workload, port: port.targetPort, resolved: target))
+        guard member.obstacle == nil, let target else { return member }
+        member.endpoint4 = member.address4.flatMap {
+            targets.endpoint(of: workload.name, at: SocketAddress($0, target))
+        }
+        member.endpoint6 = (member.address6 ?? member.address4).flatMap {
+            targets.endpoint(of: workload.name, at: SocketAddress($0, target))
+        }
+        return member
     }
 
     private func obstacle(

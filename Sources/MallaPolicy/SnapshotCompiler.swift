@@ -11,14 +11,20 @@ public struct SnapshotCompiler {
     let mesh: Mesh
     let placements: [ObjectName: Placement]
     let localAddresses: Set<Address>
+    let locality: Locality
 
     /// A compiler for this mesh on this node.
     ///
     /// - Parameters:
     ///   - placements: what was found on this node; workloads that are missing here are elsewhere or not running.
     ///   - localAddresses: the node's own addresses besides loopback.
-    public init(mesh: Mesh, placements: [ObjectName: Placement], localAddresses: Set<Address> = []) {
+    ///   - locality: where the node is.
+    public init(
+        mesh: Mesh, placements: [ObjectName: Placement], localAddresses: Set<Address> = [],
+        locality: Locality = Locality()
+    ) {
         self.mesh = mesh
+        self.locality = locality
         self.placements = placements
         self.localAddresses = localAddresses
     }

@@ -2,15 +2,12 @@
 import MallaModel
 
 extension Service {
-    /// Fields of Kubernetes that change nothing on one node: every endpoint is here, and both address families are
-    /// served.
-    private static let harmless = [
-        "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy", "trafficDistribution",
-    ]
+    /// Fields of Kubernetes that change nothing here: both address families are served.
+    private static let harmless = ["ipFamilies", "ipFamilyPolicy"]
     /// Fields that ask for something that would not happen.
     private static let unsupported = [
         "allocateLoadBalancerNodePorts", "externalIPs", "externalName", "externalTrafficPolicy", "healthCheckNodePort",
-        "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges", "sessionAffinityConfig",
+        "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges",
     ]
 
     /// Reads `spec` of a `v1/Service`; `nil` after problems.
@@ -30,14 +27,23 @@ extension Service {
         }
         let addresses = Self.addresses(spec)
         let ports = Self.ports(spec)
-        guard let selector, let ports, let addresses else { return nil }
-        self.init(name: metadata.name, selector: selector, ports: ports, clusterIPs: addresses)
+        let affinity = Self.affinity(spec)
+        let distribution = Self.distribution(spec)
+        var isLocalOnly: Bool? = false
+        if let value = spec.optional("internalTrafficPolicy") {
+            isLocalOnly = value.choice([("Cluster", false), ("Local", true)])
+        }
+        guard let selector, let ports, let addresses, let affinity, let distribution, let isLocalOnly else {
+            return nil
+        }
+        self.init(
+            name: metadata.name, selector: selector, ports: ports, clusterIPs: addresses, affinity: affinity,
+            distribution: distribution, isLocalOnly: isLocalOnly)
     }
 
     private static func refuseOtherTypes(_ spec: Fields) {
         let accepted: [(field: String, value: String, hint: String)] = [
-            ("type", "ClusterIP", "Only services with virtual addresses are served"),
-            ("sessionAffinity", "None", "Connections are balanced one by one"),
+            ("type", "ClusterIP", "Only services with virtual addresses are served")
         ]
         for (field, value, hint) in accepted {
             guard let found = spec.optional(field), let text = found.text(), text != value else { continue }

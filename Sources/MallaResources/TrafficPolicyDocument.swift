@@ -19,10 +19,15 @@ extension TrafficPolicy {
         }
         var idleTimeout: Nanoseconds? = Self.defaultIdleTimeout
         if let value = spec.optional("idleTimeout") { idleTimeout = value.duration(0...Nanoseconds.max, "") }
-        guard let service, path != .some(nil), let failMode, let connectTimeout, let idleTimeout else { return nil }
+        let balancing = spec.optional("loadBalancing").map(Self.balancing) ?? (nil, .workload)
+        let grace = spec.optional("drain").map(Self.grace) ?? Self.defaultDrainGrace
+        guard let service, path != .some(nil), let failMode, let connectTimeout, let idleTimeout, let balancing,
+            let grace
+        else { return nil }
         self.init(
             name: metadata.name, service: service, path: path ?? nil, failMode: failMode,
-            connectTimeout: connectTimeout, idleTimeout: idleTimeout)
+            connectTimeout: connectTimeout, idleTimeout: idleTimeout, algorithm: balancing.algorithm,
+            hashKey: balancing.hashKey, drainGrace: grace)
     }
 
     private static func target(_ value: Value, namespace: String) -> ObjectName? {

@@ -10,7 +10,7 @@ extension Workload {
     /// Reads `spec` of a `malla.dev/v1/Workload`; `nil` after problems.
     init?(_ spec: Fields, _ metadata: Metadata) {
         spec.refuse(
-            ["checks", "locality", "node"], "the field is known, but this version does nothing with it",
+            ["checks", "node"], "the field is known, but this version does nothing with it",
             hint: "Remove it")
         var account: String? = "default"
         if let value = spec.optional("serviceAccount") { account = value.text(Syntax.serviceAccount) }
@@ -22,14 +22,16 @@ extension Workload {
         if let value = spec.optional("addresses") { addresses = Self.addresses(value) }
         var weight: Int? = 1
         if let value = spec.optional("weight") { weight = value.integer(0...Self.maximumWeight) }
-        guard let account, let match, let ports, let addresses, let weight else { return nil }
+        var locality: Locality? = Locality()
+        if let value = spec.optional("locality") { locality = Locality(value) }
+        guard let account, let match, let ports, let addresses, let weight, let locality else { return nil }
         if match.isNamespace, let flaw = Syntax.namespaceAddresses(addresses) {
             spec.optional("match")?.fail(flaw.message, hint: flaw.hint)
             return nil
         }
         self.init(
             name: metadata.name, labels: metadata.labels, serviceAccount: account, match: match, ports: ports,
-            addresses: addresses, weight: UInt32(truncatingIfNeeded: weight))
+            addresses: addresses, weight: UInt32(truncatingIfNeeded: weight), locality: locality)
     }
 
     private static func match(_ value: Value) -> Match? {

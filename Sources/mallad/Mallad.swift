@@ -36,6 +36,14 @@ struct Mallad: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The node's address. (default: the first that is not loopback)", valueName: "ip"))
     var address: String?
 
+    @Option(
+        help: ArgumentHelp("The zone that the node is in, for services that prefer close endpoints.", valueName: "name")
+    )
+    var zone: String?
+
+    @Option(help: ArgumentHelp("The region that the node is in.", valueName: "name"))
+    var region: String?
+
     @Option(help: ArgumentHelp("The mesh's root cgroup. (default: malla below the cgroup v2 mount)", valueName: "path"))
     var cgroup: String?
 

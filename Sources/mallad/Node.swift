@@ -88,8 +88,9 @@ actor Node {
         let placements = capture(try find(mesh))
         let current = try kernel.generation()
         var book = numbers
-        var candidate = SnapshotCompiler(mesh: mesh, placements: placements, localAddresses: localAddresses)
-            .compile(generation: current &+ 1, book: &book)
+        var candidate = SnapshotCompiler(
+            mesh: mesh, placements: placements, localAddresses: localAddresses, locality: settings.locality
+        ).compile(generation: current &+ 1, book: &book)
         if book != numbers {
             // A number that reached the kernel and not the disk would mean something else after a restart.
             try state.save(book)

@@ -11,6 +11,8 @@ struct Settings: Sendable {
     var node: String
     /// The node's own address, if one was given.
     var address: Address?
+    /// Where the node is.
+    var locality: Locality
     var tree: CgroupTree
     var pins: String
     var admin: String
@@ -40,6 +42,8 @@ struct Settings: Sendable {
             }
             self.address = address
         }
+        locality = Locality(
+            node: node, zone: try Self.place(flags.zone, "--zone"), region: try Self.place(flags.region, "--region"))
         tree = try CgroupTree(root: flags.cgroup.map(Self.absolute))
         pins = Self.absolute(flags.pins)
         admin = Self.absolute(flags.admin)
@@ -58,6 +62,14 @@ struct Settings: Sendable {
         guard dnsPort == 0 || dnsPort != proxyPort else {
             throw SettingError("--dns-port and --proxy-port are both \(dnsPort)")
         }
+    }
+
+    private static func place(_ name: String?, _ flag: String) throws -> String {
+        guard let name else { return "" }
+        guard !name.isEmpty, name.utf8.count <= 63, name.allSatisfy({ !$0.isWhitespace }) else {
+            throw SettingError("\(flag) \(name) is no name of a place")
+        }
+        return name
     }
 
     private static func absolute(_ path: String) -> String {

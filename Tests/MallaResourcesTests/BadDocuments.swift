@@ -109,7 +109,16 @@ extension BadDocument {
         .port("{name: a, port: 80}\n  - {name: b, port: ¦80}", "spec.ports[1].port", "spec.ports[0] is port 80 too"),
         .port("port: 80\n  type: ¦NodePort", "spec.type", "NodePort is not supported"),
         .port("port: 80\n  type: ¦ExternalName", "spec.type", "ExternalName is not supported"),
-        .port("port: 80\n  sessionAffinity: ¦ClientIP", "spec.sessionAffinity", "ClientIP is not supported"),
+        .port("port: 80\n  sessionAffinity: ¦Cookie", "spec.sessionAffinity", "not one of None or ClientIP"),
+        .port(
+            "port: 80\n  sessionAffinityConfig: ¦{clientIP: {timeoutSeconds: 5}}", "spec.sessionAffinityConfig",
+            "is for sessionAffinity: ClientIP"),
+        .port(
+            "port: 80\n  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {timeoutSeconds: ¦0}}",
+            "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "0 is not from 1 to 86400"),
+        .port(
+            "port: 80\n  trafficDistribution: ¦PreferNear", "spec.trafficDistribution", "not one of PreferSameZone"),
+        .port("port: 80\n  internalTrafficPolicy: ¦local", "spec.internalTrafficPolicy", "not one of Cluster or Local"),
         .port("port: 80\n  publishNotReadyAddresses: ¦true", "spec.publishNotReadyAddresses", "true is not supported"),
         .port("port: 80\n  ¦externalIPs: [1.2.3.4]", "spec.externalIPs", "does not do what it asks for"),
         .port("port: 80\n  clusterIP: ¦None", "spec.clusterIP", "without a virtual address are not supported"),
@@ -282,6 +291,27 @@ extension BadDocument {
         .traffic(
             "targetRef: {kind: Service, name: web}\n  idleTimeout: ¦1d", "spec.idleTimeout", "no length", hint: "1m30s"),
         .traffic("targetRef: {kind: Service, name: web}\n  ¦timeout: 1s", "spec.timeout", "unknown field"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: ¦{}", "spec.loadBalancing.algorithm", "missing"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦LeastRequest}",
+            "spec.loadBalancing.algorithm", "balances connections", hint: "LeastConnections"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦RingHash}",
+            "spec.loadBalancing.algorithm", "not balanced by", hint: "Write Maglev"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦maglev}",
+            "spec.loadBalancing.algorithm", "not one of WeightedRandom", hint: "Did you mean Maglev?"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: WeightedRandom, hashKey: ¦Socket}",
+            "spec.loadBalancing.hashKey", "WeightedRandom hashes nothing"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: Maglev, hashKey: ¦Header}",
+            "spec.loadBalancing.hashKey", "not one of Workload or Socket"),
+        .traffic("targetRef: {kind: Service, name: web}\n  drain: ¦{}", "spec.drain.gracePeriod", "missing"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  drain: {gracePeriod: ¦25h}", "spec.drain.gracePeriod",
+            "not from 0s to 24h"),
         .traffic(
             """
             targetRef: {kind: Service, name: web}

@@ -12,6 +12,9 @@ struct GoodDocumentTests {
         let service = try #require(loaded.mesh.services[name])
         #expect(service.clusterIPs.map(\.description) == ["10.96.0.10", "fd00::10"])
         #expect(service.selector == ["app": "backend"])
+        #expect(service.affinity == 60_000_000_000)
+        #expect(service.distribution == .preferSameZone)
+        #expect(service.isLocalOnly)
         #expect(
             service.ports == [
                 .init(name: "http", port: 80, targetPort: .name("http"), appProtocol: "http"),
@@ -24,12 +27,13 @@ struct GoodDocumentTests {
         #expect(workload.addresses == [.loopback4, .loopback6])
         #expect(workload.serviceAccount == "backend")
         #expect(workload.weight == 10)
+        #expect(workload.locality == Locality(node: "n1", zone: "z1", region: "r1"))
         let traffic = try #require(loaded.mesh.trafficPolicies[name])
         #expect(
             traffic
                 == TrafficPolicy(
                     name: name, service: name, path: .proxy, failMode: .open, connectTimeout: 90_000_000_000,
-                    idleTimeout: 0))
+                    idleTimeout: 0, algorithm: .maglev, hashKey: .socket, drainGrace: 120_000_000_000))
         #expect(loaded.mesh.config == MeshConfig(trustDomain: "birds.example", defaultPolicy: .deny))
         let policy = try #require(loaded.mesh.authorizationPolicies[name])
         #expect(policy.action == .deny)
@@ -42,7 +46,7 @@ struct GoodDocumentTests {
                         .init(serviceAccounts: ["frontend", "web/frontend"]),
                     ], to: [.init(ports: [7000, 5353])]), .init(),
             ])
-        #expect(loaded.origins[ResourceKey(.workload, workload.name)]?.description == "a.yaml:21")
+        #expect(loaded.origins[ResourceKey(.workload, workload.name)]?.description == "a.yaml:24")
         #expect(loaded.origins.count == 5)
     }
 

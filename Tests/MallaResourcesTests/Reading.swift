@@ -44,7 +44,10 @@ let completeFile = """
       selector: {app: backend}
       clusterIP: 10.96.0.10
       clusterIPs: [10.96.0.10, "fd00::10"]
-      sessionAffinity: None
+      sessionAffinity: ClientIP
+      sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}
+      trafficDistribution: PreferClose
+      internalTrafficPolicy: Local
       ipFamilies: [IPv4, IPv6]
       ports:
       - {name: http, port: 80, targetPort: http, protocol: TCP, appProtocol: http}
@@ -62,6 +65,7 @@ let completeFile = """
       ports: [{name: http, port: 7000}, {port: 5353}]
       addresses: [127.0.0.1, "::1"]
       weight: 10
+      locality: {node: n1, zone: z1, region: r1}
     ---
     apiVersion: malla.dev/v1
     kind: TrafficPolicy
@@ -72,6 +76,8 @@ let completeFile = """
       failMode: Open
       connectTimeout: 1m30s
       idleTimeout: 0s
+      loadBalancing: {algorithm: Maglev, hashKey: Socket}
+      drain: {gracePeriod: 2m}
     ---
     # Nothing here.
     ---

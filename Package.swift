@@ -39,7 +39,7 @@ let package = Package(
         .target(name: "MallaModel", dependencies: ["CMallaABI"]),
         .target(
             name: "MallaResources",
-            dependencies: ["MallaModel", .product(name: "Yams", package: "Yams")]),
+            dependencies: ["HTTPWire", "MallaModel", "MallaRouting", .product(name: "Yams", package: "Yams")]),
         .target(name: "MallaPolicy", dependencies: ["MallaModel"]),
         .target(name: "MallaBalance", dependencies: ["MallaModel"]),
         .target(name: "MallaKernel", dependencies: ["MallaModel", "BPFKit", "BPFObjects", "CLinux", "CMallaABI"]),
@@ -47,6 +47,7 @@ let package = Package(
         // MARK: The data path
 
         .target(name: "HTTPWire"),
+        .target(name: "MallaRouting", dependencies: ["HTTPWire", "MallaModel"]),
         .target(name: "Reactor", dependencies: ["CLinux"]),
         .target(name: "MallaLink", dependencies: ["MallaModel"]),
         .target(name: "MallaTelemetry", dependencies: ["MallaModel"]),
@@ -112,6 +113,7 @@ let package = Package(
 
         .testTarget(name: "CLinuxTests", dependencies: ["CLinux"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CLinux"]),
+        .testTarget(name: "MallaRoutingTests", dependencies: ["MallaRouting", "HTTPWire", "MallaModel"]),
         .testTarget(name: "MallaLinkTests", dependencies: ["MallaLink", "MallaModel"]),
         .testTarget(name: "MallaBalanceTests", dependencies: ["MallaBalance", "MallaModel"]),
         .testTarget(

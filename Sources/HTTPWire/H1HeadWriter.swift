@@ -108,6 +108,14 @@ public enum H1HeadWriter {
         out.append("\r\n")
     }
 
+    /// The same with a name that is no literal, such as a route's; in small letters.
+    public static func field(_ name: Span<UInt8>, _ value: Span<UInt8>, into out: inout ByteWriter) {
+        out.append(name)
+        out.append(": ")
+        out.append(value)
+        out.append("\r\n")
+    }
+
     /// Framing, expectation, upgrade and the empty line. Returns how the content has to be written.
     @discardableResult
     public static func endRequest(

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A request method that the wire's rules or a route ask for by name.
-public enum Method: UInt8, Sendable {
+public enum Method: UInt8, Sendable, BitwiseCopyable {
     case get, head, post, put, delete, connect, options, trace, patch
     /// Any other token.
     case other
+
+    /// The method of this name.
+    public static func named(_ name: String) -> Method {
+        let bytes = Array(name.utf8)
+        return named(ByteRange(0, bytes.count), in: bytes.span)
+    }
 
     /// The method that a token is; methods are told apart by letter case.
     static func named(_ name: ByteRange, in bytes: Span<UInt8>) -> Method {
@@ -90,6 +96,13 @@ public struct RequestHead: Sendable {
     public internal(set) var framing = Framing.none
     /// What else it says.
     public internal(set) var flags: HeadFlags = []
+
+    /// The same request without its authority, so that a writer names the one that it is given.
+    public var unnamed: RequestHead {
+        var head = self
+        head.authority = .empty
+        return head
+    }
 }
 
 /// A response's head as views.

@@ -2,6 +2,16 @@
 
 /// Brings paths into the one form that policy, routes and the upstream all see (RFC 3986 §6.2.2).
 public enum NormalPath {
+    /// The normal form of a path that configuration says; `nil` when it is refused. It allocates: not for requests.
+    public static func normalized(_ path: [UInt8]) -> [UInt8]? {
+        guard !path.isEmpty, Target.isPath(path.span, ByteRange(0, path.count)) else { return nil }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: path.count * 3 + 16, alignment: 8)
+        defer { memory.deallocate() }
+        var out = ByteWriter(memory)
+        guard write(ByteRange(0, path.count), of: path.span, into: &out) == nil, !out.overflowed else { return nil }
+        return Array(memory[0..<out.count])
+    }
+
     /// Writes the normal form of a target's path, and its query as it is, into `out`.
     ///
     /// Percent-encoded unreserved characters are decoded, other encodings get capital digits, `.` and `..` segments

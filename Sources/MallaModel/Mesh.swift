@@ -12,17 +12,24 @@ public struct Mesh: Hashable, Sendable {
     public var authorizationPolicies: [ObjectName: AuthorizationPolicy]
     /// Traffic policies, by name.
     public var trafficPolicies: [ObjectName: TrafficPolicy]
+    /// Routes of kind `HTTPRoute`, by name.
+    public var httpRoutes: [ObjectName: Route]
+    /// Routes of kind `GRPCRoute`, by name.
+    public var grpcRoutes: [ObjectName: Route]
 
     /// A mesh of these resources.
     public init(
         config: MeshConfig = MeshConfig(), services: [Service] = [], workloads: [Workload] = [],
-        authorizationPolicies: [AuthorizationPolicy] = [], trafficPolicies: [TrafficPolicy] = []
+        authorizationPolicies: [AuthorizationPolicy] = [], trafficPolicies: [TrafficPolicy] = [],
+        routes: [Route] = []
     ) {
         self.config = config
         self.services = Dictionary(services.map { ($0.name, $0) }) { $1 }
         self.workloads = Dictionary(workloads.map { ($0.name, $0) }) { $1 }
         self.authorizationPolicies = Dictionary(authorizationPolicies.map { ($0.name, $0) }) { $1 }
         self.trafficPolicies = Dictionary(trafficPolicies.map { ($0.name, $0) }) { $1 }
+        httpRoutes = Dictionary(routes.filter { $0.kind == .http }.map { ($0.name, $0) }) { $1 }
+        grpcRoutes = Dictionary(routes.filter { $0.kind == .grpc }.map { ($0.name, $0) }) { $1 }
     }
 }
 

@@ -13,6 +13,10 @@ public enum ResourceKind: String, Hashable, Sendable, CaseIterable {
     case meshConfig = "MeshConfig"
     /// `security.istio.io/v1/AuthorizationPolicy`.
     case authorizationPolicy = "AuthorizationPolicy"
+    /// `gateway.networking.k8s.io/v1/HTTPRoute`.
+    case httpRoute = "HTTPRoute"
+    /// `gateway.networking.k8s.io/v1/GRPCRoute`.
+    case grpcRoute = "GRPCRoute"
 
     /// What `apiVersion` may be; the first is the one to write.
     var apiVersions: [String] {
@@ -20,6 +24,8 @@ public enum ResourceKind: String, Hashable, Sendable, CaseIterable {
         case .service: ["v1"]
         case .workload, .trafficPolicy, .meshConfig: ["malla.dev/v1"]
         case .authorizationPolicy: ["security.istio.io/v1", "security.istio.io/v1beta1"]
+        case .httpRoute: ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"]
+        case .grpcRoute: ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"]
         }
     }
 }

@@ -14,6 +14,7 @@ struct MeshAssembly {
         checkNames()
         checkMeshConfigs()
         checkTrafficPolicies()
+        checkRoutes()
         checkServiceAddresses()
         checkWorkloads()
     }
@@ -31,6 +32,8 @@ struct MeshAssembly {
             case .trafficPolicy(let it): loaded.mesh.trafficPolicies[it.name] = it
             case .meshConfig(let it, _): loaded.mesh.config = it
             case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = it
+            case .route(let it) where it.kind == .http: loaded.mesh.httpRoutes[it.name] = it
+            case .route(let it): loaded.mesh.grpcRoutes[it.name] = it
             }
         }
         return loaded
@@ -75,6 +78,42 @@ struct MeshAssembly {
                     at: "target", hint: "Join them")
             } else {
                 first[policy.service] = document
+            }
+        }
+    }
+
+    /// A route whose service is not there would change nothing: more likely a mistake than meant. A backend that is
+    /// not there answers its share by 500, as Gateway API wants it.
+    private func checkRoutes() {
+        var services: [ObjectName: Service] = [:]
+        for document in documents {
+            if case .service(let service) = document.resource { services[service.name] = service }
+        }
+        // Services with problems of their own are known by their names.
+        let names = Set(documents.compactMap { $0.key?.kind == .service ? $0.key?.name : nil })
+        for document in documents {
+            guard case .route(let route) = document.resource else { continue }
+            for parent in route.parents {
+                let place = "parent \(parent.service)"
+                guard names.contains(parent.service) else {
+                    let near = Spelling.nearest(
+                        to: parent.service.name,
+                        among: names.filter { $0.namespace == parent.service.namespace }.map(\.name))
+                    document.fail(
+                        "there is no Service \(parent.service)", field: "spec.parentRefs", at: place,
+                        hint: near.map { "Did you mean \($0)?" } ?? "Write the Service, or remove the reference")
+                    continue
+                }
+                guard let service = services[parent.service] else { continue }
+                let fits = service.ports.contains { port in
+                    port.transport == .tcp && parent.port.map { $0 == port.port } ?? true
+                        && parent.portName.map { $0 == port.name } ?? true
+                }
+                if !fits {
+                    document.fail(
+                        "Service \(parent.service) has no such TCP port", field: "spec.parentRefs", at: place,
+                        hint: "It has \(service.ports.map { "\($0.port)" }.formatted(last: "and"))")
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ enum Resource {
     case trafficPolicy(TrafficPolicy)
     case meshConfig(MeshConfig, name: ObjectName)
     case authorizationPolicy(AuthorizationPolicy)
+    case route(Route)
 
     var key: ResourceKey {
         switch self {
@@ -17,6 +18,7 @@ enum Resource {
         case .trafficPolicy(let it): ResourceKey(.trafficPolicy, it.name)
         case .meshConfig(_, let name): ResourceKey(.meshConfig, name)
         case .authorizationPolicy(let it): ResourceKey(.authorizationPolicy, it.name)
+        case .route(let it): ResourceKey(it.kind == .http ? .httpRoute : .grpcRoute, it.name)
         }
     }
 }
@@ -56,6 +58,8 @@ struct ResourceDocument {
             case .trafficPolicy: resource = TrafficPolicy(spec, metadata).map(Resource.trafficPolicy)
             case .meshConfig: resource = MeshConfig(spec).map { .meshConfig($0, name: metadata.name) }
             case .authorizationPolicy: resource = AuthorizationPolicy(spec, metadata).map(Resource.authorizationPolicy)
+            case .httpRoute: resource = Route(http: spec, metadata).map(Resource.route)
+            case .grpcRoute: resource = Route(grpc: spec, metadata).map(Resource.route)
             }
             spec.finish()
         }
@@ -65,7 +69,7 @@ struct ResourceDocument {
 
     /// Kinds that Malla knows from its peers and that this version does not read.
     private static let later: Set<String> = [
-        "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "Gateway", "GatewayClass", "ReferenceGrant",
+        "TLSRoute", "TCPRoute", "Gateway", "GatewayClass", "ReferenceGrant",
         "BackendTLSPolicy", "EndpointSlice", "Namespace", "Secret", "ConfigMap", "Pod", "Node", "ServiceAccount",
         "PeerAuthentication", "RequestAuthentication",
     ]
@@ -104,10 +108,12 @@ struct ResourceDocument {
 struct Metadata {
     let name: ObjectName
     let labels: [String: String]
+    /// `creationTimestamp`, as it is written; empty where it is not.
+    let created: String
 
     /// What clusters and tools write here and nobody needs to read it.
     private static let ignored = [
-        "annotations", "creationTimestamp", "finalizers", "generation", "managedFields", "ownerReferences",
+        "annotations", "finalizers", "generation", "managedFields", "ownerReferences",
         "resourceVersion", "selfLink", "uid",
     ]
 
@@ -122,8 +128,16 @@ struct Metadata {
         if fields.has("labels") {
             labels = fields.optional("labels")?.texts(keys: Syntax.labelKey, values: Syntax.labelValue)
         }
+        var created = ""
+        // A cluster writes null where a resource has none yet.
+        if fields.has("creationTimestamp"), let value = fields.all().first(where: { $0.name == "creationTimestamp" }),
+            case .text(let text) = value.value.content
+        {
+            created = text
+        }
         fields.finish()
         guard let name, let namespace else { return nil }
+        self.created = created
         self.name = ObjectName(name, namespace: namespace)
         self.labels = labels ?? [:]
     }

@@ -85,11 +85,14 @@ struct BadDocumentTests {
     @Test("traffic policies and the mesh", arguments: BadDocument.traffic)
     func traffic(bad: BadDocument) { check(bad) }
 
+    @Test("routes", arguments: BadDocument.routes)
+    func routes(bad: BadDocument) { check(bad) }
+
     @Test("there are enough of them")
     func count() {
         let all = [
             BadDocument.documents, BadDocument.services, BadDocument.workloads, BadDocument.policies,
-            BadDocument.traffic,
+            BadDocument.traffic, BadDocument.routes,
         ]
         #expect(all.map(\.count).reduce(0, +) >= 60)
     }

@@ -9,7 +9,7 @@ extension BadDocument {
         .init("¦apiVersion: v1\nmetadata: {name: a}\nspec: {}", "kind", "missing"),
         .init("apiVersion: v1\nkind: ¦Servcie", "kind", "\"Servcie\" is no known kind", hint: "Did you mean Service?"),
         .init("apiVersion: v1\nkind: ¦Pond", "kind", "no known kind", hint: "Known are AuthorizationPolicy"),
-        .init("apiVersion: gateway.networking.k8s.io/v1\nkind: ¦HTTPRoute", "kind", "not read by this version"),
+        .init("apiVersion: gateway.networking.k8s.io/v1\nkind: ¦TLSRoute", "kind", "not read by this version"),
         .init("apiVersion: v1\nkind: ¦List\nitems: []", "kind", "a List is not read", hint: "---"),
         .init("apiVersion: v1\nkind: ¦7", "kind", "expected text, found the number 7"),
         .init(

@@ -135,7 +135,9 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["BPFKit", "BPFObjects", "CMallaABI", "MallaModel", "MallaPolicy", "kernel-peer"]),
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
-        .testTarget(name: "MallaKernelTests", dependencies: ["MallaKernel", "MallaModel", "BPFKit"]),
+        .testTarget(
+            name: "MallaKernelTests",
+            dependencies: ["MallaKernel", "MallaModel", "BPFKit", "BPFObjects", "BPFTestObjects"]),
 
         .testTarget(name: "PackageTests"),
         .executableTarget(name: "reference", dependencies: ["MallaModel", "MallaTelemetry"], path: "Tools/reference"),
@@ -148,7 +150,8 @@ let package = Package(
 
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),
         .testTarget(
-            name: "NodeTests", dependencies: ["MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
+            name: "NodeTests",
+            dependencies: ["BPFObjects", "BPFTestObjects", "MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
         .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
         .testTarget(
             name: "MallaDNSTests",

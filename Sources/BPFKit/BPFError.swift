@@ -76,6 +76,9 @@ public struct BPFError: Error, Sendable, CustomStringConvertible {
             hint: code == .notPermitted ? "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON" : nil)
     }
 
+    /// Whether the thing itself is no longer there: a cgroup, an interface, a link that has been detached.
+    public var isGone: Bool { errno == ENODEV || errno == ENOENT || errno == Glibc.ENOLINK }
+
     /// One line: operation, object, message, errno and hint.
     public var description: String {
         "cannot \(operation) \(object): \(message)" + (hint.map { "; \($0)" } ?? "")

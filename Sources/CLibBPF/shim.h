@@ -83,6 +83,16 @@ static inline int clibbpf_link_replace(int link_fd, int program_fd)
 	return bpf_link_update(link_fd, program_fd, &options);
 }
 
+/* The ids of the programs at a hook of a cgroup or an interface, in the order in which they run. `count` is how many
+ * fit, then how many there are; -ENOSPC when these are more. */
+static inline int clibbpf_program_query(int target, __u32 attach_type, __u32 query_flags, __u32 *ids, __u32 *count)
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, options, .query_flags = query_flags, .prog_ids = ids, .prog_cnt = *count);
+	int failure = bpf_prog_query_opts(target, (enum bpf_attach_type)attach_type, &options);
+	*count = options.prog_cnt;
+	return failure;
+}
+
 static inline int clibbpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
 					   __u64 element_flags)
 {

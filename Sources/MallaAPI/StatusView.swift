@@ -44,13 +44,23 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var eventsLost: UInt64
     /// Why this kernel cannot cut open connections that are no longer allowed; `nil`: it can.
     public var revocationObstacle: String?
+    /// Links, programs and maps that somebody took away and the daemon put back, since it started.
+    public var repairs: UInt64?
+    /// What cannot be put back; `nil`: nothing.
+    public var kernelProblem: String?
+    /// Programs of others that run where the node's run.
+    public var foreignPrograms: [ForeignProgramView]?
+    /// When the daemon started, seconds since 1970 by the clock of that moment.
+    public var startedAt: Double?
 
     /// One view.
     public init(
         node: String, version: String, abi: Int, ready: Bool, generation: UInt32, configError: String? = nil,
         uptimeSeconds: Double, adopted: Bool, proxy: ProxyView? = nil, trustDomain: String, defaultPolicy: String,
         workloads: Int, services: Int, endpoints: Int, policies: Int, connections: Int, cgroup: String, pins: String,
-        refusals: [String: UInt64], eventsLost: UInt64, revocationObstacle: String? = nil
+        refusals: [String: UInt64], eventsLost: UInt64, revocationObstacle: String? = nil,
+        repairs: UInt64? = nil, kernelProblem: String? = nil, foreignPrograms: [ForeignProgramView]? = nil,
+        startedAt: Double? = nil
     ) {
         self.node = node
         self.version = version
@@ -73,6 +83,10 @@ public struct StatusView: Codable, Sendable, Equatable {
         self.refusals = refusals
         self.eventsLost = eventsLost
         self.revocationObstacle = revocationObstacle
+        self.repairs = repairs
+        self.kernelProblem = kernelProblem
+        self.foreignPrograms = foreignPrograms
+        self.startedAt = startedAt
     }
 }
 

@@ -8,7 +8,8 @@ import MallaModel
 /// deleted is detached by the kernel; its pin goes with the next change.
 struct InterfaceCapture: Sendable {
     let pins: PinFolder
-    private let hooks: [String: KernelProgram]
+    /// By their programs' names.
+    let hooks: [String: KernelProgram]
 
     /// What judges packets at the node's end of a pair of interfaces.
     private static let pair = "malla_veth"

@@ -56,15 +56,20 @@ public final class KernelNode: Sendable {
     /// The id of the proxy's cgroup.
     public let proxyCgroup: UInt64
 
-    private let lock: PinLock
-    private let capture: Capture
+    let pins: PinFolder
+    let programs: ProgramSet
+    /// Holds the maps whatever becomes of their pins.
+    let keptMaps: [KeptMap]
+    private let lock: Mutex<PinLock>
+    let capture: Capture
     let interfaceCapture: InterfaceCapture
     let maps: KernelMaps
     private let writer: SnapshotWriter
     private let revoker: Revoker?
     /// Nil on a kernel that refused it.
     let finder: KernelProgram?
-    private let rootPath: String
+    /// The path of the mesh's own cgroup.
+    let rootPath: String
     private let state: Mutex<State>
 
     /// Loads the programs, adopts or makes everything else, and attaches to the mesh's cgroup.
@@ -123,8 +128,11 @@ public final class KernelNode: Sendable {
         self.maps = maps
         self.writer = writer
         self.revoker = Revoker(programs.programs)
+        self.pins = pins
+        self.programs = programs
+        self.keptMaps = try KeptMap.all(pins)
         self.finder = programs.programs.first { $0.name == "malla_bypasses" }
-        self.lock = lock
+        self.lock = Mutex(lock)
     }
 
     /// The generation that decides now; 0: none was applied yet.
@@ -224,6 +232,18 @@ public final class KernelNode: Sendable {
 }
 
 extension KernelNode {
+    /// Alone with what is captured: cgroups besides the mesh's own with their paths, and interfaces.
+    func alone<Result>(
+        _ body: (_ cgroups: [UInt64: String?], _ interfaces: Set<UInt32>) throws -> Result
+    ) rethrows -> Result {
+        try state.withLock { try body($0.captured, $0.interfaces) }
+    }
+
+    /// Takes the lock of the pin folder once more when that is another folder of the same name by now.
+    func retakeLock() throws {
+        try lock.withLock { if !$0.holds(pins) { $0 = try PinLock(pins) } }
+    }
+
     /// Alone with the captured interfaces.
     func withInterfaces<Result>(_ body: (inout Set<UInt32>) throws -> Result) rethrows -> Result {
         try state.withLock { try body(&$0.interfaces) }
@@ -243,6 +263,11 @@ extension KernelNode {
         let path = try Folder.resolved(path)
         let cgroup = try Cgroup(path: path)
         return try state.withLock { state in
+            // A cgroup that was removed and made anew has lost its hooks, whatever its name says.
+            for (former, place) in state.captured where place == path && former != cgroup.id {
+                state.captured[former] = nil
+                _ = try capture.detach(former)
+            }
             let captured = [rootPath] + state.captured.values.compactMap { $0 }
             // What lies in a captured cgroup is captured with it.
             if captured.contains(where: { path == $0 || path.hasPrefix($0 + "/") }) { return cgroup.id }

@@ -82,30 +82,3 @@ struct PinFolder: Sendable {
         try Folder.names(interfaces).compactMap { UInt32($0) }
     }
 }
-
-/// The right to write to a pin folder: one process at a time has it. It ends with the process, however that ends.
-struct PinLock: ~Copyable, Sendable {
-    private let descriptor: Descriptor
-
-    /// Takes the lock, or says after half a second that somebody has it.
-    init(_ folder: PinFolder) throws {
-        let raw = open(folder.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else {
-            throw KernelError(.system, "cannot open \(folder.root): \(String(cString: strerror(errno)))")
-        }
-        let descriptor = Descriptor(owning: raw)
-        // A child that the former holder was just starting has a copy of its descriptor for a moment.
-        var attempts = 20
-        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
-            attempts -= 1
-            if attempts > 0 {
-                usleep(25_000)
-                continue
-            }
-            throw KernelError(
-                .inUse, "another mallad is using \(folder.root)",
-                hint: "stop it first, or give this node a folder of its own with --pins")
-        }
-        self.descriptor = descriptor
-    }
-}

@@ -6,8 +6,13 @@ import BPFObjects
 final class KernelProgram: Sendable {
     let program: BPFProgram
     var name: String { program.name }
+    /// The kernel's number of it.
+    let id: UInt32
 
-    init(_ program: consuming BPFProgram) { self.program = program }
+    init(_ program: consuming BPFProgram) throws {
+        id = try program.describe().id
+        self.program = program
+    }
 
     /// Whether it is attached to cgroups. Others are attached to interfaces or run on demand.
     var isHook: Bool { program.attachType.map { $0 != .iterator && $0 != .tcxIngress } ?? false }
@@ -59,7 +64,7 @@ struct ProgramSet: Sendable {
                 try RawMap(loaded.descriptor(ofMap: map), name: map).pin(at: pins.map(map))
                 created.insert(map)
             }
-            for program in loaded.programs { programs.append(KernelProgram(try loaded.program(program))) }
+            for program in loaded.programs { programs.append(try KernelProgram(loaded.program(program))) }
         }
         return ProgramSet(
             programs: programs, reusedMaps: reused.sorted(), createdMaps: created.sorted(), refused: refused)

@@ -75,6 +75,19 @@ extension Metric {
     public static let storageFailed = Metric(
         "malla_storage_failed", .counter, help: "Sockets for which the kernel could not keep a record.")
 
+    /// What somebody took away and the daemon put back.
+    public static let kernelRepairs = Metric(
+        "malla_kernel_repairs", .counter, labels: ["damage"],
+        help: "Links, programs and maps that somebody took away or replaced and the daemon put back.")
+    /// Programs of others at the node's hooks.
+    public static let foreignPrograms = Metric(
+        "malla_foreign_programs", .gauge, labels: ["hook"],
+        help: "Programs of others that run at the mesh's hooks; no series: none.")
+    /// Whether everything is in its place.
+    public static let kernelWhole = Metric(
+        "malla_kernel_whole", .gauge,
+        help: "1 when links, programs and maps are in their places, 0 when the daemon cannot put them back.")
+
     // MARK: The daemon
 
     /// Always 1.
@@ -151,7 +164,8 @@ extension Metric {
     public static let all: [Metric] = [
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsActive, sentBytes,
         receivedBytes, retransmits, connectSeconds, mapEntries, mapCapacity, mapBytes, decisions, eventsLost,
-        eventsLimited, countersOverflow, handoffsMissed, storageFailed, build, startTime, generation, configValid,
+        eventsLimited, countersOverflow, handoffsMissed, storageFailed, kernelRepairs, foreignPrograms, kernelWhole,
+        build, startTime, generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
     ]

@@ -61,6 +61,10 @@ struct PlacementLoop: ServiceLifecycle.Service {
                     for await _ in Ticks(every: .seconds(1)) { await node.lookForBypasses() }
                 }
                 tasks.addTask {
+                    await node.lookAfterKernel()
+                    for await _ in Ticks(every: Node.careInterval) { await node.lookAfterKernel() }
+                }
+                tasks.addTask {
                     // At once: a workload that is just being connected may talk in the next moment.
                     for await _ in links.changes { await node.placementsChanged() }
                 }

@@ -31,11 +31,17 @@ extension Node: NodeFacts {
             endpoints: compiled?.endpoints.count ?? 0, policies: mesh.authorizationPolicies.count,
             connections: connections, cgroup: settings.tree.root, pins: settings.pins, refusals: refusals,
             eventsLost: try kernel.reader.statistics().eventsLost,
-            revocationObstacle: kernel.startReport.revocationObstacle)
+            revocationObstacle: kernel.startReport.revocationObstacle,
+            repairs: care.repairs.values.reduce(0, &+), kernelProblem: care.problem,
+            foreignPrograms: care.foreign.map {
+                ForeignProgramView(
+                    id: $0.id, name: $0.name, hook: $0.hook, place: $0.place, order: $0.order.rawValue)
+            }, startedAt: startedSeconds)
     }
 
     func readiness() async -> Readiness {
         guard let generation = try? kernel.generation() else { return .notReady("the pinned maps cannot be read") }
+        if let problem = care.problem { return .notReady(problem) }
         guard generation > 0 else { return .notReady(config.problem ?? "no snapshot is in force yet") }
         guard let proxy else { return .ready }
         let state = await proxy.stateName

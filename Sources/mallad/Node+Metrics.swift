@@ -10,7 +10,7 @@ import MallaTelemetry
 /// `/metrics`: everything is read at the scrape, nothing is kept for it.
 extension Node {
     func samples() async -> [Sample] {
-        var samples = own()
+        var samples = own() + careSamples
         let names = Names(numbers)
         // What cannot be read is missing from this scrape; the rest is still true.
         do {

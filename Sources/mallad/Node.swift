@@ -49,6 +49,8 @@ actor Node {
     var localAddresses: Set<Address>
     /// Sockets that go past the hooks, as of the last look.
     var bypasses: Set<Bypass> = []
+    /// How the kernel side was, as of the last look.
+    var care = KernelCare()
 
     /// A node on a kernel side that is started. Nothing is applied yet.
     init(
@@ -213,7 +215,7 @@ actor Node {
         }
     }
 
-    private func isInside(_ placement: Placement) -> Bool {
+    func isInside(_ placement: Placement) -> Bool {
         placement.cgroupPath.hasPrefix(settings.tree.root + "/")
     }
 

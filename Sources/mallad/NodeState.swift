@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import FoundationEssentials
 import Glibc
+import MallaKernel
 import MallaModel
 import MallaResources
 import MallaSources
@@ -19,7 +20,10 @@ struct NodeState: Sendable {
         let lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw SourceError("open \(path)", code: errno) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            throw SettingError("another mallad uses \(directory); stop it, or choose another directory with --state")
+            let holder = LockHolder(of: lock)
+            throw SettingError(
+                "another mallad\(holder?.description ?? "") uses \(directory); "
+                    + (holder?.remedy ?? "stop it, or choose another directory with --state"))
         }
         // Kept open: the kernel lets go of the lock when the process ends, however it ends.
     }

@@ -10,11 +10,17 @@ import Testing
 /// has ended, whatever became of the node.
 final class TestMesh: Sendable {
     let settings: KernelSettings
+    /// The cgroup above the mesh's, when the test has one of its own there.
+    let above: String?
 
-    init(_ name: String) throws {
+    /// - Parameter nested: whether the mesh's cgroup lies in another one of the test's own.
+    init(_ name: String, nested: Bool = false) throws {
         let mount = try #require(Self.cgroupMount(), "no cgroup2 file system is mounted")
+        above = nested ? "\(mount)/mallakernel-\(name)-above-\(getpid())" : nil
+        if let above { try #require(mkdir(above, 0o755) == 0) }
         settings = KernelSettings(
-            cgroup: "\(mount)/mallakernel-\(name)-\(getpid())", pins: "/sys/fs/bpf/mallakernel-\(name)-\(getpid())",
+            cgroup: "\(above ?? mount)/mallakernel-\(name)-\(getpid())",
+            pins: "/sys/fs/bpf/mallakernel-\(name)-\(getpid())",
             proxyPort: 0, dnsPort: 0)
         try #require(MeshRemoval.meshes, "the suite lacks the trait .removesMeshes").list.withLock { $0.append(self) }
     }
@@ -25,6 +31,20 @@ final class TestMesh: Sendable {
             // A process that has just been waited for may take a moment to leave its cgroup.
             for _ in 0..<100 where rmdir(settings.cgroup + path) != 0 && errno == EBUSY { usleep(10_000) }
         }
+        if let above { rmdir(above) }
+    }
+
+    /// The folder of the only ABI that is pinned.
+    func pinned() throws -> String {
+        let folder = try #require(opendir(settings.pins), "\(settings.pins)")
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if UInt32(name) != nil { return "\(settings.pins)/\(name)" }
+        }
+        throw POSIXFailure("nothing is pinned in \(settings.pins)")
     }
 
     /// Makes a cgroup in the mesh's and answers its id.
@@ -52,6 +72,17 @@ final class TestMesh: Sendable {
         return child
     }
 
+    /// Removes a folder with all that is in it; the exit code of `rm`.
+    func remove(folder: String) throws -> Int32 {
+        let words = ["/bin/rm", "-r", folder]
+        var pointers = words.map { strdup($0) }
+        pointers.append(nil)
+        defer { for pointer in pointers { free(pointer) } }
+        var child: pid_t = 0
+        try #require(posix_spawn(&child, words[0], nil, nil, pointers, environ) == 0)
+        return Self.wait(child)
+    }
+
     /// The exit code of a child.
     static func wait(_ child: pid_t) -> Int32 {
         var status: Int32 = 0
@@ -70,6 +101,13 @@ final class TestMesh: Sendable {
         }
         return nil
     }
+}
+
+/// Something that a test's surroundings could not do.
+struct POSIXFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
 }
 
 /// Removes what the meshes of a test have made, when all of the test's values are gone.

@@ -68,7 +68,7 @@ struct DaemonTests {
                     ]), seconds: 20)
             }
             let same = try attempt(state: lab.state, pins: lab.pins)
-            #expect(same.status == 1 && same.errors.contains("another mallad uses"), "\(same)")
+            #expect(same.status == 1 && same.errors.contains("another mallad"), "\(same)")
             let socket = try attempt(state: lab.state + "-2", pins: lab.pins)
             #expect(socket.status == 1 && socket.errors.contains("another daemon answers"), "\(socket)")
             #expect(try lab.status()?.ready == true)

@@ -49,6 +49,15 @@ struct Status: ParsableCommand {
             ("cgroup", shown(view.cgroup)),
             ("pins", shown(view.pins)),
         ]
+        if let problem = view.kernelProblem { lines.append(("kernel", style.paint(shown(problem), .red))) }
+        if let repairs = view.repairs, repairs > 0 {
+            lines.append(("repairs", style.paint("\(repairs): somebody took links or pins away; see the log", .red)))
+        }
+        for program in view.foreignPrograms ?? [] {
+            let name = program.name.isEmpty ? "program \(program.id)" : "\(shown(program.name)) (\(program.id))"
+            let text = "\(name) runs \(program.order) the mesh's at \(shown(program.hook)) of \(shown(program.place))"
+            lines.append(("foreign", style.paint(text, .yellow)))
+        }
         return lines.map { title, value in
             style.paint(title, .bold) + String(repeating: " ", count: max(2, 14 - title.count)) + value + "\n"
         }.joined()

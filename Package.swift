@@ -54,7 +54,8 @@ let package = Package(
         .target(
             name: "MallaProxy",
             dependencies: [
-                "Reactor", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink", "MallaTelemetry",
+                "Reactor", "HTTPWire", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink",
+                "MallaTelemetry",
             ]),
 
         // MARK: Control

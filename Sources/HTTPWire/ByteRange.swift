@@ -2,7 +2,7 @@
 
 /// A run of bytes inside the storage that a head was read from: the input buffer for HTTP/1.1, a ``HeadArena`` for
 /// HTTP/2. It holds no memory and means something only together with that storage.
-public struct ByteRange: Sendable, Equatable {
+public struct ByteRange: Sendable, Equatable, BitwiseCopyable {
     /// Where the run begins.
     public private(set) var start: UInt32
     /// How many bytes it has.

@@ -14,7 +14,7 @@ public enum BodyStep: Sendable {
 /// Reads the content of one HTTP/1 message: a length, chunks, or up to the end of the connection.
 ///
 /// It keeps no content: each step names a part of the input. Chunk extensions are checked and forgotten.
-public struct H1BodyReader: Sendable {
+public struct H1BodyReader: Sendable, BitwiseCopyable {
     enum State: UInt8 {
         case size, firstDigit, chunkExtension, sizeLineFeed, data, dataReturn, dataLineFeed, trailers, untilClose, done
     }

@@ -22,7 +22,7 @@ public enum H1ClientEvent: Sendable {
 
 /// The upstream-facing side of an HTTP/1.1 connection: one request at a time, and the connection is fit for another
 /// only when both messages ended cleanly and nothing stands behind the response.
-public struct H1ClientConnection: Sendable {
+public struct H1ClientConnection: Sendable, BitwiseCopyable {
     private enum State: UInt8 { case idle, head, content, tunnel, ended }
 
     private var state = State.idle

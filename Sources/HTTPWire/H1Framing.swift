@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a response's meaning depends on in the request that it answers.
-public struct RequestFacts: Sendable {
+public struct RequestFacts: Sendable, BitwiseCopyable {
     /// Its method.
     public var method: Method
     /// Whether it asked for another protocol.

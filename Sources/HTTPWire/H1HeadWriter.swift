@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How the content of a message is written to an HTTP/1 peer.
-public enum ContentCoding: UInt8, Sendable {
+public enum ContentCoding: UInt8, Sendable, BitwiseCopyable {
     /// There is none.
     case none
     /// As it is; a length was announced, or the connection's end will mark its end.

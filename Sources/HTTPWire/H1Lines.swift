@@ -4,7 +4,7 @@
 ///
 /// All that a connection keeps between two reads: the lines themselves stay in the input buffer. Each byte is looked
 /// at a bounded number of times however finely a peer cuts its bytes.
-public struct HeadCursor: Sendable {
+public struct HeadCursor: Sendable, BitwiseCopyable {
     /// Where the first incomplete line begins; all lines before it are valid.
     var line: UInt32 = 0
     /// Bytes that were searched for the end of that line.

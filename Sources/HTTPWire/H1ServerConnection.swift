@@ -24,7 +24,7 @@ public enum H1ServerEvent: Sendable {
 ///
 /// States: between requests → content → answering → between requests; or tunnel; or ended. Ended is final: after a
 /// refusal, a close, an upgrade that was not granted, or a response that ended before the request.
-public struct H1ServerConnection: Sendable {
+public struct H1ServerConnection: Sendable, BitwiseCopyable {
     private enum State: UInt8 { case head, content, answering, asking, tunnel, ended }
 
     private var state = State.head

@@ -71,6 +71,13 @@ extension H2Connection {
         }
     }
 
+    /// The owner has content for a stream and stopped reading it, since ``allowance(_:)`` or the output gave no room:
+    /// ``nextWritable()`` names the stream when there is.
+    public mutating func awaitRoom(_ handle: H2StreamHandle) {
+        guard let slot = streams.slot(handle), !streams[slot].flags.contains(.localEnd) else { return }
+        wait(slot)
+    }
+
     /// A stream that waited and whose windows are open: the next one in turn. Write to it or it is forgotten.
     ///
     /// Call when the output has room, until it has none or there is none.

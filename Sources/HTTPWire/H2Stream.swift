@@ -3,7 +3,7 @@
 /// Names a stream towards the connection that it belongs to, and carries what its owner noted on it.
 ///
 /// A handle may outlive its stream: calls with it then do nothing.
-public struct H2StreamHandle: Sendable, Equatable {
+public struct H2StreamHandle: Sendable, Equatable, BitwiseCopyable {
     /// Its place in the connection's slab.
     let slot: UInt32
     /// The stream's identifier on the wire; never used twice on a connection.

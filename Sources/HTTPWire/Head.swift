@@ -26,12 +26,12 @@ public enum Method: UInt8, Sendable, BitwiseCopyable {
 }
 
 /// The protocol version that a head came in.
-public enum HTTPVersion: UInt8, Sendable {
+public enum HTTPVersion: UInt8, Sendable, BitwiseCopyable {
     case http10, http11, http2
 }
 
 /// How the end of a message's content is known.
-public enum Framing: Sendable, Equatable {
+public enum Framing: Sendable, Equatable, BitwiseCopyable {
     /// No content.
     case none
     /// That many bytes.
@@ -62,7 +62,7 @@ public struct HeadFlags: OptionSet, BitwiseCopyable, Sendable {
 }
 
 /// The forms of a request target (RFC 9112 §3.2).
-public enum TargetForm: UInt8, Sendable {
+public enum TargetForm: UInt8, Sendable, BitwiseCopyable {
     /// `/path?query`
     case origin
     /// `http://authority/path?query`
@@ -74,7 +74,7 @@ public enum TargetForm: UInt8, Sendable {
 }
 
 /// A request's head as views: everything that a route, a policy or the next hop's serialisation needs.
-public struct RequestHead: Sendable {
+public struct RequestHead: Sendable, BitwiseCopyable {
     /// The method, if it is one that is known by name.
     public internal(set) var method = Method.other
     /// The method's token.
@@ -106,7 +106,7 @@ public struct RequestHead: Sendable {
 }
 
 /// A response's head as views.
-public struct ResponseHead: Sendable {
+public struct ResponseHead: Sendable, BitwiseCopyable {
     /// 100 to 599.
     public internal(set) var status: UInt16 = 0
     /// The version that it came in.

@@ -61,6 +61,21 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     /// The captured connection names a service that the proxy's snapshot does not have.
     public static let unknownService = Reason(MALLA_REASON_UNKNOWN_SERVICE)
 
+    /// No route of the service matches the request.
+    public static let noRoute = Reason(MALLA_REASON_NO_ROUTE)
+    /// The route's time for the request was over.
+    public static let requestTimeout = Reason(MALLA_REASON_REQUEST_TIMEOUT)
+    /// A request head did not arrive whole in time.
+    public static let headTimeout = Reason(MALLA_REASON_HEAD_TIMEOUT)
+    /// CONNECT is not served on captured connections.
+    public static let connectMethod = Reason(MALLA_REASON_CONNECT_METHOD)
+    /// The proxy has no memory left for another request.
+    public static let overloaded = Reason(MALLA_REASON_OVERLOADED)
+    /// The endpoint closed the connection before it answered.
+    public static let noResponse = Reason(MALLA_REASON_NO_RESPONSE)
+    /// The endpoint broke off in the middle of a response.
+    public static let responseCut = Reason(MALLA_REASON_RESPONSE_CUT)
+
     /// Every reason of this build, by number.
     public static var all: [Reason] {
         (0..<UInt16(MALLA_REASON_END)).map(Reason.init(rawValue:)).filter {

@@ -6,9 +6,6 @@ import MallaModel
 import Reactor
 
 extension Worker {
-    /// Endpoints tried for one connection.
-    private static var mostAttempts: UInt8 { 3 }
-
     /// How long a connection waits for the snapshot that it was decided by.
     private static var earlyPatience: Nanoseconds { 1_000_000_000 }
 
@@ -23,8 +20,10 @@ extension Worker {
 
     /// Picked → Connected: begins to connect.
     mutating func connect(_ picked: Picked, _ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
-        let port = picked.permitted.identified.port
-        connection.pointee.attempts += 1
+        guard let view else { return }
+        let port = view.ports[picked.permitted.identified.port]
+        connection.pointee.trials.begin()
+        connection.pointee.application = port.application
         connection.pointee.slot = Int32(picked.slot)
         connection.pointee.target = picked.endpoint.identity
         connection.pointee.endpoint = picked.endpoint.address
@@ -59,11 +58,10 @@ extension Worker {
         connection.pointee.timer = .none
         if connection.pointee.upstream.socket >= 0 { Socket.close(connection.pointee.upstream.socket) }
         connection.pointee.upstream = End(socket: -1)
-        connection.pointee.tried[Int(connection.pointee.attempts - 1) % 3] = connection.pointee.slot
+        connection.pointee.trials.fail(slot: connection.pointee.slot, reason)
         release(connection)
-        connection.pointee.failure = reason
         // Without descriptors the next attempt would fail in the same way.
-        if reason == .outOfDescriptors || connection.pointee.attempts >= Self.mostAttempts {
+        if reason == .outOfDescriptors || connection.pointee.trials.isExhausted {
             refuse(token, Refusal(reason: reason))
         } else {
             attempt(token)
@@ -87,7 +85,12 @@ extension Worker {
         cell.opened(after: loop.now &- connection.pointee.accepted)
         connection.pointee.cell = cell
         watchIdle(token, connection)
-        relay(token, connection)
+        if connection.pointee.application == .unknown {
+            connection.pointee.phase = .detecting
+            detect(token, connection)
+        } else {
+            relay(token, connection)
+        }
     }
 
     private mutating func register(_ socket: Int32, _ token: Token, _ connection: UnsafeMutablePointer<Connection>)
@@ -101,7 +104,8 @@ extension Worker {
         return true
     }
 
-    private static func reason(of code: Int32) -> Reason {
+    /// What a failed connect is called.
+    static func reason(of code: Int32) -> Reason {
         switch code {
         case ECONNREFUSED: .connectRefused
         case ETIMEDOUT: .connectTimeout

@@ -8,7 +8,7 @@ import Reactor
 struct End: BitwiseCopyable {
     /// What the edges and calls have told of the socket.
     struct State: OptionSet, BitwiseCopyable {
-        let rawValue: UInt8
+        let rawValue: UInt16
         /// There may be something to read.
         static var readable: State { State(rawValue: 1) }
         /// There may be room to write.
@@ -25,6 +25,8 @@ struct End: BitwiseCopyable {
         static var used: State { State(rawValue: 64) }
         /// Small segments are not held back (TCP_NODELAY).
         static var prompt: State { State(rawValue: 128) }
+        /// This direction ends once all that waits was sent.
+        static var endsBehind: State { State(rawValue: 256) }
     }
 
     var socket: Int32
@@ -48,19 +50,21 @@ struct Connection: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         /// A connect to an endpoint is on its way.
         case connecting
+        /// It stands, and the first bytes of either side will tell what is spoken.
+        case detecting
         /// Bytes are passed on.
         case relaying
+        /// Its requests are: see ``Client``.
+        case serving
     }
 
     var client: End
     var upstream: End
     var phase: Phase
-    /// Endpoints that were tried, the present one included.
-    var attempts: UInt8 = 0
     /// Whether it stands in the list of those that go on in the next turn.
     var queued = false
-    /// Why the last endpoint that was tried did not take it.
-    var failure = Reason.passed
+    /// What is known to be spoken.
+    var application = ApplicationProtocol.bytes
     /// Whose it is and what it wants, by the kernel's word.
     let captured: Captured
     /// Identity of the endpoint.
@@ -72,9 +76,9 @@ struct Connection: BitwiseCopyable {
     var cell: CounterCell?
     /// Where it goes.
     var endpoint = SocketAddress(.unspecified, 0)
-    /// Slots that were tried and failed under the view of `triedGeneration`.
-    var tried: InlineArray<3, Int32> = [-1, -1, -1]
-    var triedGeneration: UInt32 = 0
+    var trials = Trials()
+    /// The client's end of HTTP, when serving.
+    var http = Token(kind: 0, index: .max, generation: 0)
     /// Times of the loop's clock.
     let accepted: UInt64
     var active: UInt64
@@ -102,4 +106,10 @@ enum Kind {
     static let mailbox: UInt8 = 4
     static let acceptAgain: UInt8 = 5
     static let drainDeadline: UInt8 = 6
+    static let backend: UInt8 = 7
+    static let backendTimer: UInt8 = 8
+    static let clientTimer: UInt8 = 9
+    static let exchangeTimer: UInt8 = 10
+    /// Only in lists of those to be gone on with: the client's events are those of its captured connection.
+    static let httpClient: UInt8 = 11
 }

@@ -47,9 +47,15 @@ extension Worker {
     mutating func cut(
         _ token: Token, _ connection: UnsafeMutablePointer<Connection>, _ reason: Reason, rule: UInt32 = 0
     ) {
-        guard connection.pointee.phase == .relaying else {
+        switch connection.pointee.phase {
+        case .connecting:
             refuse(token, Refusal(reason: reason, rule: rule))
             return
+        case .serving:
+            abandon(client: connection.pointee.http, reason)
+            return
+        case .detecting, .relaying:
+            break
         }
         record(Finished(reason: reason, rule: rule, connection: connection.pointee))
         Socket.reset(connection.pointee.client.socket)
@@ -91,12 +97,14 @@ extension Worker {
     /// Time has come: no connect in time, or no byte for too long.
     mutating func timeout(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         switch connection.pointee.phase {
+        case .serving:
+            break
         case .connecting where connection.pointee.upstream.socket < 0:
             // It waited for a snapshot that did not come.
             refuse(token, Refusal(reason: .unknownService))
         case .connecting:
             failed(token.with(kind: 0), connection, .connectTimeout)
-        case .relaying:
+        case .detecting, .relaying:
             let idle = loop.now &- connection.pointee.active
             guard idle >= connection.pointee.idleTimeout else {
                 // Bytes came since the timer was set. Moving it with each of them would cost more.

@@ -8,10 +8,13 @@ import MallaPolicy
 import Reactor
 
 // The life of a connection from a workload to a service, top to bottom:
-// Captured → Identified → Permitted → Picked → Connected → Finished.
+// Captured → Identified → Permitted → Picked → Connected → (detected) → relayed → Finished.
+//
+// Where HTTP is spoken, each request has a life of its own, which `Forwarding.swift` tells:
+// Captured → Identified → Routed → Permitted → Picked → forwarded → Finished.
 //
 // Each room makes the value that the next one needs, and no one else can make it. A room that refuses says why with
-// a Reason; the client is told by RST, and `Finished` is recorded whatever the outcome.
+// a Reason; the client is told by RST, or by a response, and `Finished` is recorded whatever the outcome.
 
 /// The kernel captured the connection: who wants what.
 struct Captured: BitwiseCopyable {
@@ -33,15 +36,37 @@ struct Captured: BitwiseCopyable {
         generation = record.generation
         isIPv4 = Address(record.original).isIPv4
     }
+
+    private init(_ captured: Captured, service: UInt32, port: UInt16) {
+        source = captured.source
+        self.service = service
+        self.port = port
+        generation = captured.generation
+        isIPv4 = captured.isIPv4
+    }
+
+    /// The same caller, towards the port that a route leads to.
+    func at(service: UInt32, port: UInt16) -> Captured { Captured(self, service: service, port: port) }
 }
 
 /// The service's port is known to the snapshot in force.
 struct Identified {
     let captured: Captured
-    let port: View.Port
-    fileprivate init(captured: Captured, port: View.Port) {
+    /// Its place in ``View/ports``.
+    let port: Int
+    /// For a request from its head to the end of its response; 0: none.
+    let requestTimeout: Nanoseconds
+    fileprivate init(captured: Captured, port: Int) {
         self.captured = captured
         self.port = port
+        requestTimeout = 0
+    }
+
+    /// A route leads a request from a known port to another one, or to itself.
+    init(_ identified: Identified, routed: Routed, to port: Int) {
+        captured = identified.captured
+        self.port = port
+        requestTimeout = routed.timeout
     }
 }
 
@@ -67,6 +92,10 @@ struct Picked {
 struct Refusal: Error {
     let reason: Reason
     var rule: UInt32 = 0
+    /// What a client that speaks HTTP is answered with, where the reason alone does not say.
+    var status: UInt16?
+    /// Whether the fault is the endpoint's rather than the client's.
+    var isFromEndpoint = false
 }
 
 extension Worker {
@@ -99,7 +128,11 @@ extension Worker {
         do throws(Refusal) {
             // Looked up again for each attempt: a new snapshot may have come since the last one.
             let identified = try identify(connection.pointee.captured)
-            let permitted = try permit(identified, sparing: connection)
+            if view?.ports[identified.port].application.isHTTP ?? false {
+                serve(token, connection)
+                return
+            }
+            let permitted = try permit(identified, sparing: &connection.pointee.trials)
             let picked = try pick(permitted)
             connect(picked, token, connection)
         } catch {
@@ -122,27 +155,23 @@ extension Worker {
         return Captured(record)
     }
 
-    private func identify(_ captured: Captured) throws(Refusal) -> Identified {
+    /// Finds the service's port in the snapshot in force.
+    func identify(_ captured: Captured) throws(Refusal) -> Identified {
         guard let view else { throw Refusal(reason: .noSnapshot) }
         guard let index = view.port(service: captured.service, port: captured.port) else {
             throw Refusal(reason: .unknownService)
         }
-        return Identified(captured: captured, port: view.ports[index])
+        return Identified(captured: captured, port: index)
     }
 
     /// Gathers the endpoints that policy lets the source connect to, without those that have failed already.
-    private mutating func permit(_ identified: Identified, sparing connection: UnsafeMutablePointer<Connection>)
-        throws(Refusal) -> Permitted
-    {
+    mutating func permit(_ identified: Identified, sparing trials: inout Trials) throws(Refusal) -> Permitted {
         guard let view else { throw Refusal(reason: .noSnapshot) }
         let captured = identified.captured
-        let shares = captured.isIPv4 ? identified.port.endpoints4 : identified.port.endpoints6
+        let shares =
+            captured.isIPv4 ? view.ports[identified.port].endpoints4 : view.ports[identified.port].endpoints6
         guard !shares.isEmpty else { throw Refusal(reason: .noEndpoint) }
-        if connection.pointee.triedGeneration != view.generation {
-            connection.pointee.triedGeneration = view.generation
-            connection.pointee.tried = [-1, -1, -1]
-        }
-        let tried = connection.pointee.tried
+        trials.look(at: view.generation)
         candidates.removeAll()
         // Endpoints of one service mostly share scope and port, so that one decision serves for all of them.
         var scope: UInt32 = 0
@@ -161,16 +190,17 @@ extension Worker {
                 continue
             }
             let slot = loadSlots[share.endpoint]
-            if tried[0] == slot || tried[1] == slot || tried[2] == slot { continue }
+            if trials.has(slot) { continue }
             candidates.add(endpoint: share.endpoint, slot: slot, weight: share.weight)
         }
         if candidates.count > 0 { return Permitted(identified) }
         // All that is allowed has been tried: the failure of the last one is the reason.
-        if connection.pointee.attempts > 0 { throw Refusal(reason: connection.pointee.failure) }
+        if trials.count > 0 { throw Refusal(reason: trials.failure) }
         throw Refusal(reason: denial?.reason ?? .noEndpoint, rule: denial?.rule ?? 0)
     }
 
-    private mutating func pick(_ permitted: Permitted) throws(Refusal) -> Picked {
+    /// Chooses among the candidates and puts one more on the account of the chosen one.
+    mutating func pick(_ permitted: Permitted) throws(Refusal) -> Picked {
         let draws = (random.next(), random.next())
         guard let view, let picked = LeastRequest.pick(candidates, loads: loads, draws: draws) else {
             throw Refusal(reason: .noEndpoint)

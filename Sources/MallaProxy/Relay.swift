@@ -38,6 +38,10 @@ extension Worker {
         if !readiness.isDisjoint(with: .writable) { end.pointee.state.insert(.writable) }
         let token = event.token.with(kind: 0)
         switch connection.pointee.phase {
+        case .serving:
+            progress(client: event, connection)
+        case .detecting:
+            detect(token, connection)
         case .relaying where readiness.contains(.reset) && end.pointee.state.contains(.ended):
             // Nothing is read any more from a peer that had ended its direction: only the event tells that it is gone.
             cut(token, connection, isClient ? .clientReset : .upstreamReset)

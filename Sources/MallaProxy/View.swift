@@ -22,6 +22,8 @@ final class View: Sendable {
     /// One port of a service.
     struct Port: Sendable {
         let service: UInt32
+        let port: UInt16
+        let application: ApplicationProtocol
         let connectTimeout: Nanoseconds
         let idleTimeout: Nanoseconds
         /// For connections that were made to the IPv4 virtual address.
@@ -61,7 +63,8 @@ final class View: Sendable {
                 portIndex[Self.key(service: service.number, port: port.port)] = ports.count
                 ports.append(
                     Port(
-                        service: service.number, connectTimeout: port.connectTimeout, idleTimeout: port.idleTimeout,
+                        service: service.number, port: port.port, application: ApplicationProtocol(port.appProtocol),
+                        connectTimeout: port.connectTimeout, idleTimeout: port.idleTimeout,
                         endpoints4: shares(port.endpoints4), endpoints6: shares(port.endpoints6)))
             }
         }

@@ -13,6 +13,14 @@ struct Worker: ~Copyable {
     var loop: EventLoop
     var timers: TimerWheel
     var connections: Slab<Connection>
+    /// Clients that speak HTTP, what they ask for, and the connections to endpoints that carry it.
+    var clients: Slab<Client>
+    var exchanges: Slab<Exchange>
+    var backends: Slab<Backend>
+    var pool = BackendPool()
+    let exchangeLimit: Int
+    /// Where heads are read.
+    let desk: UnsafeMutablePointer<ReadingDesk>
     var buffers: BufferPool
     var pipes: PipePool
     var counters: CounterTable
@@ -34,6 +42,10 @@ struct Worker: ~Copyable {
     var ready: [Token] = []
     /// Connections that the kernel decided by a newer snapshot than the view.
     var early: [Token] = []
+    /// Clients and backends to be gone on with at once, and at the end of the turn; and the list that is gone over.
+    var prompt: [Token] = []
+    var batched: [Token] = []
+    var driven: [Token] = []
     /// The list that is being gone over, swapped with `ready` so that neither allocates.
     private var resumed: [Token] = []
     var acceptTimer = Timer.none
@@ -82,6 +94,15 @@ struct Worker: ~Copyable {
         // What can fail comes first, so that there is never half a worker.
         let loop = try EventLoop()
         let connections = try Slab<Connection>(capacity: parts.capacity)
+        let clients = try Slab<Client>(capacity: parts.capacity)
+        let exchanges = try Slab<Exchange>(capacity: parts.capacity * 4)
+        let backends = try Slab<Backend>(capacity: parts.capacity)
+        self.clients = clients
+        self.exchanges = exchanges
+        self.backends = backends
+        exchangeLimit = parts.capacity * 4
+        desk = .allocate(capacity: 1)
+        desk.initialize(to: ReadingDesk(limits: Self.wireLimits, h2: Self.h2Limits))
         timers = TimerWheel(now: loop.now)
         random = BalanceRandom(seed: loop.now &+ UInt64(parts.number) &* 0x9e37_79b9_7f4a_7c15)
         self.loop = loop
@@ -99,10 +120,17 @@ struct Worker: ~Copyable {
         listener6 = parts.listener6
         ready.reserveCapacity(256)
         resumed.reserveCapacity(256)
+        prompt.reserveCapacity(256)
+        batched.reserveCapacity(256)
+        driven.reserveCapacity(256)
         _ = self.loop.add(level: mailbox.descriptor, token: Token(kind: Kind.mailbox, index: 0, generation: 0))
     }
 
-    deinit { scratch.deallocate() }
+    deinit {
+        scratch.deallocate()
+        desk.deinitialize(count: 1)
+        desk.deallocate()
+    }
 
     /// Works until it is drained or stopped.
     mutating func run() {
@@ -117,12 +145,17 @@ struct Worker: ~Copyable {
         let pause = ready.isEmpty ? timers.sleep(now: loop.now) : 0
         let count = loop.wait(milliseconds: pause)
         if publication.epoch != epoch { adopt() }
-        for index in 0..<count { handle(loop.event(index)) }
+        for index in 0..<count {
+            handle(loop.event(index))
+            goOnPrompt()
+        }
         while let token = timers.fire(now: loop.now) { expired(token) }
+        goOnPrompt()
         if !ready.isEmpty {
             swap(&ready, &resumed)
             goOn()
         }
+        goOnBatched()
         if isDraining, connections.count == 0 { ended = true }
     }
 
@@ -131,6 +164,9 @@ struct Worker: ~Copyable {
         case Kind.client, Kind.upstream:
             guard let connection = connections.find(event.token) else { return }
             progress(event, connection)
+        case Kind.backend:
+            guard let backend = backends.find(event.token) else { return }
+            progress(backend: event, backend)
         case Kind.listener:
             acceptAll(listener: event.token.index)
         default:
@@ -145,6 +181,14 @@ struct Worker: ~Copyable {
             if !isDraining { watchListeners() }
         case Kind.drainDeadline:
             ended = true
+        case Kind.backendTimer:
+            guard let backend = backends.find(token) else { return }
+            expired(backend: token.with(kind: 0), backend)
+        case Kind.clientTimer:
+            guard let client = clients.find(token) else { return }
+            expired(client: token.with(kind: 0), client)
+        case Kind.exchangeTimer:
+            expired(exchange: token.with(kind: 0))
         default:
             guard let connection = connections.find(token) else { return }
             connection.pointee.timer = .none
@@ -156,6 +200,11 @@ struct Worker: ~Copyable {
     private mutating func goOn() {
         for index in resumed.indices {
             let token = resumed[index]
+            if token.kind == Kind.backend || token.kind == Kind.httpClient {
+                goOn(token)
+                goOnPrompt()
+                continue
+            }
             guard let connection = connections.find(token) else { continue }
             connection.pointee.queued = false
             if connection.pointee.phase == .relaying { relay(token, connection) }
@@ -199,6 +248,9 @@ struct Worker: ~Copyable {
         view = published
         loadSlots = loads.adopt(published.endpoints.map(\.address))
         revoke(under: published)
+        revokeExchanges(under: published)
+        adoptBackends(published)
+        goOnPrompt()
         // Only now, so that the kernel never takes a proxy that knows nothing for one that is there.
         if isFirst, !isDraining { listen() }
         resumeEarly()

@@ -43,14 +43,24 @@ public struct BufferPool: ~Copyable {
 
     /// A buffer for `count` bytes (at most ``largest``), filled with them.
     public mutating func keep(_ bytes: UnsafeRawPointer, count: Int) -> Buffer {
-        precondition(count <= Self.largest)
-        let size = count <= Self.sizes[0] ? 0 : count <= Self.sizes[1] ? 1 : 2
+        let buffer = take(capacity: count)
+        buffer.start?.copyMemory(from: bytes, byteCount: count)
+        return buffer
+    }
+
+    /// An empty buffer of at least `capacity` bytes (at most ``largest``), for bytes that will mostly leave at once. The
+    /// limit is no obstacle: whoever fills buffers beyond it asks ``hasRoom`` first.
+    public mutating func take(capacity: Int) -> Buffer {
+        precondition(capacity <= Self.largest)
+        let size = capacity <= Self.sizes[0] ? 0 : capacity <= Self.sizes[1] ? 1 : 2
         let start =
             free[size].popLast() ?? UnsafeMutableRawPointer.allocate(byteCount: Self.sizes[size], alignment: 64)
         used += Self.sizes[size]
-        start.copyMemory(from: bytes, byteCount: count)
         return Buffer(start: start, size: UInt8(size))
     }
+
+    /// Bytes that a buffer can hold; 0 for `none`.
+    public func capacity(of buffer: Buffer) -> Int { buffer.start == nil ? 0 : Self.sizes[Int(buffer.size)] }
 
     /// Takes a buffer back and empties the variable that held it.
     public mutating func recycle(_ buffer: inout Buffer) {

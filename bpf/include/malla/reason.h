@@ -66,7 +66,115 @@
 	X(42, OUT_OF_DESCRIPTORS, "out_of_descriptors", 0,                                         \
 	  "The proxy has no file descriptor left. Raise LimitNOFILE.")                             \
 	X(43, UNKNOWN_SERVICE, "unknown_service", 0,                                               \
-	  "The captured connection names a service that the proxy's snapshot does not have.")
+	  "The captured connection names a service that the proxy's snapshot does not have.")      \
+	X(48, NO_ROUTE, "no_route", 0,                                                             \
+	  "No route of the service matches the request; answered 404.")                            \
+	X(49, REQUEST_TIMEOUT, "request_timeout", 0,                                               \
+	  "The route's time for the request was over; answered 504.")                              \
+	X(50, HEAD_TIMEOUT, "head_timeout", 0,                                                     \
+	  "A request head did not arrive whole in time; answered 408.")                            \
+	X(51, CONNECT_METHOD, "connect_method", 0,                                                 \
+	  "CONNECT is not served on captured connections; answered 405.")                          \
+	X(52, OVERLOADED, "overloaded", 0,                                                         \
+	  "The proxy has no memory left for another request; answered 503.")                       \
+	X(53, NO_RESPONSE, "no_response", 0,                                                       \
+	  "The endpoint closed the connection before it answered; answered 502.")                  \
+	X(54, RESPONSE_CUT, "response_cut", 0,                                                     \
+	  "The endpoint broke off in the middle of a response; the client is told by a cut.")      \
+	X(64, HTTP_BAD_REQUEST_LINE, "http_bad_request_line", 0,                                   \
+	  "The request line is not `method SP target SP version CRLF`.")                           \
+	X(65, HTTP_BAD_METHOD, "http_bad_method", 0,                                               \
+	  "The method is not a token, or is longer than allowed.")                                 \
+	X(66, HTTP_BAD_TARGET, "http_bad_target", 0,                                               \
+	  "The request target has no form that the method allows, or bytes that a URI cannot have.") \
+	X(67, HTTP_BAD_VERSION, "http_bad_version", 0,                                             \
+	  "The version is not written as `HTTP/1.1` or `HTTP/1.0`.")                               \
+	X(68, HTTP_UNSUPPORTED_VERSION, "http_unsupported_version", 0,                             \
+	  "A version that is written rightly, and is not 1.0 or 1.1.")                             \
+	X(69, HTTP_BAD_STATUS_LINE, "http_bad_status_line", 0,                                     \
+	  "The status line is not `version SP 3DIGIT SP reason CRLF`, or the status is outside of 100 to 599.") \
+	X(70, HTTP_BAD_FIELD_NAME, "http_bad_field_name", 0,                                       \
+	  "A field name is empty or not a token, or space stands before the colon.")               \
+	X(71, HTTP_BAD_FIELD_VALUE, "http_bad_field_value", 0,                                     \
+	  "A field value has a control byte.")                                                     \
+	X(72, HTTP_FOLDED_FIELD, "http_folded_field", 0,                                           \
+	  "A field line begins with space: folding is obsolete.")                                  \
+	X(73, HTTP_BAD_LINE_END, "http_bad_line_end", 0,                                           \
+	  "A line ends with LF alone, or a CR stands alone.")                                      \
+	X(74, HTTP_TARGET_TOO_LONG, "http_target_too_long", 0,                                     \
+	  "The request line is longer than allowed.")                                              \
+	X(75, HTTP_HEAD_TOO_LARGE, "http_head_too_large", 0, "The head is longer than allowed.")   \
+	X(76, HTTP_TOO_MANY_FIELDS, "http_too_many_fields", 0,                                     \
+	  "The head has more fields than allowed.")                                                \
+	X(77, HTTP_MISSING_HOST, "http_missing_host", 0, "An HTTP/1.1 request without Host.")      \
+	X(78, HTTP_REPEATED_HOST, "http_repeated_host", 0, "More than one Host.")                  \
+	X(79, HTTP_BAD_HOST, "http_bad_host", 0, "Host or authority is not `host[:port]`.")        \
+	X(80, HTTP_BAD_CONTENT_LENGTH, "http_bad_content_length", 0,                               \
+	  "Content-Length is not a decimal number that can be held.")                              \
+	X(81, HTTP_REPEATED_CONTENT_LENGTH, "http_repeated_content_length", 0,                     \
+	  "More than one Content-Length.")                                                         \
+	X(82, HTTP_BAD_TRANSFER_ENCODING, "http_bad_transfer_encoding", 0,                         \
+	  "Transfer-Encoding is not exactly `chunked`, is repeated, or comes from an HTTP/1.0 peer.") \
+	X(83, HTTP_CONFLICTING_FRAMING, "http_conflicting_framing", 0,                             \
+	  "Content-Length and Transfer-Encoding together.")                                        \
+	X(84, HTTP_UNEXPECTED_CONTENT, "http_unexpected_content", 0,                               \
+	  "Content where none may be: CONNECT, upgrades, 1xx, 204.")                               \
+	X(85, HTTP_BAD_CONNECTION_OPTION, "http_bad_connection_option", 0,                         \
+	  "Connection is not a list of tokens, is too long, or names a field that is meant for the final recipient.") \
+	X(86, HTTP_BAD_EXPECTATION, "http_bad_expectation", 0,                                     \
+	  "An expectation other than `100-continue`.")                                             \
+	X(87, HTTP_BAD_UPGRADE, "http_bad_upgrade", 0, "Upgrade is not one protocol name.")        \
+	X(88, HTTP_UNDERSCORE_NAME, "http_underscore_name", 0,                                     \
+	  "A field name with an underscore, which some recipients read as a dash.")                \
+	X(89, HTTP_BAD_CHUNK, "http_bad_chunk", 0,                                                 \
+	  "A chunk's size line or the end of its data is malformed.")                              \
+	X(90, HTTP_CHUNK_EXTENSION_TOO_LONG, "http_chunk_extension_too_long", 0,                   \
+	  "A chunk extension, or all of a body's extensions, are longer than allowed.")            \
+	X(91, HTTP_BAD_TRAILER, "http_bad_trailer", 0, "A trailer field is malformed.")            \
+	X(92, HTTP_TRAILERS_TOO_LARGE, "http_trailers_too_large", 0,                               \
+	  "The trailer section is longer than allowed or has too many fields.")                    \
+	X(93, HTTP_TRUNCATED, "http_truncated", 0, "The peer closed in the middle of a message.")  \
+	X(94, HTTP_UNSOLICITED_BYTES, "http_unsolicited_bytes", 0,                                 \
+	  "The server sent bytes that belong to no response.")                                     \
+	X(95, HTTP_UNEXPECTED_SWITCH, "http_unexpected_switch", 0,                                 \
+	  "The server switched protocols without having been asked.")                              \
+	X(96, HTTP_TOO_MANY_INTERIM, "http_too_many_interim", 0,                                   \
+	  "More interim (1xx) responses than allowed.")                                            \
+	X(97, HTTP_AMBIGUOUS_PATH, "http_ambiguous_path", 0,                                       \
+	  "The path can be read in two ways: `%2f`, `%00`, a backslash, overlong UTF-8, or it leaves the root.") \
+	X(98, H2_BAD_PSEUDO_FIELD, "h2_bad_pseudo_field", 0,                                       \
+	  "A pseudo-header field is unknown, repeated, missing, malformed or after a regular field.") \
+	X(99, H2_CONNECTION_FIELD, "h2_connection_field", 0,                                       \
+	  "A field that belongs to HTTP/1.1 connections: Connection, Transfer-Encoding, TE other than `trailers`.") \
+	X(100, H2_LENGTH_MISMATCH, "h2_length_mismatch", 0,                                        \
+	  "The DATA frames do not add up to Content-Length.")                                      \
+	X(101, H2_BAD_TRAILERS, "h2_bad_trailers", 0,                                              \
+	  "Trailers without END_STREAM, or a second final head.")                                  \
+	X(102, H2_BAD_PREFACE, "h2_bad_preface", 0,                                                \
+	  "The connection preface or the first SETTINGS frame is missing.")                        \
+	X(103, H2_FRAME_SIZE, "h2_frame_size", 0, "A frame's length is not what its type allows.") \
+	X(104, H2_PROTOCOL, "h2_protocol", 0, "A frame on a stream where it may not be.")          \
+	X(105, H2_STREAM_CLOSED, "h2_stream_closed", 0, "A frame on a stream that has ended.")     \
+	X(106, H2_FLOW_CONTROL, "h2_flow_control", 0,                                              \
+	  "More bytes than the window allows, or a window that overflows.")                        \
+	X(107, H2_COMPRESSION, "h2_compression", 0, "The header block cannot be decoded.")         \
+	X(108, H2_BAD_SETTING, "h2_bad_setting", 0, "A setting has a value that it cannot have.")  \
+	X(109, H2_TOO_MANY_STREAMS, "h2_too_many_streams", 0,                                      \
+	  "More streams at once than announced.")                                                  \
+	X(110, H2_HEAD_TOO_LARGE, "h2_head_too_large", 0,                                          \
+	  "A header block that is too long, before or after decoding.")                            \
+	X(111, H2_CONTINUATION_FLOOD, "h2_continuation_flood", 0, "Too many CONTINUATION frames.") \
+	X(112, H2_RESET_FLOOD, "h2_reset_flood", 0,                                                \
+	  "Streams are reset, or made to be reset, faster than requests complete.")                \
+	X(113, H2_CONTROL_FLOOD, "h2_control_flood", 0,                                            \
+	  "More PING or SETTINGS frames than the traffic explains.")                               \
+	X(114, H2_EMPTY_FRAME_FLOOD, "h2_empty_frame_flood", 0,                                    \
+	  "More frames without any content than the traffic explains.")                            \
+	X(115, H2_WINDOW_FLOOD, "h2_window_flood", 0,                                              \
+	  "More WINDOW_UPDATE frames than the data sent explains.")                                \
+	X(116, H2_PEER_RESET, "h2_peer_reset", 0, "The stream was reset by the peer.")             \
+	X(117, H2_PEER_REFUSED, "h2_peer_refused", 0,                                              \
+	  "The peer refused the stream before doing anything with it: it may be tried again.")
 
 enum malla_reason {
 #define MALLA_REASON_CASE(number, symbol, name, error, help) MALLA_REASON_##symbol = number,
@@ -75,7 +183,7 @@ enum malla_reason {
 };
 
 /* One past the highest number in use: the bound for tables and range checks. */
-#define MALLA_REASON_END 44
+#define MALLA_REASON_END 118
 
 /* The errno (positive) that an application gets for a refusal at connect; 0: none is given. */
 static inline int malla_reason_errno(__u32 reason)

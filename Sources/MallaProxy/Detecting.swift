@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import HTTPWire
+import MallaLink
+import MallaModel
+import Reactor
+
+extension Worker {
+    /// Bytes of a client that are looked at.
+    private static var sample: Int { 8 << 10 }
+
+    /// Nothing says what is spoken: whoever speaks first does. The endpoint stands already, so that one whose protocol
+    /// begins with the server waits for nobody, and no timer is needed.
+    mutating func detect(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        // Bytes, or the end, of the endpoint before any of the client: not HTTP.
+        if connection.pointee.upstream.state.contains(.readable) {
+            settle(token, connection)
+            return
+        }
+        guard connection.pointee.client.state.contains(.readable) else { return }
+        let seen = Socket.peek(connection.pointee.client.socket, into: scratch, capacity: Self.sample)
+        guard seen > 0 else {
+            if seen == Int(-EAGAIN) {
+                connection.pointee.client.state.remove(.readable)
+            } else {
+                settle(token, connection)
+            }
+            return
+        }
+        let bytes = UnsafeBufferPointer(start: scratch.assumingMemoryBound(to: UInt8.self), count: seen)
+        switch FirstBytes(bytes.span) {
+        case .other:
+            settle(token, connection)
+        case .undecided:
+            // More is to come, or the client has ended and this is all.
+            if connection.pointee.client.state.contains(.ending) { settle(token, connection) }
+        case .http1, .http2:
+            serveDetected(token, connection)
+        }
+    }
+
+    /// Not HTTP: bytes are passed on.
+    private mutating func settle(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        connection.pointee.phase = .relaying
+        relay(token, connection)
+    }
+
+    /// HTTP: requests are served. The connection to the endpoint that was made to find out is given up: it was made
+    /// before a request could be routed.
+    private mutating func serveDetected(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        let captured = connection.pointee.captured
+        Socket.close(connection.pointee.upstream.socket)
+        connection.pointee.upstream = End(socket: -1)
+        release(connection)
+        // What was counted as a connection to the endpoint was none.
+        connection.pointee.cell?.closed()
+        connection.pointee.cell = nil
+        _ = captured
+        serve(token, connection)
+    }
+}

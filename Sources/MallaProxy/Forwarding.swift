@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPWire
+import MallaBalance
+import MallaModel
+import Reactor
+
+// Requests on their way: Identified → Routed → Permitted → Picked → forwarded. Each request goes its own way: the
+// requests of one connection are spread over endpoints, and policy is asked for each.
+
+extension Worker {
+    /// Bytes of an output that content leaves free, so that trailers and the end of a message always fit.
+    static var contentReserve: Int { 10 << 10 }
+    /// Bytes of an output without which no HTTP/2 frame is read: replies, window updates and answers of this side's own
+    /// always fit.
+    static var replyReserve: Int { 6 << 10 }
+    /// What is read at a time while buffers are used up: enough to go on with, little to hold.
+    private static var thinPortion: Int { 10 << 10 }
+
+    /// A request's head was read: finds its way and passes it on, or answers it.
+    mutating func begin(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ token: Token, _ client: UnsafeMutablePointer<Client>,
+        stream: H2StreamHandle?
+    ) {
+        do throws(Refusal) {
+            guard head.method != .connect else { throw Refusal(reason: .connectMethod) }
+            if let reason = desk.pointee.normalise(head, of: bytes) {
+                throw Refusal(reason: Reason(rawValue: reason.rawValue))
+            }
+            let identified = try route(head, bytes, client.pointee.captured)
+            var trials = Trials()
+            let permitted = try permit(identified, sparing: &trials)
+            let picked = try pick(permitted)
+            guard exchanges.count < exchangeLimit else {
+                loads.end(picked.slot)
+                throw Refusal(reason: .overloaded)
+            }
+            try forward(head, bytes, picked, trials, token, client, stream)
+        } catch {
+            refuse(head, bytes, error, token, client, stream)
+        }
+    }
+
+    /// The service's port that takes the request: the one that was captured, or what a route says.
+    private func route(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ captured: Captured
+    ) throws(Refusal) -> Identified {
+        let identified = try identify(captured)
+        guard let view else { throw Refusal(reason: .noSnapshot) }
+        let path = UnsafeBufferPointer(
+            start: desk.pointee.path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: desk.pointee.pathCount)
+        let routed = Routing.route(
+            head, desk.pointee.fields, of: bytes, path: path.span, at: identified.port, in: view)
+        switch routed.outcome {
+        case .forward(let port):
+            return Identified(identified, routed: routed, to: port)
+        case .answer(let status, let reason):
+            throw Refusal(reason: reason, status: status)
+        }
+    }
+
+    /// Makes the exchange, finds it a backend and writes the head to it.
+    private mutating func forward(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ picked: Picked, _ trials: Trials, _ token: Token,
+        _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?
+    ) throws(Refusal) {
+        let captured = client.pointee.captured
+        guard let view else { throw Refusal(reason: .noSnapshot) }
+        let port = view.ports[picked.permitted.identified.port]
+        // What asks for another protocol goes by HTTP/1.1, where that is done by Upgrade.
+        let isHTTP2 =
+            (port.application == .http2 || port.application == .unknown && stream != nil)
+            && !head.flags.contains(.upgrade)
+        guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2),
+            let backend = backends.find(backendToken)
+        else {
+            loads.end(picked.slot)
+            throw Refusal(reason: .connectionLimit)
+        }
+        var exchange = Exchange(
+            client: token, head: head, source: captured.source, service: captured.service, now: loop.now)
+        exchange.clientStream = stream
+        exchange.target = picked.endpoint.identity
+        exchange.idleTimeout = port.idleTimeout
+        if head.framing == .open { exchange.state.insert(.requestOpen) }
+        if isGRPC(bytes) { exchange.state.insert(.grpc) }
+        guard let exchangeToken = exchanges.insert(exchange), let place = exchanges.find(exchangeToken) else {
+            loads.end(picked.slot)
+            throw Refusal(reason: .overloaded)
+        }
+        if backend.pointee.phase == .connecting, backend.pointee.wire.socket < 0 { backend.pointee.trials = trials }
+        attach(exchangeToken, place, token, client, backendToken, backend)
+        setTimeout(exchangeToken, place, picked.permitted.identified.requestTimeout)
+        guard writeRequest(head, bytes, exchangeToken, place, backend) else {
+            end(exchangeToken.index + 1, Refusal(reason: .overloaded), byClient: false)
+            return
+        }
+        if backend.pointee.phase == .connecting, backend.pointee.wire.socket < 0 {
+            dial(backendToken, backend, picked)
+        } else {
+            wake(backend: backendToken)
+        }
+    }
+
+    /// Writes a request's head; every change that a route makes in it belongs here.
+    private mutating func writeRequest(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>,
+        _ backend: UnsafeMutablePointer<Backend>
+    ) -> Bool {
+        // What a workload says about its own certificate is worth nothing.
+        desk.pointee.fields.drop(.forwardedClientCertificate)
+        let desk = desk
+        let path = UnsafeBufferPointer(
+            start: desk.pointee.path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: desk.pointee.pathCount)
+        let none = bytes.extracting(0..<0)
+        let wire = Self.wire(of: backend)
+        if let h2 = backend.pointee.h2 {
+            let endsHere = head.framing == .none
+            guard let handle = h2.pointee.openStream(exchange.pointee.facts, tag: token.bits) else { return false }
+            exchange.pointee.backendStream = handle
+            if endsHere { exchange.pointee.state.insert(.requestEnded) }
+            return write(wire) { out in
+                let start = h2.pointee.beginRequest(
+                    head, of: bytes, path: path.span, authority: none, isSecure: false, into: &out)
+                h2.pointee.fields(desk.pointee.fields, of: bytes, into: &out)
+                h2.pointee.framing(head.framing, head.flags, into: &out)
+                return h2.pointee.endHead(start, on: handle, endStream: endsHere, into: &out)
+            } ?? false
+        }
+        guard backend.pointee.h1.begin(exchange.pointee.facts) else { return false }
+        backend.pointee.hasSent = false
+        let coding = write(wire) { out in
+            H1HeadWriter.beginRequest(head, of: bytes, path: path.span, authority: none, into: &out)
+            H1HeadWriter.fields(desk.pointee.fields, of: bytes, into: &out)
+            return H1HeadWriter.endRequest(head, of: bytes, into: &out)
+        }
+        guard let coding else { return false }
+        exchange.pointee.requestCoding = coding
+        if head.flags.contains(.upgrade) {
+            exchange.pointee.state.insert([.requestEnded, .requestRead])
+            backend.pointee.h1.finishRequest()
+        }
+        return true
+    }
+
+    /// Content that can be passed on to the exchange's backend now. At 0, the backend's progress wakes the client.
+    mutating func requestRoom(_ place: UInt32) -> Int {
+        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return 0 }
+        return contentRoom(Self.wire(of: backend), backend.pointee.h2, exchange.pointee.backendStream)
+    }
+
+    /// Content that can be written to a wire now: as much as output, windows and the worker's memory allow.
+    mutating func contentRoom(
+        _ wire: UnsafeMutablePointer<Wire>, _ h2: UnsafeMutablePointer<H2Connection>?, _ stream: H2StreamHandle?
+    ) -> Int {
+        var space = max(0, room(wire) - Self.contentReserve)
+        if !buffers.hasRoom { space = wire.pointee.outputCount > 0 ? 0 : min(space, Self.thinPortion) }
+        guard let h2, let stream else { return space }
+        space = min(space, h2.pointee.allowance(stream))
+        if space == 0 { h2.pointee.awaitRoom(stream) }
+        return space
+    }
+
+    /// Passes on content of a request: no more than ``requestRoom(_:)`` said.
+    mutating func forward(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
+        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
+        exchange.pointee.sent &+= UInt64(bytes.count)
+        let wire = Self.wire(of: backend)
+        if let h2 = backend.pointee.h2, let stream = exchange.pointee.backendStream {
+            writeStream(bytes, wire, h2, stream)
+        } else {
+            writePlain(bytes, exchange.pointee.requestCoding, wire, mayGoStraight: backend.pointee.phase == .open)
+            if backend.pointee.phase == .open { backend.pointee.hasSent = true }
+        }
+        wake(backend: exchange.pointee.backend)
+    }
+
+    /// The request is complete. With `hasTrailers`, the desk's fields are its trailers, as views of `bytes`.
+    mutating func endRequest(_ place: UInt32, _ bytes: Span<UInt8>, hasTrailers: Bool) {
+        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
+        exchange.pointee.state.insert(.requestRead)
+        guard !exchange.pointee.state.contains(.requestEnded) else {
+            backend.pointee.h1.finishRequest()
+            return
+        }
+        exchange.pointee.state.insert(.requestEnded)
+        if let h2 = backend.pointee.h2, let stream = exchange.pointee.backendStream {
+            endStream(bytes, hasTrailers: hasTrailers, Self.wire(of: backend), h2, stream)
+        } else {
+            if exchange.pointee.requestCoding == .chunked {
+                endChunks(bytes, hasTrailers: hasTrailers, Self.wire(of: backend))
+            }
+            backend.pointee.h1.finishRequest()
+        }
+        wake(backend: exchange.pointee.backend)
+    }
+
+    /// Whether the head at the desk is one of a gRPC call.
+    func isGRPC(_ bytes: Span<UInt8>) -> Bool {
+        guard let type = desk.pointee.fields.value(of: .contentType), type.count >= 16 else { return false }
+        let name: StaticString = "application/grpc"
+        for index in 0..<16 where bytes[Int(type.start) + index] != name.utf8Start[index] { return false }
+        // gRPC-Web ends in another way: its trailers are content.
+        return type.count == 16 || bytes[Int(type.start) + 16] != 0x2d
+    }
+}

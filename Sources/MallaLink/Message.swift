@@ -27,6 +27,8 @@ public enum Message: Sendable, Equatable {
     case identities([UInt32: Identity])
     /// Services with their ports.
     case services([Snapshot.Service])
+    /// Rules for requests, each behind its service and behind the rules of the same set that came before.
+    case routes([RoutePart])
     /// Endpoints.
     case endpoints([Snapshot.Endpoint])
     /// Entries of the policy table.
@@ -82,6 +84,23 @@ public enum Message: Sendable, Equatable {
         public init(generation: UInt32, trustDomain: String) {
             self.generation = generation
             self.trustDomain = trustDomain
+        }
+    }
+
+    /// Some of the rules for one port of a service.
+    public struct RoutePart: Sendable, Equatable {
+        /// The service's number.
+        public var service: UInt32
+        /// The port.
+        public var port: UInt16
+        /// The rules, and whom they are for.
+        public var set: RouteSet
+
+        /// Some of a port's rules.
+        public init(service: UInt32, port: UInt16, set: RouteSet) {
+            self.service = service
+            self.port = port
+            self.set = set
         }
     }
 

@@ -17,6 +17,7 @@ private enum Kind {
     static let rejected: UInt16 = 11
     static let drain: UInt16 = 12
     static let listeners: UInt16 = 13
+    static let routes: UInt16 = 14
 }
 
 extension Message {
@@ -51,6 +52,9 @@ extension Message {
         case .services(let services):
             type = Kind.services
             for service in services { fields.nest(1) { service.write(to: &$0) } }
+        case .routes(let parts):
+            type = Kind.routes
+            for part in parts { fields.nest(1) { part.write(to: &$0) } }
         case .endpoints(let endpoints):
             type = Kind.endpoints
             for endpoint in endpoints { fields.nest(1) { endpoint.write(to: &$0) } }
@@ -117,6 +121,10 @@ extension Message {
                 services.append(try Snapshot.Service(field.nested))
             }
             self = .services(services)
+        case Kind.routes:
+            var parts: [RoutePart] = []
+            while let field = try fields.next(tag: 1) { parts.append(try RoutePart(field.nested)) }
+            self = .routes(parts)
         case Kind.endpoints:
             var endpoints: [Snapshot.Endpoint] = []
             while let field = try fields.next(tag: 1) {

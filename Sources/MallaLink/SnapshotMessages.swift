@@ -27,6 +27,7 @@ public struct SnapshotMessages {
             }
             // One service in a message: its size is bounded by the check above.
             messages.append(.services([service]))
+            for part in Message.RoutePart.parts(of: service) { messages.append(.routes([part])) }
         }
         for part in Self.portions(Array(snapshot.policies.entries)) {
             messages.append(.policies(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
@@ -66,6 +67,8 @@ public struct SnapshotAssembler: Sendable {
             try add { $0.identities.merge(identities) { $1 } }
         case .services(let services):
             try add { $0.services += services }
+        case .routes(let parts):
+            try add(parts)
         case .endpoints(let endpoints):
             try add { $0.endpoints += endpoints }
         case .policies(let entries):
@@ -83,6 +86,25 @@ public struct SnapshotAssembler: Sendable {
             break
         }
         return nil
+    }
+
+    private mutating func add(_ parts: [Message.RoutePart]) throws(LinkError) {
+        var isWhole = true
+        try add { snapshot in
+            for part in parts {
+                // Rules come behind their service: the last one.
+                guard let place = snapshot.services.lastIndex(where: { $0.number == part.service }),
+                    snapshot.services[place].add(part)
+                else {
+                    isWhole = false
+                    return
+                }
+            }
+        }
+        guard isWhole else {
+            snapshot = nil
+            throw LinkError("rules for a port of a service that the snapshot does not have")
+        }
     }
 
     private mutating func add(_ change: (inout Snapshot) -> Void) throws(LinkError) {

@@ -103,6 +103,8 @@ public struct Snapshot: Sendable, Equatable {
         public var standby: Set<UInt32>
         /// How long connections to an endpoint that left may go on.
         public var drainGrace: Nanoseconds
+        /// Rules for its requests; where there are none, they go to the endpoints above.
+        public var routes: [RouteSet] = []
 
         /// A port.
         public init(

@@ -27,8 +27,22 @@ extension SnapshotCompiler {
             }
         }
         let ports = service.ports.map { port in
-            compile(
+            var compiled = compile(
                 port, of: part, targets: targets, policies: result.snapshot.policies, states: &result.endpoints)
+            compiled.routes = routes.sets(for: port, of: service, problems: &result.problems)
+            if !compiled.routes.isEmpty {
+                // Requests can be told apart only by the proxy, and it judges where each of them goes.
+                compiled.path = .proxy
+                compiled.scope = 0
+                if part.traffic?.path == .direct {
+                    result.problems.append(
+                        SnapshotProblem(
+                            service: service.name,
+                            message: "port \(port.port) has routes, so it goes through the proxy although its "
+                                + "TrafficPolicy says path: Direct. Remove one of the two."))
+                }
+            }
+            return compiled
         }
         result.snapshot.services.append(
             Snapshot.Service(number: number, name: service.name, addresses: addresses, ports: ports))

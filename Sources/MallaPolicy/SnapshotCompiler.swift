@@ -12,6 +12,7 @@ public struct SnapshotCompiler {
     let placements: [ObjectName: Placement]
     let localAddresses: Set<Address>
     let locality: Locality
+    let routes: RouteSelection
 
     /// A compiler for this mesh on this node.
     ///
@@ -24,6 +25,7 @@ public struct SnapshotCompiler {
         locality: Locality = Locality()
     ) {
         self.mesh = mesh
+        routes = RouteSelection(mesh)
         self.locality = locality
         self.placements = placements
         self.localAddresses = localAddresses

@@ -4,6 +4,8 @@ import MallaModel
 /// What `HTTPRoute` and `GRPCRoute` have in common.
 struct RouteFields {
     let metadata: Metadata
+    /// Bytes of a rule: it travels to the proxy in one piece.
+    private static let largestRule = 200_000
     /// Fields that Gateway API has and that change nothing that a service's route does.
     private static let unread = "the field is known, but this version does not do what it asks for"
 
@@ -62,8 +64,13 @@ struct RouteFields {
                 _ = rule(fields, RouteRule(name: ""))
                 return nil
             }
-            return rule(
-                fields, RouteRule(name: "\(metadata.name.namespace)/\(metadata.name.name)[\(own)]", backends: backends))
+            let name = "\(metadata.name.namespace)/\(metadata.name.name)[\(own)]"
+            guard let whole = rule(fields, RouteRule(name: name, backends: backends)) else { return nil }
+            guard whole.size <= Self.largestRule else {
+                entry.fail("the rule is larger than \(Self.largestRule) bytes", hint: "Split it")
+                return nil
+            }
+            return whole
         }
     }
 
@@ -144,5 +151,30 @@ struct RouteFields {
             if isExpression, !text.isExpression(value) { return nil }
             return RouteMatch.Value(name: name, value: value, isExpression: isExpression)
         }
+    }
+}
+
+extension RouteRule {
+    /// About how many bytes its texts have, more rather than less.
+    fileprivate var size: Int {
+        var size = backends.count * 200
+        for match in matches {
+            switch match.path {
+            case .exact(let text), .prefix(let text), .expression(let text): size += text.utf8.count
+            case nil: break
+            }
+            for value in match.headers + match.parameters { size += value.name.utf8.count + value.value.utf8.count }
+            size += 64
+        }
+        for filter in filters + backends.flatMap(\.filters) {
+            size += 256
+            switch filter {
+            case .requestHeaders(let changes), .responseHeaders(let changes):
+                for field in changes.set + changes.add { size += field.name.utf8.count + field.value.utf8.count + 32 }
+                for name in changes.remove { size += name.utf8.count + 32 }
+            case .redirect, .rewrite, .mirror: size += 3_000
+            }
+        }
+        return size
     }
 }

@@ -22,7 +22,9 @@ extension BadDocument {
     private static func rule(
         _ rule: String, _ field: String, _ message: String, hint: String = "", kind: String = "HTTPRoute"
     ) -> BadDocument {
-        route(parents + "\n  rules: [\(rule)]", "rules[0].\(field)", message, hint: hint, kind: kind)
+        route(
+            parents + "\n  rules: [\(rule)]", "rules[0]" + (field.isEmpty ? "" : ".\(field)"), message, hint: hint,
+            kind: kind)
     }
 
     private static func match(_ match: String, _ field: String, _ message: String, hint: String = "") -> BadDocument {
@@ -115,6 +117,9 @@ extension BadDocument {
         rule("{timeouts: {request: ¦5}}", "timeouts.request", "expected a length of time"),
         rule("{timeouts: {request: 1s, backendRequest: ¦2s}}", "timeouts.backendRequest", "longer than request"),
         rule("{retry: {codes: [¦200]}}", "retry.codes[0]", "not from 400 to 599"),
+        rule(
+            "¦{matches: [\(Array(repeating: "{path: {value: /\(String(repeating: "a", count: 1_000))}, headers: [{name: h, value: \(String(repeating: "b", count: 3_000))}]}", count: 60).joined(separator: ", "))]}",
+            "", "larger than 200000 bytes"),
         rule("{retry: {attempts: ¦0}}", "retry.attempts", "not from 1 to 10"),
         rule("{¦sessionPersistence: {}}", "sessionPersistence", "does not do what it asks for"),
         rule("{name: ¦A}", "name", "no name"),

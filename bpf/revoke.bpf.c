@@ -16,19 +16,6 @@
 
 extern int bpf_sock_destroy(struct sock_common *sock) __ksym;
 
-/* Counted as refused, under the reason: what the connection has moved stays where it is counted. */
-static __always_inline void count_cut(const struct malla_connection *record, __u32 reason)
-{
-	struct malla_counter_key key;
-	struct malla_counter *counter;
-
-	counter_key_of(record, &key);
-	key.reason = reason;
-	counter = counter_at(&key);
-	if (counter)
-		COUNT(counter, denied, 1);
-}
-
 static __always_inline int judge_socket(struct bpf_iter_meta *meta, struct sock_common *common,
 					struct malla_connection *record)
 {

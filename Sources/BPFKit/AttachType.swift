@@ -35,11 +35,17 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let sockOps = AttachType(rawValue: BPF_CGROUP_SOCK_OPS.rawValue)
     /// `tcx/ingress`; kernel 6.6.
     public static let tcxIngress = AttachType(rawValue: CLIBBPF_TCX_INGRESS.rawValue)
+    /// `tcx/egress`; kernel 6.6.
+    public static let tcxEgress = AttachType(rawValue: CLIBBPF_TCX_EGRESS.rawValue)
     /// `iter/…`; kernel 5.8.
     public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
 
     /// libbpf's name of the hook, such as `cgroup_inet4_connect`; the number when libbpf does not know it.
     public var description: String {
-        libbpf_bpf_attach_type_str(bpf_attach_type(rawValue)).map { String(cString: $0) } ?? "attach type \(rawValue)"
+        // Newer than libbpf's list.
+        if self == .tcxIngress { return "tcx_ingress" }
+        if self == .tcxEgress { return "tcx_egress" }
+        return libbpf_bpf_attach_type_str(bpf_attach_type(rawValue)).map { String(cString: $0) }
+            ?? "attach type \(rawValue)"
     }
 }

@@ -37,15 +37,18 @@ public struct BPFLink: ~Copyable, Sendable {
         descriptor = Descriptor(owning: raw)
     }
 
-    /// Attaches a program to the packets that come in by an interface of this thread's network namespace, after the
-    /// programs that are there already. Kernel 6.6.
+    /// Attaches a program to the packets that come in by an interface of this thread's network namespace, or that go out
+    /// by it, after the programs that are there already. Kernel 6.6.
     ///
+    /// - Parameter hook: ``AttachType/tcxIngress`` or ``AttachType/tcxEgress``.
     /// - Throws: ``BPFError``: EINVAL when the program is not for interfaces or the kernel is older, ENODEV when there is
     ///   no such interface.
-    public init(attaching program: borrowing BPFProgram, toInterface index: UInt32) throws {
+    public init(attaching program: borrowing BPFProgram, toInterface index: UInt32, at hook: AttachType = .tcxIngress)
+        throws
+    {
         let name = program.name
         let raw = clibbpf_link_create(
-            program.descriptor.raw, CInt(truncatingIfNeeded: index), AttachType.tcxIngress.rawValue)
+            program.descriptor.raw, CInt(truncatingIfNeeded: index), hook.rawValue)
         try checked(raw, "attach", "program \(name) to interface \(index)")
         descriptor = Descriptor(owning: raw)
     }
@@ -95,7 +98,9 @@ public struct BPFLink: ~Copyable, Sendable {
         let isInterface = info.type == CLIBBPF_LINK_TYPE_TCX.rawValue
         return Description(
             id: info.id, program: info.prog_id, cgroup: isCgroup ? info.cgroup.cgroup_id : 0,
-            attachType: isCgroup ? AttachType(rawValue: info.cgroup.attach_type) : isInterface ? .tcxIngress : nil,
+            attachType: isCgroup
+                ? AttachType(rawValue: info.cgroup.attach_type)
+                : isInterface ? AttachType(rawValue: clibbpf_link_direction(&info)) : nil,
             interface: clibbpf_link_interface(&info))
     }
 }

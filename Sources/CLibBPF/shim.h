@@ -60,14 +60,21 @@ static inline int clibbpf_link_create(int program_fd, int target_fd, __u32 attac
 /* Newer than the kernel headers that this is built with: numbers of enum bpf_attach_type and bpf_link_type. */
 enum clibbpf_newer {
 	CLIBBPF_TCX_INGRESS = 46,
+	CLIBBPF_TCX_EGRESS = 47,
 	CLIBBPF_LINK_TYPE_TCX = 11,
 };
 
 /* The interface that a tcx link is attached to; 0: it is no such link, or its interface is gone. */
 static inline __u32 clibbpf_link_interface(const struct bpf_link_info *info)
 {
-	/* These two numbers of a tcx link stand where a namespace link has its inode and type. */
+	/* These two numbers of a tcx link stand where a namespace link has its inode and hook. */
 	return info->type == CLIBBPF_LINK_TYPE_TCX ? info->netns.netns_ino : 0;
+}
+
+/* Which of the two hooks of its interface a tcx link has. */
+static inline __u32 clibbpf_link_direction(const struct bpf_link_info *info)
+{
+	return info->netns.attach_type;
 }
 
 static inline int clibbpf_link_create_iterator(int program_fd, int map_fd)

@@ -13,6 +13,8 @@ struct InterfaceCapture: Sendable {
 
     /// What judges packets at the node's end of a pair of interfaces.
     private static let pair = "malla_veth"
+    /// What judges packets on their way into the namespace behind it.
+    private static let arrival = "malla_arrival"
     /// What finds sockets again behind a bridge.
     private static let bridge = "malla_bridge"
 
@@ -47,6 +49,7 @@ struct InterfaceCapture: Sendable {
     /// what the port hands on, it must already give to its socket.
     func attach(_ interface: NetworkInterface) throws {
         if interface.bridge != 0 { try attach(Self.bridge, to: interface.bridge) }
+        try attach(Self.arrival, to: interface.index, at: .tcxEgress)
         try attach(Self.pair, to: interface.index)
     }
 
@@ -60,18 +63,18 @@ struct InterfaceCapture: Sendable {
         try Folder.removeFolder(pins.links(ofInterface: index))
     }
 
-    private func attach(_ name: String, to index: UInt32) throws {
+    private func attach(_ name: String, to index: UInt32, at hook: AttachType = .tcxIngress) throws {
         let path = pins.link(name, ofInterface: index)
         if Folder.exists(path) {
             // Another interface may have got the number of one that was deleted.
             if try BPFLink(pinned: path).describe().interface == index { return }
             try Folder.removeFile(path)
         }
-        guard let hook = hooks[name] else {
+        guard let program = hooks[name] else {
             throw KernelError(.system, "this build has no program \(name) for interfaces")
         }
         try Folder.make(pins.links(ofInterface: index), mode: 0o700)
-        try BPFLink(attaching: hook.program, toInterface: index).pin(at: path)
+        try BPFLink(attaching: program.program, toInterface: index, at: hook).pin(at: path)
     }
 
     private func removeIfEmpty(_ index: UInt32) throws {

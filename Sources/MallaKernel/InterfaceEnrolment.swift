@@ -62,6 +62,8 @@ struct InterfaceEnrolment {
         entry.workload = workload.number
         entry.identity = workload.identity
         entry.flags = interface.bridge == 0 ? 0 : MALLA_INTERFACE_BRIDGED.rawValue
+        if workload.cgroup != 0 { entry.flags |= MALLA_INTERFACE_HOOKED.rawValue }
+        entry.namespace = interface.namespace ?? -1
         entry.netns = namespace
         withUnsafeMutableBytes(of: &entry.mac) { bytes in
             for index in bytes.indices {

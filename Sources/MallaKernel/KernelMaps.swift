@@ -16,6 +16,7 @@ final class KernelMaps: Sendable {
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
     let connections: SocketStorage<malla_connection>
+    let flows: BPFMap<malla_flow_key, malla_flow>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let stats: PerCPUMap<UInt32, UInt64>
     let events: Descriptor
@@ -33,6 +34,7 @@ final class KernelMaps: Sendable {
         endpoints = try BPFMap(pinned: pins.map("malla_endpoints"))
         policies = try BPFMap(pinned: pins.map("malla_policies"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
+        flows = try BPFMap(pinned: pins.map("malla_flows"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))
         stats = try PerCPUMap(pinned: pins.map("malla_stats"))
         events = try Descriptor(pinnedMap: pins.map("malla_events"))

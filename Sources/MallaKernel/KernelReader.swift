@@ -11,6 +11,7 @@ public final class KernelReader: Sendable {
     let pins: PinFolder
     let maps: KernelMaps
     private let live: BPFProgram
+    private let liveFlows: BPFProgram
     private let explainer: BPFProgram
 
     /// Opens what is pinned.
@@ -26,6 +27,7 @@ public final class KernelReader: Sendable {
         }
         let maps = try KernelMaps(pins)
         live = try BPFProgram(pinned: pins.program("malla_live"))
+        liveFlows = try BPFProgram(pinned: pins.program("malla_live_flows"))
         explainer = try BPFProgram(pinned: pins.program("malla_explain"))
         self.maps = maps
         self.pins = pins
@@ -34,15 +36,18 @@ public final class KernelReader: Sendable {
     /// The generation that decides now; 0: none was applied yet.
     public func generation() throws -> UInt32 { try maps.currentGeneration() }
 
-    /// The TCP connections that the hooks know, each with its bytes up to now. Walks all of them.
+    /// The TCP connections that the hooks and the programs on interfaces know, each with its bytes up to now. Walks all of them.
     public func connections() throws -> [ConnectionRecord] {
-        try live.iterate(map: maps.connections.descriptor, as: malla_live.self).map(ConnectionRecord.init)
+        let sockets = try live.iterate(map: maps.connections.descriptor, as: malla_live.self)
+        let flows = try liveFlows.iterate(map: maps.flows.descriptor, as: malla_live.self)
+        return (sockets + flows).map(ConnectionRecord.init)
     }
 
     /// The counters, with what live connections have moved up to now: exact at the time of the call.
     public func counters() throws -> [CounterRecord] {
         // The walk adds to the counters what is not in them yet.
         _ = try live.iterate(map: maps.connections.descriptor)
+        _ = try liveFlows.iterate(map: maps.flows.descriptor)
         return try maps.counters.entries().map { CounterRecord($0.key, $0.values) }
     }
 

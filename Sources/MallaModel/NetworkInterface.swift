@@ -11,12 +11,15 @@ public struct NetworkInterface: Hashable, Sendable {
     public var mac: UInt64
     /// The number of the bridge that it is a port of; 0: none, packets are routed.
     public var bridge: UInt32
+    /// The node's network namespace's number for the one at the other end; nil: unknown.
+    public var namespace: Int32?
 
     /// An interface.
-    public init(index: UInt32, name: String, mac: UInt64, bridge: UInt32 = 0) {
+    public init(index: UInt32, name: String, mac: UInt64, bridge: UInt32 = 0, namespace: Int32? = nil) {
         self.index = index
         self.name = name
         self.mac = mac
         self.bridge = bridge
+        self.namespace = namespace
     }
 }

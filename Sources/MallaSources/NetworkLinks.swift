@@ -41,7 +41,7 @@ public struct NetworkLinks: Sendable {
         return links.filter { $0.is_veth != 0 && $0.peer_namespace == number }.map { link in
             NetworkInterface(
                 index: link.index, name: link.text, mac: link.address,
-                bridge: bridges.contains(link.master) ? link.master : 0)
+                bridge: bridges.contains(link.master) ? link.master : 0, namespace: number)
         }.sorted { $0.index < $1.index }
     }
 }

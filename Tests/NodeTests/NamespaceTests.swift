@@ -82,8 +82,24 @@ struct NamespaceTests {
         _ pods: NamespaceLab, _ caller: Pod, _ to: Wiring, _ family: Family, _ size: UInt64, _ row: String
     ) throws {
         let server = try pods.pod("\(to)-open")
+        let ends = ["outbound", "inbound"].map {
+            [
+                "direction": $0, "path": "direct", "source_workload": "\(caller.name).default",
+                "target_workload": "\(server.name).default",
+                "source_identity": "spiffe://malla.local/ns/default/sa/caller",
+            ]
+        }
+        let metrics = ["connections_opened", "connections_closed", "sent_bytes", "received_bytes"].map {
+            "malla_\($0)_total"
+        }
+        let before = try ends.map { labels in try metrics.map { try pods.lab.sum($0, labels) } }
         let result = try pods.call(caller, family, server.address(family), Pod.port, size: size)
         expectWhole(result, size, "\(row), direct", server)
+        let (up, down) = (Double(size + 8), Double(size + 256))
+        try eventually("\(row), direct: counted at both ends, to the byte") {
+            let now = try ends.map { labels in try metrics.map { try pods.lab.sum($0, labels) } }
+            return zip(before, now).map { zip($0, $1).map { $1 - $0 } } == [[1, 1, up, down], [1, 1, down, up]]
+        }
         #expect(result.seen?.contains("\(caller.address(family))]") == true, "\(row): the source address is kept")
     }
 

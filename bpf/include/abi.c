@@ -15,6 +15,8 @@ _Static_assert(sizeof(struct malla_policy) == 16, "malla_policy");
 _Static_assert(sizeof(struct malla_connection) == 128, "malla_connection");
 _Static_assert(sizeof(struct malla_live) == 192, "malla_live");
 _Static_assert(sizeof(struct malla_tuple) == 48, "malla_tuple");
+_Static_assert(sizeof(struct malla_flow_key) == 40, "malla_flow_key");
+_Static_assert(sizeof(struct malla_flow) == 176, "malla_flow");
 _Static_assert(sizeof(struct malla_counter_key) == 24, "malla_counter_key");
 _Static_assert(sizeof(struct malla_counter) == 64, "malla_counter");
 _Static_assert(sizeof(struct malla_event) == 136, "malla_event");

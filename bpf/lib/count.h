@@ -23,18 +23,20 @@ static __always_inline void counter_key_of(const struct malla_connection *record
 	};
 }
 
+/* What a counter begins with. Not on the stack, where its size would be felt. */
+static const struct malla_counter counter_zero;
+
 /* This CPU's counter of the key, made at its first use; the overflow bucket when the map is full;
  * NULL when that is missing too. */
 static __always_inline struct malla_counter *counter_at(const struct malla_counter_key *key)
 {
 	struct malla_counter *counter = bpf_map_lookup_elem(&malla_counters, key);
-	struct malla_counter zero = {};
 	struct malla_counter_key overflow = {};
 
 	if (counter)
 		return counter;
 	/* Another CPU may have made it meanwhile: the second look finds either. */
-	bpf_map_update_elem(&malla_counters, key, &zero, BPF_NOEXIST);
+	bpf_map_update_elem(&malla_counters, key, &counter_zero, BPF_NOEXIST);
 	counter = bpf_map_lookup_elem(&malla_counters, key);
 	if (counter)
 		return counter;
@@ -50,7 +52,8 @@ static __always_inline struct malla_counter *counter_of(const struct malla_conne
 	return counter_at(&key);
 }
 
-static __always_inline void count_denied(const struct malla_explanation *it)
+/* One refusal, by the end that refused. */
+static __always_inline void count_refused(const struct malla_explanation *it, __u8 direction)
 {
 	struct malla_counter_key key = {
 		.source = it->source,
@@ -60,10 +63,28 @@ static __always_inline void count_denied(const struct malla_explanation *it)
 		.service = it->service,
 		.reason = it->reason,
 		.path = MALLA_PATH_DENY,
-		.direction = MALLA_OUTBOUND,
+		.direction = direction,
 	};
 	struct malla_counter *counter = counter_at(&key);
 
+	if (counter)
+		COUNT(counter, denied, 1);
+}
+
+static __always_inline void count_denied(const struct malla_explanation *it)
+{
+	count_refused(it, MALLA_OUTBOUND);
+}
+
+/* A connection that was cut. Counted as refused, under the reason: what the connection has moved stays where it is counted. */
+static __always_inline void count_cut(const struct malla_connection *record, __u32 reason)
+{
+	struct malla_counter_key key;
+	struct malla_counter *counter;
+
+	counter_key_of(record, &key);
+	key.reason = reason;
+	counter = counter_at(&key);
 	if (counter)
 		COUNT(counter, denied, 1);
 }

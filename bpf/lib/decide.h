@@ -51,6 +51,16 @@ static __always_inline bool is_reachable(const struct malla_explanation *it)
 	return !it->is_ipv4;
 }
 
+/* Can a connection to a service get to its endpoint only by way of the proxy? */
+static __always_inline bool needs_proxy(const struct malla_explanation *it)
+{
+	/* Loopback of the node is not that of a workload's network namespace. */
+	if (it->seen != MALLA_SEEN_AT_SOCKET && addr_is_loopback(&it->endpoint.addr))
+		return true;
+	/* Datagrams are translated on the way. */
+	return it->seen == MALLA_SEEN_ON_PACKET && it->protocol == IPPROTO_TCP;
+}
+
 /*
  * Decides `it`: input as in struct malla_explanation with `generation` set, output into its lower
  * part. `source` is the workload of the connecting process, NULL for none.
@@ -66,8 +76,8 @@ static __always_inline bool is_reachable(const struct malla_explanation *it)
  *  8 through the proxy; without one the fail mode says whether to refuse or to go direct
  *  9 direct
  *
- * A packet of a network namespace (MALLA_SEEN_ON_PACKET) cannot be sent elsewhere by rewriting: each of its connections to a
- * service goes through the proxy.
+ * A TCP packet of a network namespace (MALLA_SEEN_ON_PACKET) is not rewritten: each of its connections to a service
+ * goes through the proxy.
  */
 static __always_inline void decide(struct malla_explanation *it, const struct malla_workload *source,
 				   const struct malla_config *config, listens listens, void *asked)
@@ -121,13 +131,16 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS)
 		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
 
-	/* The proxy relays TCP only: for anything else it counts as away. */
-	if (service && it->seen == MALLA_SEEN_ON_PACKET)
+	if (service && needs_proxy(it)) {
+		if (!tcp)
+			return deny(it, MALLA_REASON_NO_ENDPOINT_FAMILY); /* 9 */
 		wants_proxy = true;
+	}
+	/* The proxy relays TCP only: for anything else it counts as away. */
 	if (wants_proxy)
 		alive = tcp && config->proxy_port && listens(LISTENER_PROXY, it, config, asked);
-	/* An open fail mode is of no use to a packet, whose address stays the service's. */
-	direct = !wants_proxy || (!alive && open && it->seen != MALLA_SEEN_ON_PACKET);
+	/* An open fail mode is of no use where the proxy is the only way. */
+	direct = !wants_proxy || (!alive && open && !needs_proxy(it));
 
 	scope = direct ? endpoint->scope : service->scope;
 	if (direct || scope) {

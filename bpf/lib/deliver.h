@@ -4,9 +4,8 @@
  * here; the socket takes it whatever its own address, because it is transparent.
  */
 #pragma once
+#include "listener.h"
 #include "packet.h"
-#include "malla/maps.h"
-#include "maps.h"
 #include <linux/pkt_cls.h>
 
 /* The packet's tuple, for socket lookups. Answers its length, which tells the kernel the family. */
@@ -69,6 +68,20 @@ static __always_inline int deliver_to_listener(struct __sk_buff *skb, const stru
 {
 	__u32 slot = packet->is_ipv4 ? MALLA_LISTENER_IPV4 : MALLA_LISTENER_IPV6;
 	struct bpf_sock *sk = bpf_map_lookup_elem(&malla_listeners, &slot);
+	int verdict;
+
+	if (!sk)
+		return TC_ACT_SHOT;
+	verdict = deliver(skb, sk);
+	bpf_sk_release(sk);
+	return verdict;
+}
+
+/* To the resolver: a datagram, or to open a connection. */
+static __always_inline int deliver_to_resolver(struct __sk_buff *skb, const struct packet *packet,
+					       const struct malla_config *config)
+{
+	struct bpf_sock *sk = resolver_for_packets(skb, packet->is_ipv4, packet->protocol, config);
 	int verdict;
 
 	if (!sk)

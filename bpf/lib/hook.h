@@ -16,5 +16,8 @@
 #define MALLA_AF_INET 2
 #define MALLA_AF_INET6 10
 
+/* A function that a large program calls in more than one place: one copy of it, and a frame of its own on the stack. */
+#define SUBPROGRAM static __attribute__((noinline, unused))
+
 /* For the helpers that only GPL-compatible programs may call; the sources are dual-licensed. */
 char malla_license[] SEC("license") = "GPL";

@@ -9,33 +9,37 @@
 struct interface {
 	struct malla_workload source;
 	__u64 netns;
+	__s32 namespace; /* the number of the workload's network namespace; -1: unknown */
 	__u8 mac[6];
 	bool is_enrolled;
 	bool is_bridged;
-	bool is_source_known; /* the packet's source is one of the workload's addresses */
+	bool is_hooked; /* the workload's cgroup is known */
+	bool is_own; /* the packet's address is one of the workload's */
 };
 
-/* Reads what is known of an interface, and whether `source` is an address of the workload behind it. Of an interface
- * that is not enrolled every address counts as known: its connections are refused for that. */
-static __always_inline void interface_read(__u32 index, const struct malla_addr *source, struct interface *interface)
+/* Reads what is known of an interface, and whether `addr` is an address of the workload behind it. Of an interface
+ * that is not enrolled every address counts as its own: its connections are refused for that. */
+static __always_inline void interface_read(__u32 index, const struct malla_addr *addr, struct interface *interface)
 {
 	const struct malla_interface *entry = bpf_map_lookup_elem(&malla_interfaces, &index);
 
 	__builtin_memset(interface, 0, sizeof(*interface));
-	interface->is_source_known = !entry;
+	interface->is_own = !entry;
 	if (!entry)
 		return;
 	interface->is_enrolled = true;
 	interface->source.workload = entry->workload;
 	interface->source.identity = entry->identity;
 	interface->netns = entry->netns;
+	interface->namespace = entry->namespace;
+	interface->is_hooked = entry->flags & MALLA_INTERFACE_HOOKED;
 	interface->is_bridged = entry->flags & MALLA_INTERFACE_BRIDGED;
 	__builtin_memcpy(interface->mac, entry->mac, sizeof(interface->mac));
 	for (__u32 number = 0; number < MALLA_INTERFACE_ADDRESSES; number++) {
 		if (number >= entry->addresses)
 			break;
-		if (addr_equal(&entry->address[number], source)) {
-			interface->is_source_known = true;
+		if (addr_equal(&entry->address[number], addr)) {
+			interface->is_own = true;
 			break;
 		}
 	}

@@ -26,17 +26,66 @@ static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple,
 	return sizeof(tuple->ipv6);
 }
 
-/* Does the proxy listen for connections of this family that come as packets? A slot of the sockmap is empty as soon
- * as its socket is closed. DNS is not captured there. */
+/* Where the resolver has a socket for the datagrams of network namespaces: addresses that nobody has (RFC 7600, RFC 6666),
+ * so that nothing but a program takes datagrams there. */
+static __always_inline struct malla_addr resolver_addr(bool is_ipv4)
+{
+	if (is_ipv4)
+		return addr_from_ipv4(bpf_htonl(0xc0000008));
+	return (struct malla_addr){{bpf_htonl(0x01000000), 0, 0, bpf_htonl(0x53)}};
+}
+
+/* Is this the resolver's socket, as the daemon marked it? */
+static __always_inline bool is_resolver(struct bpf_sock *sk)
+{
+	const struct malla_connection *mark = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+
+	return mark && mark->flags & MALLA_CONNECTION_LISTENER;
+}
+
+/* The resolver's socket for what comes as packets; NULL: it is away. To be released. */
+static __always_inline struct bpf_sock *resolver_for_packets(struct __sk_buff *skb, bool is_ipv4, __u8 protocol,
+							     const struct malla_config *config)
+{
+	struct malla_addr addr = resolver_addr(is_ipv4);
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	__u32 length;
+
+	if (protocol == IPPROTO_TCP) {
+		length = listener_tuple(&tuple, &addr, config->dns_port);
+		sk = bpf_sk_lookup_tcp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	} else {
+		length = is_ipv4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6);
+		if (is_ipv4) {
+			tuple.ipv4.daddr = addr.word[3];
+			tuple.ipv4.dport = bpf_htons(config->dns_port);
+		} else {
+			__builtin_memcpy(tuple.ipv6.daddr, &addr, sizeof(addr));
+			tuple.ipv6.dport = bpf_htons(config->dns_port);
+		}
+		sk = bpf_sk_lookup_udp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	}
+	if (sk && !is_resolver(sk)) {
+		bpf_sk_release(sk);
+		return 0;
+	}
+	return sk;
+}
+
+/* Is the listener there for connections of this family that come as packets? A slot of the sockmap is empty as soon as
+ * its socket is closed. `asked` is the packet. */
 static __always_inline bool listens_for_packets(enum listener listener, const struct malla_explanation *it,
 						const struct malla_config *config, void *asked)
 {
-	__u32 slot = addr_is_ipv4(&it->addr) ? MALLA_LISTENER_IPV4 : MALLA_LISTENER_IPV6;
+	bool is_ipv4 = addr_is_ipv4(&it->addr);
+	__u32 slot = is_ipv4 ? MALLA_LISTENER_IPV4 : MALLA_LISTENER_IPV6;
 	struct bpf_sock *sk;
 
-	if (listener != LISTENER_PROXY)
-		return false;
-	sk = bpf_map_lookup_elem(&malla_listeners, &slot);
+	if (listener == LISTENER_PROXY)
+		sk = bpf_map_lookup_elem(&malla_listeners, &slot);
+	else
+		sk = asked ? resolver_for_packets(asked, is_ipv4, it->protocol, config) : 0;
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
@@ -59,7 +108,7 @@ static __always_inline bool listens_now(enum listener listener, const struct mal
 	__u32 length;
 
 	if (it->seen == MALLA_SEEN_IN_NAMESPACE)
-		return listens_for_packets(listener, it, config, asked);
+		return listens_for_packets(listener, it, config, 0);
 	length = listener_tuple(&tuple, &it->addr, proxy ? config->proxy_port : config->dns_port);
 	if (it->protocol == IPPROTO_TCP)
 		sk = bpf_sk_lookup_tcp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);

@@ -111,6 +111,14 @@ struct {
 	__type(value, struct malla_connection);
 } malla_handoffs SEC(".maps");
 
+/* Written by the programs on interfaces. Full: the oldest goes, and is judged anew when it says something. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct malla_flow_key);
+	__type(value, struct malla_flow);
+} malla_flows SEC(".maps");
+
 /* Written by the hooks; the daemon reads, and makes the all-zero key at start. Full: counted
  * under that key, and malla_stats says so. */
 struct {

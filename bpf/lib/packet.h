@@ -38,12 +38,15 @@ struct packet {
 	__u8 is_ipv4;
 	__u8 is_fragment; /* the first one of several */
 	__u8 flags;	  /* of TCP: enum packet_flag */
+	__u32 transport;  /* offset of the TCP or UDP header */
+	__u32 payload;	  /* bytes after it */
 	__u32 sequence;	  /* of TCP, host order */
 	__u32 acknowledged;
 };
 
 static __always_inline enum packet_kind packet_read_ports(struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
+	packet->transport = offset;
 	if (packet->protocol == IPPROTO_TCP) {
 		struct tcphdr tcp;
 
@@ -55,6 +58,7 @@ static __always_inline enum packet_kind packet_read_ports(struct __sk_buff *skb,
 				tcp.ack * PACKET_ACK;
 		packet->sequence = bpf_ntohl(tcp.seq);
 		packet->acknowledged = bpf_ntohl(tcp.ack_seq);
+		offset += tcp.doff * 4;
 	} else if (packet->protocol == IPPROTO_UDP) {
 		struct udphdr udp;
 
@@ -62,7 +66,9 @@ static __always_inline enum packet_kind packet_read_ports(struct __sk_buff *skb,
 			return PACKET_UNREADABLE;
 		packet->source_port = bpf_ntohs(udp.source);
 		packet->destination_port = bpf_ntohs(udp.dest);
+		offset += sizeof(udp);
 	}
+	packet->payload = skb->len > offset ? skb->len - offset : 0;
 	return PACKET_IP;
 }
 

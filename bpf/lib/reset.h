@@ -79,24 +79,36 @@ static __always_inline int reset_store_ipv6(struct __sk_buff *skb, const struct 
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0);
 }
 
-/* Makes the packet its own answer and sends it back where it came from. What cannot be answered is dropped. */
-static __always_inline int reset_answer(struct __sk_buff *skb, const struct packet *packet)
+/* Makes the packet its own answer. False: it cannot be answered. */
+SUBPROGRAM bool reset_turn(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 network = packet->is_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	__u8 mac[2 * ETH_ALEN];
 	struct tcphdr tcp;
 
 	if (packet->flags & PACKET_RST)
-		return TC_ACT_SHOT;
+		return false;
 	/* The destination's address comes first: storing them the other way round swaps them. */
 	if (bpf_skb_load_bytes(skb, 0, mac + ETH_ALEN, ETH_ALEN) || bpf_skb_load_bytes(skb, ETH_ALEN, mac, ETH_ALEN))
-		return TC_ACT_SHOT;
+		return false;
 	reset_tcp(packet, &tcp);
 	if (bpf_skb_change_tail(skb, ETH_HLEN + network + sizeof(tcp), 0) || bpf_skb_store_bytes(skb, 0, mac, sizeof(mac), 0))
-		return TC_ACT_SHOT;
+		return false;
 	if (packet->is_ipv4 ? reset_store_ipv4(skb, packet) : reset_store_ipv6(skb, packet))
-		return TC_ACT_SHOT;
+		return false;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN + network, &tcp, sizeof(tcp), 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect(skb->ifindex, 0);
+		return false;
+	return true;
+}
+
+/* Answers a packet from the namespace behind this interface. What cannot be answered is dropped. */
+static __always_inline int reset_answer(struct __sk_buff *skb, const struct packet *packet)
+{
+	return reset_turn(skb, packet) ? bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
+}
+
+/* Answers a packet to the namespace behind this interface, as if it had got there and were answered from there. */
+static __always_inline int reset_answer_in(struct __sk_buff *skb, const struct packet *packet)
+{
+	return reset_turn(skb, packet) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : TC_ACT_SHOT;
 }

@@ -5,6 +5,7 @@
  * system calls may not use it, for they can be preempted. Its content means nothing from one packet to the next.
  */
 #pragma once
+#include "glance.h"
 #include "interface.h"
 #include "maps.h"
 #include "packet.h"
@@ -13,6 +14,9 @@ struct scratch {
 	struct packet packet;
 	struct interface interface;
 	struct malla_explanation it;
+	struct glance glance;
+	struct malla_flow flow;
+	struct malla_flow_key back;
 	struct malla_connection record;
 	struct malla_tuple tuple;
 };

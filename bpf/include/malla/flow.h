@@ -117,6 +117,43 @@ struct malla_tuple {
 	__u64 netns;
 };
 
+/* malla_flows: LRU hash of what was decided on packets of network namespaces, seen from the workload's end. Evicted: the
+ * next packet is judged anew, see lib/recover.h. */
+struct malla_flow_key {
+	struct malla_addr local; /* the workload's */
+	struct malla_addr remote;
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+
+struct malla_flow {
+	struct malla_connection connection; /* `sent` and `received`: what the counters have of them */
+	__u64 judged;	 /* when it was judged last, ns of the coarse clock */
+	__u64 sent;	 /* bytes that the workload sent up to now: of TCP by sequence numbers, of UDP by datagrams */
+	__u64 received;
+	__u32 interface; /* the node's end: a flow of another one is somebody else's */
+	__u32 sent_next; /* TCP: the sequence number after what it sent */
+	__u32 received_next; /* TCP: what it has acknowledged */
+	__u32 peer_end;	 /* TCP: the sequence number of the peer's FIN */
+	__u32 flags;	 /* enum malla_flow_flag */
+	__u32 reserved;
+};
+
+enum malla_flow_flag {
+	MALLA_FLOW_TRANSLATED = 1, /* from a service's address (`original`) to the endpoint's (`destination`) */
+	MALLA_FLOW_BACK = 2,	   /* the entry by which a translated flow's answers are found */
+	MALLA_FLOW_EXEMPT = 4,	   /* of the proxy or a probe: no policy is asked */
+	MALLA_FLOW_UNCOUNTED = 8,  /* counted at its socket, or not at all */
+	MALLA_FLOW_BASED = 16,	   /* sent_next is known */
+	MALLA_FLOW_ANSWERED = 32,  /* received_next is known */
+	MALLA_FLOW_OPEN = 64,	   /* TCP: the handshake is over; UDP: counted as opened */
+	MALLA_FLOW_ENDED = 128,	   /* the workload sent its FIN */
+	MALLA_FLOW_PEER_ENDED = 256,
+	MALLA_FLOW_CLOSED = 512,
+};
+
 /* malla_counters: per-CPU hash. An all-zero key is the overflow bucket, made at start. */
 struct malla_counter_key {
 	__u32 source; /* identity */
@@ -190,7 +227,7 @@ enum malla_seen {
 	MALLA_SEEN_AT_SOCKET = 0, /* in the node's own network namespace */
 	/* In a workload's network namespace: the proxy is not there, malla_veth takes its packets to it. */
 	MALLA_SEEN_IN_NAMESPACE = 1,
-	/* On a packet, whose address cannot be rewritten: services need the proxy. */
+	/* On a packet: connections to services need the proxy, datagrams are translated. */
 	MALLA_SEEN_ON_PACKET = 2,
 };
 

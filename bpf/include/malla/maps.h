@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a struct here, a map's type or a pin's name changes; names the pin directory. */
-#define MALLA_ABI 1
+#define MALLA_ABI 2
 
 #define MALLA_IDENTITY_UNKNOWN 0
 /* The node proxy itself. */
@@ -24,6 +24,8 @@
  * namespace, so that no workload can make one. */
 #define MALLA_MARK 0x6d000000u
 #define MALLA_MARK_MASK 0xff000000u
+/* Packets whose sender is a workload behind an interface and was allowed carry this one; no rule asks for it. */
+#define MALLA_MARK_JUDGED 0x6e000000u
 #define MALLA_ROUTE_TABLE 15001u
 #define MALLA_ROUTE_PRIORITY 150u
 /* The wildcard in a policy key. */
@@ -71,11 +73,14 @@ struct malla_interface {
 	__u64 netns;	 /* cookie of the daemon's network namespace */
 	__u8 mac[6];	 /* of the interface itself */
 	__u8 reserved[2];
+	__s32 namespace; /* the daemon's network namespace's number for the workload's; -1: unknown */
+	__u32 reserved2;
 	struct malla_addr address[MALLA_INTERFACE_ADDRESSES];
 };
 
 enum malla_interface_flag {
 	MALLA_INTERFACE_BRIDGED = 1, /* a port of a bridge */
+	MALLA_INTERFACE_HOOKED = 2,  /* the workload's cgroup is known: what it connects is counted at its sockets */
 };
 
 /* malla_listeners: sockmap of the proxy's transparent listeners, by enum malla_listener. A slot empties itself

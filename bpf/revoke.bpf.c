@@ -2,7 +2,7 @@
 /*
  * Cuts the connections that the generation in force does not allow any more.
  * Hook: iter/tcp and iter/udp of the reading process's network namespace. Reading one to its end judges every socket
- * there that has a record, and gives an array of struct malla_cut, one for each socket that was
+ * there that has a record or, in a workload's own namespace, a flow, and gives an array of struct malla_cut, one for each socket that was
  * destroyed: its own process gets ECONNABORTED, its TCP peer a reset. What goes on gets the generation and the rule
  * that allow it now.
  */
@@ -13,24 +13,16 @@
 #include "event.h"
 #include "judge.h"
 #include "kernel.h"
+#include "socket.h"
 
 extern int bpf_sock_destroy(struct sock_common *sock) __ksym;
 
-static __always_inline int judge_socket(struct bpf_iter_meta *meta, struct sock_common *common,
-					struct malla_connection *record)
+/* Destroys a socket whose connection is refused now, and tells of it. */
+static __always_inline int cut_socket(struct bpf_iter_meta *meta, struct sock_common *common,
+				      const struct malla_connection *record, struct ruling ruling)
 {
-	__u32 generation = generation_now();
 	struct malla_cut cut = {};
-	struct ruling ruling;
 
-	if (!generation || record->flags & MALLA_CONNECTION_LISTENER || record->state == BPF_TCP_CLOSE)
-		return 0;
-	ruling = judge(record, generation);
-	if (ruling.reason == MALLA_REASON_PASSED) {
-		record->rule = ruling.rule;
-		record->generation = generation;
-		return 0;
-	}
 	cut.connection = record->cookie;
 	cut.source_workload = record->source_workload;
 	cut.target_workload = record->target_workload;
@@ -52,6 +44,42 @@ static __always_inline int judge_socket(struct bpf_iter_meta *meta, struct sock_
 	return 0;
 }
 
+static __always_inline int judge_socket(struct bpf_iter_meta *meta, struct sock_common *common,
+					struct malla_connection *record)
+{
+	__u32 generation = generation_now();
+	struct ruling ruling;
+
+	if (!generation || record->flags & MALLA_CONNECTION_LISTENER || record->state == BPF_TCP_CLOSE)
+		return 0;
+	ruling = judge(record, generation);
+	if (ruling.reason != MALLA_REASON_PASSED)
+		return cut_socket(meta, common, record, ruling);
+	record->rule = ruling.rule;
+	record->generation = generation;
+	return 0;
+}
+
+/* A socket in a workload's own network namespace, of which its packets are known only. */
+static __always_inline int judge_by_flow(struct bpf_iter_meta *meta, struct sock_common *common)
+{
+	struct malla_flow_key key = {
+		.local = socket_addr(common, common->skc_rcv_saddr, &common->skc_v6_rcv_saddr),
+		.remote = socket_addr(common, common->skc_daddr, &common->skc_v6_daddr),
+		.local_port = common->skc_num,
+		.remote_port = bpf_ntohs(common->skc_dport),
+		.protocol = IPPROTO_TCP,
+	};
+	struct malla_flow *flow = bpf_map_lookup_elem(&malla_flows, &key);
+	__u32 generation = generation_now();
+	struct ruling ruling;
+
+	if (!flow || !generation || flow->flags & MALLA_FLOW_CLOSED)
+		return 0;
+	ruling = judge_flow(flow, generation);
+	return ruling.reason == MALLA_REASON_PASSED ? 0 : cut_socket(meta, common, &flow->connection, ruling);
+}
+
 SEC("iter/tcp")
 int malla_revoke_tcp(struct bpf_iter__tcp *ctx)
 {
@@ -66,7 +94,9 @@ int malla_revoke_tcp(struct bpf_iter__tcp *ctx)
 	if (!sk)
 		return 0;
 	record = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
-	if (!record || record->protocol != IPPROTO_TCP)
+	if (!record)
+		return judge_by_flow(ctx->meta, common);
+	if (record->protocol != IPPROTO_TCP)
 		return 0;
 	return judge_socket(ctx->meta, common, record);
 }

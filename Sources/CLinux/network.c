@@ -9,6 +9,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -293,4 +295,35 @@ int linux_set_transparent(int fd)
 	level = address.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
 	option = address.ss_family == AF_INET6 ? IPV6_TRANSPARENT : IP_TRANSPARENT;
 	return setsockopt(fd, level, option, &on, sizeof on) ? -errno : 0;
+}
+
+struct visit {
+	int namespace;
+	int result;
+	void (*body)(void *context);
+	void *context;
+};
+
+static void *visit(void *argument)
+{
+	struct visit *visit = argument;
+
+	/* The thread keeps the namespace until its end: nobody else may ever run on it. */
+	if (setns(visit->namespace, CLONE_NEWNET) < 0)
+		visit->result = -errno;
+	else
+		visit->body(visit->context);
+	return NULL;
+}
+
+int linux_in_namespace(int namespace, void (*body)(void *context), void *context)
+{
+	struct visit it = {.namespace = namespace, .body = body, .context = context};
+	pthread_t thread;
+	int failure = pthread_create(&thread, NULL, visit, &it);
+
+	if (failure)
+		return -failure;
+	pthread_join(thread, NULL);
+	return it.result;
 }

@@ -1,31 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 public import Logging
-import MallaModel
+public import MallaModel
 public import NIOCore
 import NIOPosix
 public import ServiceLifecycle
 
-/// The resolver of enrolled workloads: UDP and TCP on both loopback addresses.
+/// The resolver of enrolled workloads: UDP and TCP on both loopback addresses, and where questions of network namespaces
+/// are taken to.
 ///
 /// The kernel side sends it what workloads ask any server; whatever is not the mesh's goes on to the system's
 /// resolvers. A machine without IPv6 is served by IPv4 alone.
 public final class DNSServer: ServiceLifecycle.Service {
     private let port: UInt16
+    private let addresses: [Address]
     private let group: any EventLoopGroup
     private let logger: Logger
     private let responder: DNSResponder
     private let onBound: @Sendable ([CInt]) -> Void
     private let onListening: @Sendable (UInt16) async -> Void
 
-    /// A server on `port` (0: any free one). `timeout` is for one attempt at one of the system's resolvers.
+    /// A server on `port` (0: any free one). `addresses` are served too, as far as they can be: they need not be this
+    /// machine's, which takes CAP_NET_ADMIN. `timeout` is for one attempt at one of the system's resolvers.
     /// `onBound` gets the descriptors of each address's sockets, which stay the server's; `onListening` gets the port
     /// once it answers.
     public init(
-        port: UInt16, resolvers: SystemResolvers = SystemResolvers(), timeout: TimeAmount = .seconds(2),
+        port: UInt16, alsoAt addresses: [Address] = [], resolvers: SystemResolvers = SystemResolvers(),
+        timeout: TimeAmount = .seconds(2),
         group: any EventLoopGroup, logger: Logger, onBound: @escaping @Sendable ([CInt]) -> Void = { _ in },
         onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
     ) {
         self.port = port
+        self.addresses = addresses
         self.group = group
         self.logger = logger
         self.onBound = onBound
@@ -42,7 +48,8 @@ public final class DNSServer: ServiceLifecycle.Service {
     /// Serves until the service group shuts down or the task is cancelled. Throws when IPv4 loopback cannot be bound.
     public func run() async throws {
         let (first, bound) = try await listen("127.0.0.1", port: port)
-        let listeners = [first] + (await listenOnIPv6(port: bound))
+        let loopback = [first] + (await listenOnIPv6(port: bound))
+        let listeners = loopback + (await listenTransparently(port: bound))
         await onListening(bound)
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { tasks in
@@ -74,9 +81,40 @@ public final class DNSServer: ServiceLifecycle.Service {
         }
     }
 
-    private func listen(_ host: String, port: UInt16) async throws -> (Listener, UInt16) {
-        let streams = try await ServerBootstrap(group: group)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+    private func listenTransparently(port: UInt16) async -> [Listener] {
+        var listeners: [Listener] = []
+        for address in addresses {
+            do {
+                listeners.append(
+                    try await listen(address.description, port: port, transparent: Transparency(address)).0)
+            } catch {
+                logger.warning(
+                    "DNS of network namespaces is not captured in one family",
+                    metadata: ["address": "\(address)", "error": "\(error)"])
+            }
+        }
+        return listeners
+    }
+
+    /// Lets a socket have an address that is not this machine's.
+    private struct Transparency {
+        var option: ChannelOptions.Types.SocketOption
+        init(_ address: Address) {
+            option = ChannelOptions.Types.SocketOption(
+                level: .init(rawValue: address.isIPv4 ? CInt(IPPROTO_IP) : CInt(IPPROTO_IPV6)),
+                name: .init(rawValue: address.isIPv4 ? IP_TRANSPARENT : Self.ipv6))
+        }
+        /// IPV6_TRANSPARENT, which the C library does not name.
+        private static let ipv6: CInt = 75
+    }
+
+    private func listen(_ host: String, port: UInt16, transparent: Transparency? = nil) async throws -> (
+        Listener, UInt16
+    ) {
+        var server = ServerBootstrap(group: group).serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        if let transparent { server = server.serverChannelOption(transparent.option, value: 1) }
+        let streams =
+            try await server
             .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(port))) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: .seconds(10)))
@@ -86,7 +124,10 @@ public final class DNSServer: ServiceLifecycle.Service {
             }
         let bound = UInt16(clamping: streams.channel.localAddress?.port ?? Int(port))
         do {
-            let datagrams = try await DatagramBootstrap(group: group)
+            var datagram = DatagramBootstrap(group: group)
+            if let transparent { datagram = datagram.channelOption(transparent.option, value: 1) }
+            let datagrams =
+                try await datagram
                 .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSQuery.longest + 1))
                 .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(bound))) { channel in
                     channel.eventLoop.makeCompletedFuture { try Datagrams(wrappingChannelSynchronously: channel) }

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import CMallaABI
 public import MallaModel
 
 /// Workloads in network namespaces of their own.
 extension KernelNode {
+    /// Where the programs on interfaces look for the resolver's sockets. Nobody has these addresses: its sockets must be
+    /// transparent before they are bound.
+    public static let resolverAddresses = [
+        Address(ipv4: MALLA_RESOLVER_IPV4), Address(high: MALLA_RESOLVER_IPV6_HIGH, low: MALLA_RESOLVER_IPV6_LOW),
+    ]
+
     /// Captures what comes in by an interface. One that is captured already stays as it is, with the same links.
     ///
     /// Whose it is, the next snapshot says; until then its connections are refused.
@@ -37,4 +44,11 @@ extension KernelNode {
     public func use(listeners: [CInt]) throws {
         try withInterfaces { _ in try PacketListeners(maps).use(listeners) }
     }
+
+    /// Says which network namespaces workloads have for themselves, by the files that name them: there, too, open
+    /// connections are judged after each switch.
+    public func judge(namespaces: Set<String>) { revoker?.namespaces = namespaces }
+
+    /// Why the sockets of some of them could not be judged the last time, by their files.
+    public var namespaceObstacles: [String: String] { revoker?.obstacles ?? [:] }
 }

@@ -65,7 +65,7 @@ public final class KernelNode: Sendable {
     let interfaceCapture: InterfaceCapture
     let maps: KernelMaps
     private let writer: SnapshotWriter
-    private let revoker: Revoker?
+    let revoker: Revoker?
     /// Nil on a kernel that refused it.
     let finder: KernelProgram?
     /// The path of the mesh's own cgroup.

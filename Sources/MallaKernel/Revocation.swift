@@ -2,6 +2,7 @@
 import BPFKit
 import CMallaABI
 public import MallaModel
+import Synchronization
 
 /// An open connection's socket that was destroyed because what is in force does not allow the connection any more. Its
 /// process got ECONNABORTED, its TCP peer a reset. A connection between two sockets of this node gives one or two.
@@ -36,9 +37,16 @@ public struct Cut: Sendable, Equatable {
     }
 }
 
-/// The programs that judge open connections again. They go over the sockets of the calling thread's network namespace.
-struct Revoker: Sendable {
+/// The programs that judge open connections again. They go over the sockets of a thread's network namespace: of the
+/// calling one's, and of those that workloads have for themselves.
+final class Revoker: Sendable {
     private let programs: [KernelProgram]
+    private let state = Mutex(State())
+
+    private struct State {
+        var namespaces: Set<String> = []
+        var obstacles: [String: String] = [:]
+    }
 
     /// Nil when the kernel refused the programs.
     init?(_ programs: [KernelProgram]) {
@@ -46,8 +54,31 @@ struct Revoker: Sendable {
         guard !self.programs.isEmpty else { return nil }
     }
 
+    /// The files that name the workloads' network namespaces. None is kept open: a namespace must be able to end.
+    var namespaces: Set<String> {
+        get { state.withLock { $0.namespaces } }
+        set { state.withLock { $0.namespaces = newValue } }
+    }
+
+    /// Why the last run could not go into namespaces, by their files. What is open there is judged at its next packet.
+    var obstacles: [String: String] { state.withLock { $0.obstacles } }
+
     /// Judges every connection by the generation in force.
     func run() throws -> [Cut] {
+        var cuts = try cutHere()
+        var obstacles: [String: String] = [:]
+        for path in namespaces.sorted() {
+            do {
+                cuts += try NetworkNamespace.visit(path) { try self.cutHere() } ?? []
+            } catch {
+                obstacles[path] = "\(error)"
+            }
+        }
+        state.withLock { $0.obstacles = obstacles }
+        return cuts
+    }
+
+    private func cutHere() throws -> [Cut] {
         try programs.flatMap { try $0.program.iterate(as: malla_cut.self).map(Cut.init) }
     }
 }

@@ -43,12 +43,17 @@ public struct Placement: Hashable, Sendable {
     public var populated: Bool
     /// The node's ends of the interfaces of its own network namespace; empty where it lives in the node's.
     public var interfaces: [NetworkInterface]
+    /// A file that names its own network namespace; empty where it lives in the node's.
+    public var namespace: String
 
     /// A workload that was found on this node.
-    public init(cgroup: UInt64, cgroupPath: String, populated: Bool, interfaces: [NetworkInterface] = []) {
+    public init(
+        cgroup: UInt64, cgroupPath: String, populated: Bool, interfaces: [NetworkInterface] = [], namespace: String = ""
+    ) {
         self.cgroup = cgroup
         self.cgroupPath = cgroupPath
         self.populated = populated
         self.interfaces = interfaces
+        self.namespace = namespace
     }
 }

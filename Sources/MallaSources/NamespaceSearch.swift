@@ -29,10 +29,11 @@ public struct NamespaceSearch {
     public func placement(of workload: Workload) throws -> Placement? {
         switch workload.match {
         case .networkNamespace(let name):
-            let interfaces = try links.interfaces(into: Self.path(of: name))
+            let path = Self.path(of: name)
+            let interfaces = try links.interfaces(into: path)
             guard !interfaces.isEmpty else { return nil }
             // Whether anything runs in a namespace is known to its processes only.
-            return Placement(cgroup: 0, cgroupPath: "", populated: true, interfaces: interfaces)
+            return Placement(cgroup: 0, cgroupPath: "", populated: true, interfaces: interfaces, namespace: path)
         case .container(let id):
             guard let container = containers.found[id] else { return nil }
             let interfaces = try links.interfaces(into: container.namespace)
@@ -40,10 +41,12 @@ public struct NamespaceSearch {
             let cgroup = container.cgroup.map { "\(tree.mount)\($0)" }
             var status = stat()
             guard let cgroup, stat(cgroup, &status) == 0 else {
-                return Placement(cgroup: 0, cgroupPath: "", populated: true, interfaces: interfaces)
+                return Placement(
+                    cgroup: 0, cgroupPath: "", populated: true, interfaces: interfaces, namespace: container.namespace)
             }
             return Placement(
-                cgroup: UInt64(status.st_ino), cgroupPath: cgroup, populated: true, interfaces: interfaces)
+                cgroup: UInt64(status.st_ino), cgroupPath: cgroup, populated: true, interfaces: interfaces,
+                namespace: container.namespace)
         case .run, .cgroup, .systemdUnit: return nil
         }
     }

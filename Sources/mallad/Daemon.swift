@@ -59,7 +59,7 @@ struct Daemon {
         guard settings.dnsPort != 0 else { return nil }
         let logger = logger
         return DNSServer(
-            port: settings.dnsPort, group: group, logger: logger,
+            port: settings.dnsPort, alsoAt: KernelNode.resolverAddresses, group: group, logger: logger,
             onBound: { sockets in
                 do {
                     try kernel.markResolver(sockets: sockets)

@@ -88,6 +88,7 @@ actor Node {
         var mesh = loaded.mesh
         for workload in runs.workloads.values { mesh.workloads[workload.name] = workload }
         let placements = capture(try find(mesh))
+        kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
         let current = try kernel.generation()
         var book = numbers
         var candidate = SnapshotCompiler(

@@ -112,7 +112,7 @@ extension LoadedProgram {
     /// Whether it is attached to cgroups.
     var isHook: Bool {
         guard let type = program.attachType else { return false }
-        return type != .iterator && !["malla_bridge", "malla_veth"].contains(program.name)
+        return type != .iterator && type != .tcxIngress
     }
 }
 

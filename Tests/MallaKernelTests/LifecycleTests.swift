@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
+import CMallaABI
 import Glibc
 import MallaKernel
 import MallaModel
@@ -38,7 +39,7 @@ struct LifecycleTests {
         let root = try withNode(mesh) { $0.cgroup }
         let before = try linkIDs(mesh)
         for pin in ["links/\(root)/malla_connect6", "programs/malla_explain", "maps/malla_limits"] {
-            try #require(unlink("\(mesh.settings.pins)/1/\(pin)") == 0, "\(pin)")
+            try #require(unlink("\(mesh.settings.pins)/\(MALLA_ABI)/\(pin)") == 0, "\(pin)")
         }
         try withNode(mesh) { node in
             #expect(node.startReport.createdMaps == ["malla_limits"])
@@ -88,11 +89,13 @@ struct LifecycleTests {
     func otherLayout() throws {
         let mesh = try TestMesh("layout")
         let pins = mesh.settings.pins
-        for folder in [pins, pins + "/1", pins + "/1/maps"] { try #require(mkdir(folder, 0o700) == 0) }
+        for folder in [pins, pins + "/\(MALLA_ABI)", pins + "/\(MALLA_ABI)/maps"] {
+            try #require(mkdir(folder, 0o700) == 0)
+        }
         let other = try TestMesh("layout2")
         try withNode(other) { node in
             let pin = try #require(node.reader.mapSummaries().first { $0.name == "malla_local" }).pin
-            try RawMap(pinned: pin).pin(at: pins + "/1/maps/malla_policies")
+            try RawMap(pinned: pin).pin(at: pins + "/\(MALLA_ABI)/maps/malla_policies")
         }
         #expect { _ = try KernelNode(mesh.settings) } throws: {
             ($0 as? KernelError)?.code == .layout && "\($0)".contains("malla_policies")

@@ -149,28 +149,14 @@ static __always_inline void flow_add(__u64 *bytes, const struct glance *glance)
 /* May the flow go on? PASSED, and then it is fresh again; or why not. */
 static __always_inline struct ruling flow_judge(struct malla_flow *flow)
 {
-	struct malla_connection *record = &flow->connection;
-	struct ruling ruling = {MALLA_REASON_PASSED, record->rule};
 	__u32 generation = generation_now();
-	const struct malla_endpoint *endpoint;
+	struct ruling ruling = judge_flow(flow, generation);
 
 	flow_count(flow);
-	if (flow->flags & MALLA_FLOW_EXEMPT) {
-		/* whatever policy says */
-	} else if (record->source_workload) {
-		ruling = judge(record, generation);
-	} else {
-		endpoint = endpoint_at(generation, record->protocol, &record->destination, record->destination_port);
-		if (endpoint)
-			ruling = policy_rule(generation, endpoint->scope, record->source,
-					     endpoint->port ? endpoint->port : record->destination_port);
-		if (ruling.reason != MALLA_REASON_PASSED)
-			ruling.reason = MALLA_REASON_REVOKED;
-	}
 	if (ruling.reason != MALLA_REASON_PASSED)
 		return ruling;
-	record->rule = ruling.rule;
-	record->generation = generation;
+	flow->connection.rule = ruling.rule;
+	flow->connection.generation = generation;
 	flow->judged = bpf_ktime_get_coarse_ns();
 	return ruling;
 }

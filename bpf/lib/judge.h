@@ -76,3 +76,23 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 		ruling.reason = MALLA_REASON_REVOKED; /* 5 */
 	return ruling;
 }
+
+/* The same for a flow of packets: of a source that nobody knows policy is asked as it would be about anybody. */
+static __always_inline struct ruling judge_flow(const struct malla_flow *flow, __u32 generation)
+{
+	const struct malla_connection *record = &flow->connection;
+	struct ruling ruling = {MALLA_REASON_PASSED, record->rule};
+	const struct malla_endpoint *endpoint;
+
+	if (flow->flags & MALLA_FLOW_EXEMPT)
+		return ruling;
+	if (record->source_workload)
+		return judge(record, generation);
+	endpoint = endpoint_at(generation, record->protocol, &record->destination, record->destination_port);
+	if (endpoint)
+		ruling = policy_rule(generation, endpoint->scope, record->source,
+				     endpoint->port ? endpoint->port : record->destination_port);
+	if (ruling.reason != MALLA_REASON_PASSED)
+		ruling.reason = MALLA_REASON_REVOKED;
+	return ruling;
+}

@@ -26,13 +26,12 @@ static __always_inline __u32 listener_tuple(struct bpf_sock_tuple *tuple,
 	return sizeof(tuple->ipv6);
 }
 
-/* Where the resolver has a socket for the datagrams of network namespaces: addresses that nobody has (RFC 7600, RFC 6666),
- * so that nothing but a program takes datagrams there. */
+/* Where the resolver has its sockets for network namespaces. */
 static __always_inline struct malla_addr resolver_addr(bool is_ipv4)
 {
 	if (is_ipv4)
-		return addr_from_ipv4(bpf_htonl(0xc0000008));
-	return (struct malla_addr){{bpf_htonl(0x01000000), 0, 0, bpf_htonl(0x53)}};
+		return addr_from_ipv4(bpf_htonl(MALLA_RESOLVER_IPV4));
+	return (struct malla_addr){{bpf_htonl(MALLA_RESOLVER_IPV6_HIGH >> 32), 0, 0, bpf_htonl(MALLA_RESOLVER_IPV6_LOW)}};
 }
 
 /* Is this the resolver's socket, as the daemon marked it? */
@@ -47,25 +46,22 @@ static __always_inline bool is_resolver(struct bpf_sock *sk)
 static __always_inline struct bpf_sock *resolver_for_packets(struct __sk_buff *skb, bool is_ipv4, __u8 protocol,
 							     const struct malla_config *config)
 {
+	__u32 length = is_ipv4 ? sizeof(((struct bpf_sock_tuple *)0)->ipv4) : sizeof(((struct bpf_sock_tuple *)0)->ipv6);
 	struct malla_addr addr = resolver_addr(is_ipv4);
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
-	__u32 length;
 
-	if (protocol == IPPROTO_TCP) {
-		length = listener_tuple(&tuple, &addr, config->dns_port);
-		sk = bpf_sk_lookup_tcp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	if (is_ipv4) {
+		tuple.ipv4.daddr = addr.word[3];
+		tuple.ipv4.dport = bpf_htons(config->dns_port);
 	} else {
-		length = is_ipv4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6);
-		if (is_ipv4) {
-			tuple.ipv4.daddr = addr.word[3];
-			tuple.ipv4.dport = bpf_htons(config->dns_port);
-		} else {
-			__builtin_memcpy(tuple.ipv6.daddr, &addr, sizeof(addr));
-			tuple.ipv6.dport = bpf_htons(config->dns_port);
-		}
-		sk = bpf_sk_lookup_udp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+		__builtin_memcpy(tuple.ipv6.daddr, &addr, sizeof(addr));
+		tuple.ipv6.dport = bpf_htons(config->dns_port);
 	}
+	if (protocol == IPPROTO_TCP)
+		sk = bpf_sk_lookup_tcp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_sk_lookup_udp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
 	if (sk && !is_resolver(sk)) {
 		bpf_sk_release(sk);
 		return 0;

@@ -24,6 +24,10 @@ int linux_namespace_number(int namespace);
 /* A number of the calling thread's network namespace that no other one has while it lives. */
 int linux_namespace_cookie(uint64_t *out);
 
+/* Runs `body` on a thread of its own that lives in another network namespace, and waits for its end. 0; or the negative
+ * errno of a thread that could not start or get in there (needs CAP_SYS_ADMIN): then `body` did not run. */
+int linux_in_namespace(int namespace, void (*body)(void *context), void *context);
+
 /* A non-blocking descriptor that becomes readable when an interface appears, changes or goes. */
 int linux_interface_watch(void);
 

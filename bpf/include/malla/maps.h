@@ -26,6 +26,11 @@
 #define MALLA_MARK_MASK 0xff000000u
 /* Packets whose sender is a workload behind an interface and was allowed carry this one; no rule asks for it. */
 #define MALLA_MARK_JUDGED 0x6e000000u
+/* Where the resolver has sockets for the questions of network namespaces: the dummy address of RFC 7600 and one of the
+ * discard prefix of RFC 6666, which nobody has, so that only programs send anything there. Host byte order. */
+#define MALLA_RESOLVER_IPV4 0xc0000008u
+#define MALLA_RESOLVER_IPV6_HIGH 0x0100000000000000ull
+#define MALLA_RESOLVER_IPV6_LOW 0x53ull
 #define MALLA_ROUTE_TABLE 15001u
 #define MALLA_ROUTE_PRIORITY 150u
 /* The wildcard in a policy key. */

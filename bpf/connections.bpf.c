@@ -41,6 +41,7 @@ int malla_live(struct bpf_iter__bpf_sk_storage_map *ctx)
 	live.local_port = common->skc_num;
 	live.remote_port = bpf_ntohs(common->skc_dport);
 	live.state = common->skc_state;
+	live.round_trip_us = tcp->srtt_us >> 3;
 	live.connection = *record;
 	bpf_seq_write(ctx->meta->seq, &live, sizeof(live));
 	return 0;

@@ -8,8 +8,10 @@
 
 #include "config.h"
 #include "count.h"
+#include "endpoint.h"
 #include "event.h"
 #include "handoff.h"
+#include "histogram.h"
 #include "kernel.h"
 #include "record.h"
 #include "transfer.h"
@@ -35,11 +37,13 @@ static __always_inline void on_listen(struct bpf_sock_ops *ctx)
 		record->flags = MALLA_CONNECTION_LISTENER;
 }
 
-/* Is the accepting side the proxy or a workload, and waits for the record? */
+/* Is the accepting side the proxy or a workload of this node, and waits for the record? */
 static __always_inline bool is_handed_off(const struct malla_connection *record)
 {
-	return record->direction == MALLA_OUTBOUND &&
-	       (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DIRECT);
+	if (record->direction != MALLA_OUTBOUND)
+		return false;
+	return record->path == MALLA_PATH_PROXY ||
+	       (record->path == MALLA_PATH_DIRECT && addr_is_local(&record->destination));
 }
 
 /* The SYN is about to leave. */
@@ -51,8 +55,10 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 		return;
 	record->state = BPF_TCP_SYN_SENT;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
-	if (is_handed_off(record))
+	if (is_handed_off(record)) {
 		handoff_publish(ctx, record);
+		record->flags |= MALLA_CONNECTION_PUBLISHED;
+	}
 }
 
 static __always_inline void on_established(struct bpf_sock_ops *ctx)
@@ -68,7 +74,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 	counter = counter_of(record);
 	if (counter) {
 		COUNT(counter, opened, 1);
-		COUNT(counter, connect_ns, record->established - record->opened);
+		histogram_add(&counter->connect, record->established - record->opened, MALLA_SHIFT_LATENCY);
 	}
 	if (tells_all())
 		event_of(record, MALLA_EVENT_OPENED, record->established - record->opened);
@@ -107,8 +113,8 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 static __always_inline __u16 failure_reason(const struct tcp_sock *tcp)
 {
 	switch (((const struct sock *)tcp)->sk_err) {
-	case 0: /* the application gave up */
-		return MALLA_REASON_PASSED;
+	case 0:
+		return MALLA_REASON_CONNECT_ABANDONED;
 	case ETIMEDOUT:
 		return MALLA_REASON_CONNECT_TIMEOUT;
 	case ECONNREFUSED:
@@ -135,29 +141,38 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp
 				      struct malla_connection *record, __u32 last)
 {
 	struct malla_counter *counter = counter_of(record);
+	__u64 lasted;
 
 	transfer_finish(tcp, record, counter, last);
-	if (counter) {
+	if (counter)
 		COUNT(counter, closed, 1);
-		COUNT(counter, retransmits, ctx->total_retrans);
+	/* One end tells for both. */
+	if (record->direction == MALLA_INBOUND && !(record->flags & MALLA_CONNECTION_BY_PACKET))
+		return;
+	lasted = bpf_ktime_get_ns() - record->established;
+	if (counter) {
+		histogram_add(&counter->duration, lasted, MALLA_SHIFT_DURATION);
+		if (tcp->srtt_us)
+			histogram_add(&counter->round_trip, tcp->srtt_us * 1000ull / 8, MALLA_SHIFT_LATENCY);
 	}
 	if (record->direction == MALLA_OUTBOUND && tells_all())
-		event_of(record, MALLA_EVENT_CLOSED, bpf_ktime_get_ns() - record->established);
+		event_of(record, MALLA_EVENT_CLOSED, lasted);
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *ctx)
 {
-	__u32 last = ctx->args[0], next = ctx->args[1];
+	__u32 last = ctx->args[0];
 	struct bpf_sock *sk = ctx->sk;
-	struct malla_connection *record = record_of(sk);
+	struct malla_connection *record;
 	struct tcp_sock *tcp;
 
+	if (ctx->args[1] != BPF_TCP_CLOSE)
+		return; /* whoever wants to know reads it from the socket */
+	record = record_of(sk);
 	if (!sk || !record || record->state == BPF_TCP_CLOSE)
 		return;
-	record->state = next; /* before the last count: a live reader then leaves it alone */
-	if (next != BPF_TCP_CLOSE)
-		return;
-	if (is_handed_off(record))
+	record->state = BPF_TCP_CLOSE; /* before the last count: a live reader then leaves it alone */
+	if (record->flags & MALLA_CONNECTION_PUBLISHED)
 		handoff_withdraw(ctx);
 	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	if (!tcp)

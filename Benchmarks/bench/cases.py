@@ -40,7 +40,11 @@ LOADS = [
     Load("fresh", "connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
     Load("bulk", "bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
 ]
-CONNECTS = [Load("connect", "connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)])]
+CONNECTS = [
+    Load("connect", "connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)]),
+    Load("exchange", "connect, request and reset", "connection", "connect", [],
+         lambda seconds: [str(seconds), "request"]),
+]
 
 
 LOAD_NAMES = [load.name for load in CONNECTS + LOADS]

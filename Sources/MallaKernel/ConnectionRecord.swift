@@ -44,6 +44,10 @@ public struct ConnectionRecord: Sendable, Equatable {
     public let state: UInt16
     /// Application bytes up to now.
     public let sent: UInt64, received: UInt64
+    /// Smoothed round trip in microseconds; 0: not measured yet.
+    public let roundTripMicroseconds: UInt32
+    /// Segments sent again, as far as they are in the counters.
+    public let retransmits: UInt32
     /// When connect was called, nanoseconds of CLOCK_MONOTONIC.
     public let opened: UInt64
     /// When it was established; 0: not yet.
@@ -70,6 +74,8 @@ public struct ConnectionRecord: Sendable, Equatable {
         state = live.state
         sent = live.sent
         received = live.received
+        roundTripMicroseconds = live.round_trip_us
+        retransmits = record.retransmits
         opened = record.opened
         established = record.established
     }

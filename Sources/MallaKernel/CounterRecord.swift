@@ -28,8 +28,13 @@ public struct CounterRecord: Sendable, Equatable {
     public let sent: UInt64, received: UInt64
     /// Retransmitted segments.
     public let retransmits: UInt64
-    /// From connect to established, summed over established connections, in nanoseconds.
-    public let connectNanoseconds: UInt64
+    /// From connect to established. This and the others are kept by the connecting end, and by the accepted one where
+    /// no hook is at the other.
+    public let connect: KernelHistogram
+    /// The smoothed round trip of connections that have ended.
+    public let roundTrip: KernelHistogram
+    /// From established to the end.
+    public let duration: KernelHistogram
 
     /// Whether this is the bucket for what found no room in the map.
     public var isOverflow: Bool {
@@ -56,7 +61,9 @@ public struct CounterRecord: Sendable, Equatable {
         sent = sum { $0.sent }
         received = sum { $0.received }
         retransmits = sum { $0.retransmits }
-        connectNanoseconds = sum { $0.connect_ns }
+        connect = KernelHistogram(values.map(\.connect), shift: MALLA_SHIFT_LATENCY)
+        roundTrip = KernelHistogram(values.map(\.round_trip), shift: MALLA_SHIFT_LATENCY)
+        duration = KernelHistogram(values.map(\.duration), shift: MALLA_SHIFT_DURATION)
     }
 }
 

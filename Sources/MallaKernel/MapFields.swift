@@ -132,7 +132,7 @@ struct MapFields {
         [
             "opened": "\(it.opened)", "closed": "\(it.closed)", "failed": "\(it.failed)", "denied": "\(it.denied)",
             "sent": "\(it.sent)", "received": "\(it.received)", "retransmits": "\(it.retransmits)",
-            "connect_ns": "\(it.connectNanoseconds)",
+            "connect_ns": "\(it.connect.nanoseconds)", "duration_ns": "\(it.duration.nanoseconds)",
         ]
     }
 

@@ -36,6 +36,8 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     public static let proxyDown = Reason(MALLA_REASON_PROXY_DOWN)
     /// Let through directly because the node proxy is not listening and the fail mode is open.
     public static let proxyDownOpen = Reason(MALLA_REASON_PROXY_DOWN_OPEN)
+    /// The application gave up its connect.
+    public static let connectAbandoned = Reason(MALLA_REASON_CONNECT_ABANDONED)
     /// The endpoint refused the connection.
     public static let connectRefused = Reason(MALLA_REASON_CONNECT_REFUSED)
     /// No endpoint answered in time.

@@ -9,6 +9,13 @@ extension Metric {
         "reason",
     ]
 
+    /// What histograms are told apart by: fewer, because each of their series is a dozen lines.
+    public static let pairLabels = ["source_workload", "target_workload", "service"]
+    /// As powers of two nanoseconds: the bounds of ``connectSeconds`` and ``roundTripSeconds``, 4 µs to 17 s.
+    public static let latencyExponents = Array(stride(from: 12, through: 34, by: 2))
+    /// As powers of two nanoseconds: the bounds of ``durationSeconds``, 1 ms to 73 min.
+    public static let durationExponents = Array(stride(from: 20, through: 42, by: 2))
+
     // MARK: Connections, as the kernel counts them
 
     /// Connections that got established.
@@ -39,10 +46,22 @@ extension Metric {
     /// Segments that had to be sent again.
     public static let retransmits = Metric(
         "malla_retransmits", .counter, labels: flowLabels, help: "TCP segments that had to be sent again.")
+    /// Open connections that were cut.
+    public static let connectionsRevoked = Metric(
+        "malla_connections_revoked", .counter, labels: flowLabels,
+        help: "Open connections that were cut because what is in force no longer allows them, by reason.")
     /// From connect to established.
     public static let connectSeconds = Metric(
-        "malla_connect_seconds", .summary, unit: "seconds", labels: flowLabels,
+        "malla_connect_seconds", .histogram, unit: "seconds", labels: pairLabels, exponents: latencyExponents,
         help: "Time from connect to established.")
+    /// Round trip of TCP.
+    public static let roundTripSeconds = Metric(
+        "malla_round_trip_seconds", .histogram, unit: "seconds", labels: pairLabels, exponents: latencyExponents,
+        help: "Smoothed TCP round trip, of each connection when it ended.")
+    /// How long connections lived.
+    public static let durationSeconds = Metric(
+        "malla_connection_duration_seconds", .histogram, unit: "seconds", labels: pairLabels,
+        exponents: durationExponents, help: "Time from established to the end of a connection.")
 
     // MARK: The kernel side itself
 
@@ -162,10 +181,10 @@ extension Metric {
 
     /// The whole catalogue, in the order of the exposition.
     public static let all: [Metric] = [
-        connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsActive, sentBytes,
-        receivedBytes, retransmits, connectSeconds, mapEntries, mapCapacity, mapBytes, decisions, eventsLost,
-        eventsLimited, countersOverflow, handoffsMissed, storageFailed, kernelRepairs, foreignPrograms, kernelWhole,
-        build, startTime, generation, configValid,
+        connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
+        connectionsActive, sentBytes, receivedBytes, retransmits, connectSeconds, roundTripSeconds, durationSeconds,
+        mapEntries, mapCapacity, mapBytes, decisions, eventsLost, eventsLimited, countersOverflow, handoffsMissed,
+        storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime, generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
     ]

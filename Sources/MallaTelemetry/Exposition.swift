@@ -27,21 +27,33 @@ public enum Exposition {
     /// The samples in the order of the catalogue, each metric once. Samples of one metric with equal labels become
     /// one series, whose value is their sum: two numbers of the kernel may stand for one name.
     public static func text(_ samples: [Sample], format: Format = .prometheus) -> String {
-        var series: [Metric: [[String]: Sample.Value]] = [:]
+        var series: [[String: Sample.Value]] = Array(repeating: [:], count: Metric.all.count)
+        // Many samples in a row are of one flow, so its labels are put into words once.
+        var last: (names: [String], labels: [String], text: String) = ([], [], "")
         for sample in samples {
-            series[sample.metric, default: [:]][sample.labels, default: .integer(0)].add(sample.value)
+            guard let place = places[sample.metric.name] else { continue }
+            if sample.labels != last.labels || sample.metric.labels != last.names {
+                last = (sample.metric.labels, sample.labels, words(sample.metric.labels, sample.labels))
+            }
+            series[place][last.text, default: .integer(0)].add(sample.value)
         }
         var text = ""
         text.reserveCapacity(samples.count * 160 + 4096)
-        for metric in Metric.all {
-            guard let values = series[metric] else { continue }
+        for (metric, values) in zip(Metric.all, series) where !values.isEmpty {
             header(metric, format, &text)
-            for (labels, value) in values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-                line(metric, labels, value, &text)
-            }
+            for (labels, value) in values.sorted(by: { $0.key < $1.key }) { lines(metric, labels, value, &text) }
         }
         if case .openMetrics = format { text += "# EOF\n" }
         return text
+    }
+
+    /// Where each metric stands in the catalogue.
+    private static let places = Dictionary(
+        uniqueKeysWithValues: Metric.all.enumerated().map { ($0.element.name, $0.offset) })
+
+    /// `a="x",b="y"`
+    private static func words(_ names: [String], _ labels: [String]) -> String {
+        zip(names, labels).map { "\($0)=\"\(escaped($1, quotes: true))\"" }.joined(separator: ",")
     }
 
     private static func header(_ metric: Metric, _ format: Format, _ text: inout String) {
@@ -53,25 +65,33 @@ public enum Exposition {
         if let unit = metric.unit, format == .openMetrics { text += "# UNIT \(name) \(unit)\n" }
     }
 
-    private static func line(_ metric: Metric, _ labels: [String], _ value: Sample.Value, _ text: inout String) {
-        func write(_ suffix: String, _ number: String) {
+    private static func lines(_ metric: Metric, _ labels: String, _ value: Sample.Value, _ text: inout String) {
+        func write(_ suffix: String, bound: String? = nil, _ number: String) {
             text += metric.name
             text += suffix
-            if !labels.isEmpty {
+            if !labels.isEmpty || bound != nil {
                 text += "{"
-                for (index, label) in labels.enumerated() {
-                    if index > 0 { text += "," }
-                    text += "\(metric.labels[index])=\"\(escaped(label, quotes: true))\""
-                }
+                text += labels
+                if let bound { text += labels.isEmpty ? "le=\"\(bound)\"" : ",le=\"\(bound)\"" }
                 text += "}"
             }
-            text += " \(number)\n"
+            text += " "
+            text += number
+            text += "\n"
         }
-        let suffix = metric.kind == .counter ? "_total" : ""
         switch value {
-        case .integer(let number): write(suffix, "\(number)")
-        case .real(let number): write(suffix, real(number))
+        case .integer(let number): write(metric.kind == .counter ? "_total" : "", "\(number)")
+        case .real(let number): write(metric.kind == .counter ? "_total" : "", real(number))
         case .summary(let sum, let count):
+            write("_sum", real(sum))
+            write("_count", "\(count)")
+        case .histogram(let sum, let buckets):
+            var count: UInt64 = 0
+            for (index, bucket) in buckets.prefix(metric.bounds.count + 1).enumerated() {
+                count &+= bucket
+                let isBound = index < metric.bounds.count
+                write("_bucket", bound: isBound ? real(metric.bounds[index]) : "+Inf", "\(count)")
+            }
             write("_sum", real(sum))
             write("_count", "\(count)")
         }
@@ -103,8 +123,15 @@ extension Sample.Value {
         case (.integer(let a), .real(let b)), (.real(let b), .integer(let a)): self = .real(Double(a) + b)
         case (.real(let a), .real(let b)): self = .real(a + b)
         case (.summary(let a, let n), .summary(let b, let m)): self = .summary(sum: a + b, count: n &+ m)
-        case (.integer, .summary): self = other
-        case (.summary, .integer), (.summary, .real), (.real, .summary): break
+        case (.histogram(let a, let few), .histogram(let b, let more)):
+            let longer = max(few.count, more.count)
+            func padded(_ buckets: [UInt64]) -> [UInt64] {
+                buckets + Array(repeating: 0, count: longer - buckets.count)
+            }
+            self = .histogram(sum: a + b, buckets: zip(padded(few), padded(more)).map { $0 &+ $1 })
+        // The first of a series is added to an integer 0; other mixtures are no values of one metric.
+        case (.integer, .summary), (.integer, .histogram): self = other
+        case (.summary, _), (.histogram, _), (.real, _): break
         }
     }
 }

@@ -10,6 +10,8 @@ public struct Metric: Sendable, Hashable {
         case gauge
         /// A number of observations and their sum.
         case summary
+        /// Observations by size, and their sum.
+        case histogram
     }
 
     /// Without the `_total` of counters, with the unit as its last word where it has one.
@@ -20,15 +22,22 @@ public struct Metric: Sendable, Hashable {
     public let unit: String?
     /// Label names, in the order in which a ``Sample`` gives their values.
     public let labels: [String]
+    /// Of a histogram: the upper bounds of its buckets but the last, which takes all that is larger.
+    public let bounds: [Double]
     /// One sentence.
     public let help: String
 
     /// A metric. The catalogue is the one place that makes some.
-    init(_ name: String, _ kind: Kind, unit: String? = nil, labels: [String] = [], help: String) {
+    ///
+    /// - Parameter exponents: of a histogram: its bounds, as powers of two nanoseconds.
+    init(
+        _ name: String, _ kind: Kind, unit: String? = nil, labels: [String] = [], exponents: [Int] = [], help: String
+    ) {
         self.name = name
         self.kind = kind
         self.unit = unit
         self.labels = labels
+        self.bounds = exponents.map { Double(sign: .plus, exponent: $0, significand: 1) / 1e9 }
         self.help = help
     }
 }
@@ -43,6 +52,8 @@ public struct Sample: Sendable, Hashable {
         case real(Double)
         /// A sum of so many observations.
         case summary(sum: Double, count: UInt64)
+        /// How many observations each bucket holds, one more than the metric has bounds, and the sum of all.
+        case histogram(sum: Double, buckets: [UInt64])
     }
 
     /// Of which metric.

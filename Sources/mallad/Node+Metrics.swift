@@ -65,17 +65,22 @@ extension Node {
         if it.isOverflow, it.opened == 0, it.denied == 0, it.failed == 0 { return [] }
         // A refused connect never has any of the others; a series of zeros for each would only cost the scraper.
         if it.path == .deny { return [Sample(.connectionsDenied, labels, it.denied)] }
-        let counts = [
+        var counts = [
             Sample(.connectionsOpened, labels, it.opened), Sample(.connectionsClosed, labels, it.closed),
             Sample(.connectionsFailed, labels, it.failed),
             Sample(.connectionsActive, labels, it.opened >= it.closed ? it.opened - it.closed : 0),
             Sample(.sentBytes, labels, it.sent), Sample(.receivedBytes, labels, it.received),
             Sample(.retransmits, labels, it.retransmits),
         ]
-        // The accepting end knows nothing of the connect.
-        guard it.direction == .outbound else { return counts }
-        let connects = Sample.Value.summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)
-        return counts + [Sample(.connectSeconds, labels, connects)]
+        if it.denied != 0 { counts.append(Sample(.connectionsRevoked, labels, it.denied)) }
+        // Only one end of a connection keeps these.
+        guard it.direction == .outbound || it.duration.count != 0 else { return counts }
+        let pair = [names.workload(it.sourceWorkload), names.workload(it.targetWorkload), names.service(it.service)]
+        return counts + [
+            Sample(.connectSeconds, pair, .times(it.connect, Metric.latencyExponents)),
+            Sample(.roundTripSeconds, pair, .times(it.roundTrip, Metric.latencyExponents)),
+            Sample(.durationSeconds, pair, .times(it.duration, Metric.durationExponents)),
+        ]
     }
 
     private static func statistics(_ it: KernelStatistics) -> [Sample] {
@@ -118,5 +123,19 @@ extension Node {
             Sample(
                 .proxyConnectSeconds, [service], .summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)),
         ]
+    }
+}
+
+extension Sample.Value {
+    /// What the kernel counted by powers of two, by these of them.
+    fileprivate static func times(_ histogram: KernelHistogram, _ exponents: [Int]) -> Sample.Value {
+        var below: UInt64 = 0
+        var buckets = exponents.map { exponent in
+            let count = histogram.count(below: exponent)
+            defer { below = count }
+            return count &- below
+        }
+        buckets.append(histogram.count &- below)
+        return .histogram(sum: Double(histogram.nanoseconds) / 1e9, buckets: buckets)
     }
 }

@@ -34,6 +34,8 @@ struct CounterTests {
 
     /// `kernel-peer`'s WAY of a client that waits.
     static let hold = 6
+    /// BPF_TCP_SYN_SENT.
+    static let synSent: UInt16 = 2
     /// The bytes of `kernel-peer`'s head.
     static let head: UInt64 = 20
 
@@ -112,6 +114,42 @@ struct CounterTests {
         try eventually("nothing is listed after the end") { try node.live().isEmpty }
         let after = try node.count { $0.direction == UInt8(MALLA_OUTBOUND.rawValue) }
         #expect(after.closed == 1 && after.sent == 5000 + Self.head && after.received == 70_000)
+    }
+
+    @Test("a connect that its application gives up is counted as abandoned")
+    func abandoned() throws {
+        let node = try SocketNode("abandoned")
+        try node.settings()
+        try node.world.policy(scope: 1, allow: 9)
+        // Nobody takes connections from this queue, which has room for one: the next one's SYN gets no answer.
+        let queue = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(queue) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        try withUnsafeMutablePointer(to: &address) {
+            try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                try #require(bind(queue, $0, length) == 0 && listen(queue, 0) == 0)
+                try #require(getsockname(queue, $0, &length) == 0)
+            }
+        }
+        try node.world.endpoint(1, "127.0.0.1", UInt16(bigEndian: address.sin_port), scope: 1)
+        try node.world.service(1, at: "240.240.0.1", port: 80, scope: 1)
+        try node.world.slot(1, 0, endpoint: 1)
+        let first = try Peer(["call", node.client, "4", "240.240.0.1", "80", "\(Self.hold)", "0", "0"])
+        try eventually("the queue is full") { try node.count { _ in true }.opened == 1 }
+        let second = try Peer(["call", node.client, "4", "240.240.0.1", "80", "0", "0", "0"])
+        try eventually("a connect waits") {
+            try node.live().contains { $0.state == Self.synSent }
+        }
+        second.kill()
+        first.kill()
+        try eventually("it is counted") {
+            try node.count { $0.reason == Reason.connectAbandoned.rawValue }.failed == 1
+        }
+        // The first one's is still there: its peer runs no hook, so nobody took it, and it has not ended yet.
+        #expect(try node.kernel.handoffs.entries().count <= 1)
     }
 
     @Test("a refused connect is counted as failed, with its reason, and leaves nothing behind")

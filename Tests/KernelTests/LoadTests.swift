@@ -13,7 +13,7 @@ struct LoadTests {
         "malla_connect6": 25500, "malla_explain": 3300, "malla_getpeer4": 60, "malla_getpeer6": 70, "malla_live": 700,
         "malla_live_flows": 1000,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 3400, "malla_revoke_udp": 1500,
-        "malla_sendmsg4": 18500, "malla_sendmsg6": 11200, "malla_socket": 2200, "malla_sockops": 2100,
+        "malla_sendmsg4": 18500, "malla_sendmsg6": 11200, "malla_socket": 2200, "malla_sockops": 2400,
         "malla_veth": 36000,
     ]
 

@@ -54,6 +54,12 @@ final class Peer {
         return process.terminationStatus
     }
 
+    /// Ends it where it stands, as when it waits in a system call.
+    func kill() {
+        process.terminate()
+        end()
+    }
+
     /// Runs a peer to its end; the words of its line.
     static func ask(_ arguments: [String]) throws -> [String] {
         let peer = try Peer(arguments)

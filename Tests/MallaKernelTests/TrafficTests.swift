@@ -2,6 +2,7 @@
 import Glibc
 import MallaKernel
 import MallaModel
+import Synchronization
 import Testing
 
 @Suite("Real connections", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
@@ -13,11 +14,12 @@ struct TrafficTests {
         let client = try mesh.makeCgroup("w1")
         let server = try EchoListener()
         try node.apply(.small(generation: 1, endpointPort: server.port, rule: 9, client: client))
-        // 3 MB there and back, then wait to be killed by the end of stdin's time: the connection stays open.
+        // 3 MB there and back; then the connection stays open until it was seen, however long that takes here.
+        let seen = "/tmp/malla-counters-\(getpid())"
         let child = try mesh.startPython(
             in: "w1",
             """
-            import socket, time
+            import os, socket, time
             s = socket.create_connection(("240.240.0.1", 80), 5)
             assert s.getpeername() == ("240.240.0.1", 80), s.getpeername()
             sent = got = 0
@@ -25,9 +27,10 @@ struct TrafficTests {
             while got < 3_000_000:
                 if sent < 3_000_000: sent += s.send(b"x" * min(50_000, 3_000_000 - sent))
                 while got < sent: got += len(s.recv(1 << 20))
-            time.sleep(1.5)
+            while not os.path.exists("\(seen)"): time.sleep(0.01)
             s.close()
             """)
+        defer { unlink(seen) }
         let live = try await eventually("a live connection with all its bytes") {
             try node.reader.connections().first {
                 $0.direction == .outbound && $0.sourceWorkload == 7 && $0.sent == 3_000_000 && $0.received == 3_000_000
@@ -40,6 +43,7 @@ struct TrafficTests {
         #expect(live.stateName == "established")
         let during = try #require(try outbound(node))
         #expect((during.opened, during.closed, during.sent, during.received) == (1, 0, 3_000_000, 3_000_000))
+        try #require(close(open(seen, O_CREAT | O_WRONLY, 0o600)) == 0)
         #expect(TestMesh.wait(child) == 0)
 
         let after = try await eventually("the connection's end") {
@@ -47,7 +51,10 @@ struct TrafficTests {
         }
         #expect(
             (after.opened, after.sent, after.received, after.failed, after.denied) == (1, 3_000_000, 3_000_000, 0, 0))
-        #expect(after.connectNanoseconds > 0)
+        #expect(after.connect.count == 1 && after.connect.nanoseconds > 0)
+        #expect(after.roundTrip.count == 1 && after.roundTrip.nanoseconds > 0)
+        #expect(after.duration.count == 1 && after.duration.count(below: 42) == 1)
+        #expect(after.duration.nanoseconds > after.roundTrip.nanoseconds)
         #expect(try node.reader.statistics().decisions >= 1)
     }
 
@@ -100,7 +107,7 @@ struct TrafficTests {
                 key = ctypes.create_string_buffer(struct.pack("i", s.fileno()))
                 attributes = struct.pack("IxxxxQQQ", \(map), ctypes.addressof(key), command < 3 and ctypes.addressof(value), 0)
                 return libc.syscall(number, command, ctypes.create_string_buffer(attributes), len(attributes))
-            value = ctypes.create_string_buffer(128)
+            value = ctypes.create_string_buffer(136)
             assert bpf(1) == 0, errno.errorcode[ctypes.get_errno()]  # lookup
             record = value.raw
             assert struct.unpack_from("HH", record, 32) == (80, \(server.port)), record
@@ -141,12 +148,14 @@ struct TrafficTests {
             """)
         let ports = servers.map(\.port)
         let reader = node.reader
+        let seen = Mutex<(rules: [UInt16: Set<UInt32>], events: Int)>(([:], 0))
         let consumer = Task {
-            var seen: [UInt16: Set<UInt32>] = [:]
             for try await event in try reader.events() where event.kind == .opened {
-                seen[event.destination.port, default: []].insert(event.rule)
+                seen.withLock {
+                    $0.rules[event.destination.port, default: []].insert(event.rule)
+                    $0.events += 1
+                }
             }
-            return seen
         }
         var generation: UInt32 = 3
         var status: Int32 = 0
@@ -156,10 +165,17 @@ struct TrafficTests {
         }
         #expect(status == 0, "a connect failed: the program sees no snapshot, or half of one")
         #expect(generation > 20)
-        try await Task.sleep(for: .milliseconds(100))
+        let opened = try #require(try outbound(node)).opened
+        let lost = try node.reader.statistics().eventsLost
+        _ = try await eventually("every event was read") {
+            seen.withLock { UInt64($0.events) + lost >= opened ? true : nil }
+        }
         consumer.cancel()
-        let seen = try await consumer.value
-        #expect(seen == [ports[0]: [100], ports[1]: [101]])
+        try await consumer.value
+        let (rules, events) = seen.withLock { $0 }
+        #expect(
+            rules == [ports[0]: [100], ports[1]: [101]],
+            "\(events) events of \(opened) connections, \(lost) lost, generation \(generation)")
     }
 
     private func outbound(_ node: KernelNode) throws -> CounterRecord? {

@@ -8,8 +8,11 @@ struct ExpositionTests {
     /// One sample for each metric of the catalogue.
     static let everything = Metric.all.map { metric in
         let labels = metric.labels.map { "a-\($0)" }
-        return metric.kind == .summary
-            ? Sample(metric, labels, .summary(sum: 0.25, count: 3)) : Sample(metric, labels, 7)
+        return switch metric.kind {
+        case .summary: Sample(metric, labels, .summary(sum: 0.25, count: 3))
+        case .histogram: Sample(metric, labels, .histogram(sum: 0.25, buckets: metric.bounds.map { _ in 1 } + [2]))
+        case .counter, .gauge: Sample(metric, labels, 7)
+        }
     }
 
     @Test("promtool accepts every metric of the catalogue")
@@ -48,6 +51,23 @@ struct ExpositionTests {
                 malla_config_reloads_total{result="ok"} 5
 
                 """)
+    }
+
+    @Test("a histogram counts up to each bound, ends in +Inf, and is added up where labels are equal")
+    func histogram() {
+        let buckets = Metric.connectSeconds.bounds.indices.map { $0 == 1 ? UInt64(3) : 0 } + [4]
+        let value = Sample.Value.histogram(sum: 0.5, buckets: buckets)
+        let text = Exposition.text(Array(repeating: Sample(.connectSeconds, ["a", "b", "c"], value), count: 2))
+        let labels = "source_workload=\"a\",target_workload=\"b\",service=\"c\""
+        let expected = [
+            "malla_connect_seconds_bucket{\(labels),le=\"4.096e-06\"} 0",
+            "malla_connect_seconds_bucket{\(labels),le=\"1.6384e-05\"} 6",
+            "malla_connect_seconds_bucket{\(labels),le=\"+Inf\"} 14", "malla_connect_seconds_sum{\(labels)} 1.0",
+            "malla_connect_seconds_count{\(labels)} 14",
+        ]
+        let lines = text.split(separator: "\n").map(String.init)
+        for line in expected { #expect(lines.contains(line), "\(line) in\n\(text)") }
+        #expect(lines.count == 2 + Metric.connectSeconds.bounds.count + 3)
     }
 
     @Test("OpenMetrics: the family has no _total, units are told, the end is marked")

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "count.h"
 #include "glance.h"
+#include "histogram.h"
 #include "judge.h"
 
 /* How long a decision holds. */
@@ -61,8 +62,8 @@ SUBPROGRAM void flow_open(struct malla_flow *flow)
 	if (!counter)
 		return;
 	COUNT(counter, opened, 1);
-	if (record->protocol == IPPROTO_TCP)
-		COUNT(counter, connect_ns, record->established - record->opened);
+	if (record->protocol == IPPROTO_TCP && record->direction == MALLA_OUTBOUND)
+		histogram_add(&counter->connect, record->established - record->opened, MALLA_SHIFT_LATENCY);
 }
 
 /* The connection is over. Late packets still find the entry, which lives until its place is needed. */
@@ -78,8 +79,12 @@ SUBPROGRAM void flow_close(struct malla_flow *flow)
 	if (!(flow->flags & MALLA_FLOW_OPEN) || flow->flags & MALLA_FLOW_UNCOUNTED)
 		return;
 	counter = counter_of(&flow->connection);
-	if (counter)
-		COUNT(counter, closed, 1);
+	if (!counter)
+		return;
+	COUNT(counter, closed, 1);
+	if (flow->connection.direction == MALLA_OUTBOUND)
+		histogram_add(&counter->duration, bpf_ktime_get_ns() - flow->connection.established,
+			      MALLA_SHIFT_DURATION);
 }
 
 /*

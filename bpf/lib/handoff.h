@@ -80,5 +80,7 @@ static __always_inline void handoff_withdraw(struct bpf_sock_ops *ctx)
 	struct malla_tuple tuple;
 
 	handoff_tuple(ctx, false, &tuple);
-	bpf_map_delete_elem(&malla_handoffs, &tuple);
+	/* Most were taken, and looking takes no lock. */
+	if (bpf_map_lookup_elem(&malla_handoffs, &tuple))
+		bpf_map_delete_elem(&malla_handoffs, &tuple);
 }

@@ -86,6 +86,8 @@ struct tcp_sock {
 	__u32 write_seq; /* one past the last byte queued, SYN and FIN included */
 	__u64 bytes_acked;
 	__u64 bytes_received;
+	__u32 srtt_us;	     /* smoothed round trip, in eighths of a microsecond */
+	__u32 total_retrans; /* segments sent again */
 };
 
 struct seq_file;

@@ -46,6 +46,7 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->established = 0;
 	record->sent = 0;
 	record->received = 0;
+	record->retransmits = 0;
 }
 
 /* Keeps what was decided with the connecting socket. False: there is no memory for it. */

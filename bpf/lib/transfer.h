@@ -49,11 +49,15 @@ static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct m
 	__u64 sent = __sync_lock_test_and_set(&record->sent, total.sent);
 	__u64 received = __sync_lock_test_and_set(&record->received, total.received);
 
+	__u32 retransmits = __sync_lock_test_and_set(&record->retransmits, tcp->total_retrans);
+
 	if (!counter)
 		return;
 	/* A live reader cannot have been ahead by more than a FIN; then this takes it back. */
 	COUNT(counter, sent, total.sent - sent);
 	COUNT(counter, received, total.received - received);
+	if (tcp->total_retrans != retransmits)
+		COUNT(counter, retransmits, tcp->total_retrans - retransmits);
 }
 
 /* Moves `have` up to `total` and answers by how much; 0 if it changed meanwhile. */
@@ -75,6 +79,7 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 	const struct sock_common *common = &((const struct sock *)tcp)->__sk_common;
 	__u64 old_sent = *(volatile __u64 *)&record->sent;
 	__u64 old_received = *(volatile __u64 *)&record->received;
+	__u32 old_again = *(volatile __u32 *)&record->retransmits, again;
 	__u64 acked, bytes_received, sent, received;
 	struct malla_counter *counter;
 	struct transfer now;
@@ -86,6 +91,7 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 		return;
 	acked = tcp->bytes_acked;
 	bytes_received = tcp->bytes_received;
+	again = tcp->total_retrans;
 	barrier();
 	fin_received = is_done(tcp);
 	state = common->skc_state;
@@ -101,4 +107,7 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 		COUNT(counter, sent, sent);
 	if (received)
 		COUNT(counter, received, received);
+	if (again > old_again &&
+	    __sync_val_compare_and_swap(&record->retransmits, old_again, again) == old_again)
+		COUNT(counter, retransmits, again - old_again);
 }

@@ -33,7 +33,7 @@ struct malla_connection {
 	__u32 rule;	   /* that allows it; 0: a default */
 	__u32 generation;  /* that decided, or judged it again last */
 	__u16 reason;	   /* enum malla_reason: PASSED or PROXY_DOWN_OPEN; CONNECT_… once it failed */
-	__u16 state;	   /* last TCP state seen (BPF_TCP_*) */
+	__u16 state;	   /* of TCP (BPF_TCP_*): SYN_SENT, ESTABLISHED and CLOSE; 0: no SYN was sent yet */
 	__u64 cgroup;	   /* by which the connecting process is a workload; its own if it is none.
 			    * MALLA_CONNECTION_BY_PACKET: index of the interface that it came by */
 	__u64 netns;	   /* cookie of its network namespace */
@@ -42,6 +42,8 @@ struct malla_connection {
 	__u64 established; /* 0: not yet */
 	__u64 sent;	   /* bytes already added to the counters */
 	__u64 received;
+	__u32 retransmits; /* the same for segments sent again */
+	__u32 reserved;
 };
 
 enum malla_connection_flag {
@@ -49,6 +51,7 @@ enum malla_connection_flag {
 	MALLA_CONNECTION_LISTENER = 2, /* a listener of the node proxy, or of the resolver */
 	/* Decided on a packet of a network namespace: no hook sees the connecting socket. */
 	MALLA_CONNECTION_BY_PACKET = 4,
+	MALLA_CONNECTION_PUBLISHED = 32, /* its record waits in malla_handoffs, or did */
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */
@@ -62,6 +65,8 @@ struct malla_live {
 	__u16 remote_port;
 	__u16 state; /* BPF_TCP_* */
 	__u16 reserved;
+	__u32 round_trip_us; /* smoothed; 0: not measured yet */
+	__u32 reserved_end;
 	struct malla_connection connection;
 };
 
@@ -166,6 +171,19 @@ struct malla_counter_key {
 	__u8 direction;
 };
 
+/* How often something took how long. Bucket 0 holds what took less than 2^shift ns, bucket i what took less than
+ * 2^(shift + i), the last all that took longer; shift is one of malla_histogram_shift. */
+#define MALLA_HISTOGRAM_BUCKETS 24
+struct malla_histogram {
+	__u64 sum; /* ns */
+	__u64 bucket[MALLA_HISTOGRAM_BUCKETS];
+};
+
+enum malla_histogram_shift {
+	MALLA_SHIFT_LATENCY = 12,  /* from 4 µs to 17 s: connect, round trip */
+	MALLA_SHIFT_DURATION = 20, /* from 1 ms to 73 min: a connection's life */
+};
+
 struct malla_counter {
 	__u64 opened;	/* established connections */
 	__u64 closed;
@@ -174,7 +192,11 @@ struct malla_counter {
 	__u64 sent;	/* application bytes: SYN and FIN are not counted */
 	__u64 received;
 	__u64 retransmits;
-	__u64 connect_ns; /* sum over established connections, from connect to established */
+	__u64 reserved;
+	/* Kept by the connecting end; by the accepted one where no hook is at the other. */
+	struct malla_histogram connect;	   /* from connect to established */
+	struct malla_histogram round_trip; /* as the kernel had smoothed it when the connection ended */
+	struct malla_histogram duration;   /* from established to the end */
 };
 
 /* malla_stats: per-CPU array of __u64, by enum malla_stat. */

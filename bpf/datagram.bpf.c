@@ -52,6 +52,8 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 	request_read(ctx, is_ipv4, &it);
 	if (enrolled)
 		it.cgroup = enrolled;
+	if (enrolled && source.flags & MALLA_WORKLOAD_NAMESPACE)
+		it.seen = MALLA_SEEN_IN_NAMESPACE;
 	/* The kernel takes no v4-mapped address from a program here. */
 	it.ipv6_only = !is_ipv4;
 	recall_original(ctx, &it);

@@ -10,11 +10,15 @@
  *   lab-peer probe FAMILY ADDRESS PORT PAUSE EXPECTED
  *                                              connects until SIGTERM, see probe.h
  *   lab-peer listen ADDRESS PORT               only listen: an impostor
+ *   lab-peer answer ADDRESS PORT TAG           answer datagrams until killed
+ *   lab-peer ask FAMILY ADDRESS PORT HOW COUNT SIZE   datagrams, HOW connected or unconnected
+ *   lab-peer resolve FAMILY ADDRESS NAME TRANSPORT    one question to a DNS server, TRANSPORT udp or tcp
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
  */
 #define _GNU_SOURCE
 #include "addresses.h"
+#include "datagrams.h"
 #include "probe.h"
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -374,6 +378,13 @@ int main(int count, char **arguments)
 			pause();
 		return 0;
 	}
+	if (count == 5 && !strcmp(arguments[1], "answer"))
+		return datagrams_serve(arguments[2], arguments[3], arguments[4], &stopped);
+	if (count == 8 && !strcmp(arguments[1], "ask"))
+		return datagrams_ask(arguments[2], arguments[3], arguments[4], arguments[5], atoi(arguments[6]),
+				     atoi(arguments[7]));
+	if (count == 6 && !strcmp(arguments[1], "resolve"))
+		return datagrams_resolve(arguments[2], arguments[3], arguments[4], arguments[5]);
 	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen …\n");
 	return 2;
 }

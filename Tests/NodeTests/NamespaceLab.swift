@@ -134,7 +134,8 @@ final class NamespaceLab {
         for pod in pods + strangers { _ = try? run(["ip", "netns", "del", namespace(pod)]) }
     }
 
-    private func resource(_ pod: Pod) -> String {
+    /// The Workload of a pod.
+    func resource(_ pod: Pod) -> String {
         """
         apiVersion: malla.dev/v1
         kind: Workload

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The record of a connection, kept with its socket. */
 #pragma once
+#include "count.h"
 #include "decide.h"
 #include "hook.h"
 #include "stat.h"
@@ -54,11 +55,26 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 					    const struct malla_config *config)
 {
 	struct malla_connection *record = record_made(ctx->sk);
+	bool datagrams = it->protocol == IPPROTO_UDP && it->path == MALLA_PATH_DIRECT, goes_on;
+	struct malla_counter *counter;
+	struct malla_addr addr;
+	__u16 port;
 
 	if (!record)
 		return false;
+	destination(it, config, &addr, &port);
+	goes_on = datagrams && record->flags & MALLA_CONNECTION_COUNTED && record->destination_port == port &&
+		  addr_equal(&record->destination, &addr);
 	record_write(record, it);
-	destination(it, config, &record->destination, &record->destination_port);
+	record->destination = addr;
+	record->destination_port = port;
+	if (datagrams) {
+		/* No hook sees what becomes of it: a socket that turns to an endpoint counts as a connection. */
+		record->flags = MALLA_CONNECTION_COUNTED;
+		counter = goes_on ? 0 : counter_of(record);
+		if (counter)
+			COUNT(counter, opened, 1);
+	}
 	record->netns = bpf_get_netns_cookie(ctx);
 	record->cookie = bpf_get_socket_cookie(ctx);
 	return true;

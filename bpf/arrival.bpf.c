@@ -189,6 +189,8 @@ int malla_arrival(struct __sk_buff *skb)
 	struct malla_flow *flow;
 	struct glance glance;
 
+	if (glance_is_ordinary_tcp(skb))
+		return TC_ACT_UNSPEC;
 	if (!glance_read(skb, false, &glance))
 		return judge_packet(skb);
 	if (glance.key.protocol == IPPROTO_TCP) {

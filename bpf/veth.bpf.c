@@ -335,6 +335,8 @@ int malla_veth(struct __sk_buff *skb)
 	flow = flow_at(&glance.key, skb->ifindex);
 	if (!flow || !flow_is_fresh(flow) || flow->flags & MALLA_FLOW_BACK)
 		return judge_packet(skb);
+	if (glance.key.protocol == IPPROTO_TCP && flow_follow_ordinary(flow, &glance))
+		return TC_ACT_UNSPEC;
 	if (glance.key.protocol == IPPROTO_TCP &&
 	    (!(flow->flags & MALLA_FLOW_OPEN) || (glance.flags & (PACKET_SYN | PACKET_ACK)) == PACKET_SYN))
 		return judge_packet(skb);

@@ -54,6 +54,30 @@ static __always_inline bool glance_ports(struct __sk_buff *skb, void *start, voi
 	return true;
 }
 
+/* Is it TCP without SYN, FIN and RST? */
+static __always_inline bool glance_is_ordinary_tcp(struct __sk_buff *skb)
+{
+	void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u8 *bytes = start + ETH_HLEN;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = start + ETH_HLEN;
+
+		if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || ip->ihl != 5 || ip->protocol != IPPROTO_TCP ||
+		    ip->frag_off & bpf_htons(PACKET_IPV4_FRAGMENT))
+			return false;
+		return !(bytes[sizeof(*ip) + 13] & (PACKET_SYN | PACKET_FIN | PACKET_RST));
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = start + ETH_HLEN;
+
+		if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || ip->nexthdr != IPPROTO_TCP)
+			return false;
+		return !(bytes[sizeof(*ip) + 13] & (PACKET_SYN | PACKET_FIN | PACKET_RST));
+	}
+	return false;
+}
+
 /* Reads a packet from (`departs`) or to the workload behind the interface. False: it takes more than a glance. */
 static __always_inline bool glance_read(struct __sk_buff *skb, bool departs, struct glance *glance)
 {

@@ -2,7 +2,7 @@
 /*
  * Packets on their way into a network namespace: judges the beginning of each connection to the workload in it, unless
  * it was judged where it came from, and puts the service's address back into answers from its endpoints.
- * Hook: tcx egress (clsact where there is none) on the node's end of the veth pair (struct __sk_buff).
+ * Hook: tcx egress on the node's end of the veth pair (struct __sk_buff).
  * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset.
  */
 #include "hook.h"

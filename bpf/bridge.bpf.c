@@ -2,7 +2,7 @@
 /*
  * Packets that a bridge passes up to the node after malla_veth gave them to a socket at one of its ports: gives them to
  * it again. With net.bridge.bridge-nf-call-iptables=1 the bridge forgets the socket on the way; the mark stays.
- * Hook: tcx ingress (clsact where there is none) on the bridge (struct __sk_buff). Decides nothing.
+ * Hook: tcx ingress on the bridge (struct __sk_buff). Decides nothing.
  */
 #include "hook.h"
 

@@ -2,7 +2,7 @@
 /*
  * Packets that leave a network namespace: judges each connection of the workload in it, takes those that need the proxy
  * to its listener with source address and original destination unchanged, and translates datagrams to services.
- * Hook: tcx ingress (clsact where there is none) on the node's end of the veth pair (struct __sk_buff).
+ * Hook: tcx ingress on the node's end of the veth pair (struct __sk_buff).
  * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset.
  */
 #include "hook.h"

@@ -105,6 +105,37 @@ struct NamespaceArrivalTests {
         }
     }
 
+    @Test("a namespace that is deleted with open connections and made anew by its name is another one, captured again")
+    func madeAnew() throws {
+        try withPods("renamed", arrivalPods, resources: standardResources) { pods in
+            for wiring in Wiring.allCases {
+                let (caller, open) = (try pods.pod("\(wiring)-caller"), try pods.pod("\(wiring)-open"))
+                let server = try pods.peer(open, ["serve", "::", "\(Pod.port)", open.name])
+                try server.expect("listening")
+                let held = try pods.peer(caller, ["hold", "4", open.address4, "\(Pod.port)"])
+                try held.expect("holding")
+                try must(["ip", "netns", "del", pods.namespace(open)])
+                server.signal(SIGKILL)
+                _ = server.wait(seconds: 5)
+                try eventually("\(wiring): the interface went with its namespace") {
+                    try !pods.lab.malla(["programs", "list"]).text.contains("interface \(open.interface)")
+                }
+                try must(["ip", "netns", "add", pods.namespace(open)])
+                try pods.inside(open, ["link", "set", "lo", "up"])
+                try pods.connect(open)
+                try pods.awaitCapture()
+                try pods.serve(open)
+                // A runtime would announce the new Ethernet address.
+                try pods.inside(caller, ["neigh", "flush", "dev", "eth0"])
+                let result = try held.wait(seconds: 30).json(Held.self)
+                #expect(result.errno != 0, "\(wiring): the new namespace does not know the connection: \(result)")
+                try eventually("\(wiring): the new namespace is reached") {
+                    try pods.call(caller, .ipv4, open.address4, Pod.port, size: 1000).server == open.name
+                }
+            }
+        }
+    }
+
     @Test("an address that another workload gets at once: neither is taken for the other")
     func reused() throws {
         try withPods("reused", arrivalPods, resources: standardResources) { pods in

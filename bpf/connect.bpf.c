@@ -25,12 +25,11 @@
  */
 static __always_inline bool is_probe(const struct malla_explanation *it)
 {
-	const struct malla_service *service;
+	struct malla_service service;
 
 	if (it->protocol != IPPROTO_UDP || it->reason != MALLA_REASON_NO_SUCH_PORT)
 		return false;
-	service = service_at(it->generation, IPPROTO_TCP, &it->addr, it->port);
-	return service && !(service->flags & MALLA_SERVICE_NO_PORT);
+	return service_at(IPPROTO_TCP, &it->addr, it->port, &service) && !(service.flags & MALLA_SERVICE_NO_PORT);
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)

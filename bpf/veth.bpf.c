@@ -175,7 +175,7 @@ SUBPROGRAM int recover_inbound(struct __sk_buff *skb, struct scratch *scratch)
 		return TC_ACT_UNSPEC;
 	}
 	/* A workload that is judged where its packets come from, and has not said anything yet. */
-	if (endpoint_at(generation_now(), key->protocol, &key->remote, 0))
+	if (endpoint_at(&key->remote, 0, &scratch->endpoint))
 		return TC_ACT_UNSPEC;
 	arrive_decide(scratch, &nobody);
 	if (scratch->it.path == MALLA_PATH_DENY)
@@ -191,7 +191,7 @@ static __always_inline int recover(struct __sk_buff *skb, struct scratch *scratc
 
 	if (packet->flags & PACKET_RST)
 		return TC_ACT_UNSPEC;
-	if (service_at(generation_now(), IPPROTO_TCP, &packet->destination, 0))
+	if (service_at(IPPROTO_TCP, &packet->destination, 0, &scratch->service))
 		return reset_answer(skb, packet);
 	if (recover_is_inbound(skb, scratch))
 		return recover_inbound(skb, scratch);

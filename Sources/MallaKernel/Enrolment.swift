@@ -38,7 +38,10 @@ struct Enrolment {
     ///
     /// The kernel may give the memory of a replaced or deleted entry to a new one at once, while a running program
     /// still reads it. So nothing is added after something was replaced or deleted without waiting in between.
-    func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws {
+    ///
+    /// - Returns: whether a workload was changed or is gone.
+    func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
+        var changed = false
         var wanted: [UInt64: malla_workload] = [:]
         // Cgroup 0 is that of a workload which is known by its interfaces only.
         for workload in workloads where workload.cgroup != proxyCgroup && workload.cgroup != 0 {
@@ -55,9 +58,14 @@ struct Enrolment {
                 old.workload != workload.workload || old.identity != workload.identity || old.flags != workload.flags
             else { continue }
             try maps.workloads.update(cgroup, workload)
+            changed = true
             try waitForReaders()
         }
         let gone = present.keys.filter { wanted[$0] == nil && $0 != proxyCgroup }
-        if try maps.workloads.delete(Array(gone)) > 0 { try waitForReaders() }
+        if try maps.workloads.delete(Array(gone)) > 0 {
+            changed = true
+            try waitForReaders()
+        }
+        return changed
     }
 }

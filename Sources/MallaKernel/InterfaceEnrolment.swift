@@ -25,17 +25,25 @@ struct InterfaceEnrolment {
 
     /// Makes the map say what the snapshot says. Interfaces that are no longer in it keep their programs and are
     /// nobody's: what they send is refused.
-    func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws {
+    ///
+    /// - Returns: whether an interface's workload was changed or is gone.
+    func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
+        var changed = false
         let wanted = try entries(workloads)
         let present = Dictionary(uniqueKeysWithValues: try maps.interfaces.entries().map { ($0.key, $0.value) })
         try maps.interfaces.update(wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
         for (index, entry) in wanted {
             guard let old = present[index], !Self.isSame(old, entry) else { continue }
             try maps.interfaces.update(index, entry)
+            changed = true
             try waitForReaders()
         }
         let gone = present.keys.filter { wanted[$0] == nil }
-        if try maps.interfaces.delete(Array(gone)) > 0 { try waitForReaders() }
+        if try maps.interfaces.delete(Array(gone)) > 0 {
+            changed = true
+            try waitForReaders()
+        }
+        return changed
     }
 
     private func entries(_ workloads: [Snapshot.Workload]) throws -> [UInt32: malla_interface] {

@@ -40,6 +40,9 @@ final class KernelMaps: Sendable {
         events = try Descriptor(pinnedMap: pins.map("malla_events"))
     }
 
-    /// The generation that decides now; 0: none was applied yet.
-    func currentGeneration() throws -> UInt32 { try generation.lookup(0) ?? 0 }
+    /// The generation of the policies that decide now; 0: none were applied yet.
+    func policyGeneration() throws -> UInt32 { try generation.lookup(MALLA_GENERATION_POLICIES.rawValue) ?? 0 }
+
+    /// The snapshot that is in force whole; 0: none was applied yet.
+    func snapshot() throws -> UInt32 { try generation.lookup(MALLA_GENERATION_SNAPSHOT.rawValue) ?? 0 }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
 import CMallaABI
-public import MallaModel
 import Synchronization
 
 /// The kernel side of this node, held by the one daemon that may write to it.
@@ -10,7 +9,7 @@ import Synchronization
 /// last snapshot until the next start adopts them, or ``cleanUp(pins:)`` removes them.
 ///
 /// All methods may be called from any thread; those that write wait for each other. They block for microseconds,
-/// ``apply(_:)`` for some tens of milliseconds.
+/// ``apply(_:cut:)`` for some tens of milliseconds.
 public final class KernelNode: Sendable {
     /// What a start found and did.
     public struct StartReport: Sendable, Equatable {
@@ -24,22 +23,23 @@ public final class KernelNode: Sendable {
         public var attachedLinks = 0
         /// Pins of links that no longer worked: their cgroup was removed, or this build has no such hook.
         public var removedLinks = 0
-        /// Entries of unfinished or outdated generations that were deleted.
+        /// Policies of unfinished or outdated generations that were deleted.
         public var removedEntries = 0
         /// Why this kernel cannot cut open connections; `nil`: it can.
         public var revocationObstacle: String?
-        /// The generation that decides; 0: workloads are refused until the first snapshot is applied.
+        /// The snapshot in force; 0: workloads are refused until the first one is applied.
         public var generation: UInt32 = 0
 
         /// Whether a former daemon's state was taken over.
         public var adopted: Bool { !reusedMaps.isEmpty }
     }
 
-    private struct State: Sendable {
+    struct State: Sendable {
         var settings: KernelSettings
-        var size: SnapshotSize
-        /// Whether entries of other generations may be left.
-        var needsSweep = false
+        /// Whether a change may have been cut off: by an error, or by the end of a former daemon.
+        var isUnsettled = true
+        /// Numbers new alias tables.
+        var tables = TableNumbers()
         /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured
         /// until this one claims them.
         var captured: [UInt64: String?]
@@ -64,13 +64,13 @@ public final class KernelNode: Sendable {
     let capture: Capture
     let interfaceCapture: InterfaceCapture
     let maps: KernelMaps
-    private let writer: SnapshotWriter
+    let writer: SnapshotWriter
     let revoker: Revoker?
     /// Nil on a kernel that refused it.
     let finder: KernelProgram?
     /// The path of the mesh's own cgroup.
     let rootPath: String
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     /// Loads the programs, adopts or makes everything else, and attaches to the mesh's cgroup.
     ///
@@ -98,8 +98,7 @@ public final class KernelNode: Sendable {
         let maps = try KernelMaps(pins)
         let writer = try SnapshotWriter(maps)
         try NodeSettings(maps).write(settings, proxyCgroup: proxy.id)
-        let generation = try maps.currentGeneration()
-        let removedEntries = try writer.removeOthers(than: generation)
+        let removedEntries = try writer.removeOtherPolicies(than: maps.policyGeneration())
         try programs.pinAll(pins)
 
         let capture = Capture(pins: pins, programs: programs.programs)
@@ -113,14 +112,13 @@ public final class KernelNode: Sendable {
             reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps,
             adoptedLinks: adopted.adopted + adoptedInterfaces.adopted, attachedLinks: attached.attached,
             removedLinks: adopted.removed + adoptedInterfaces.removed, removedEntries: removedEntries,
-            revocationObstacle: programs.refused["revoke"], generation: generation)
+            revocationObstacle: programs.refused["revoke"], generation: try maps.snapshot())
         self.cgroup = root.id
         self.proxyCgroup = proxy.id
         self.rootPath = try Folder.resolved(settings.cgroup)
         self.state = Mutex(
             State(
-                settings: settings, size: try writer.size(of: generation),
-                captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) }),
+                settings: settings, captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) }),
                 interfaces: Set(try pins.linkedInterfaces())))
         self.interfaceCapture = interfaces
         self.reader = try KernelReader(pins: settings.pins)
@@ -135,57 +133,8 @@ public final class KernelNode: Sendable {
         self.lock = Mutex(lock)
     }
 
-    /// The generation that decides now; 0: none was applied yet.
-    public func generation() throws -> UInt32 { try maps.currentGeneration() }
-
-    /// Makes a snapshot the one that decides: whole, in one moment, or not at all.
-    ///
-    /// Also enrols the snapshot's workloads and refuses those that are no longer in it, and cuts the open connections
-    /// that it does not allow.
-    ///
-    /// - Parameter told: gets the connections that were cut, when there are any.
-    /// - Returns: the generation in the kernel: the snapshot's own when that is higher than the current one, else the
-    ///   next.
-    /// - Throws: ``KernelError`` or `BPFError`; then the generation in force is still the old one, unless what failed
-    ///   is the enrolment of workloads or the cutting: ``generation()`` tells, and applying again is safe.
-    @discardableResult
-    public func apply(_ snapshot: Snapshot, cut told: ([Cut]) -> Void = { _ in }) throws -> UInt32 {
-        try state.withLock { state in
-            let current = try maps.currentGeneration()
-            if state.needsSweep {
-                try writer.removeOthers(than: current)
-                state.needsSweep = false
-            }
-            let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
-            let interfaces = InterfaceEnrolment(maps)
-            try enrolment.check(snapshot.workloads)
-            try interfaces.check(snapshot.workloads)
-            let generation = snapshot.generation > current ? snapshot.generation : current &+ 1
-            let entries = try SnapshotEntries(snapshot, generation: generation)
-            state.needsSweep = true
-            try writer.write(entries, generation: generation, replacing: &state.size)
-            // The new snapshot decides now. Workloads come after it: one that is new to both is refused until then.
-            try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
-            try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
-            // Whoever was decided by the old one has its record by now.
-            try writer.waitForReaders()
-            let cuts = try revoker?.run() ?? []
-            if !cuts.isEmpty { told(cuts) }
-            try writer.removeOthers(than: generation)
-            state.needsSweep = false
-            return generation
-        }
-    }
-
-    /// Judges every open connection of this thread's network namespace by the snapshot in force, and cuts those that it
-    /// does not allow. ``apply(_:cut:)`` does it too; a connect that was decided just before the switch may reach the
-    /// kernel's tables just after that, so do it once more a moment later.
-    ///
-    /// - Returns: what was cut; nothing on a kernel that cannot, see ``StartReport/revocationObstacle``.
-    @discardableResult
-    public func revoke() throws -> [Cut] {
-        try state.withLock { _ in try revoker?.run() ?? [] }
-    }
+    /// The number of the snapshot in force; 0: none was applied yet.
+    public func generation() throws -> UInt32 { try maps.snapshot() }
 
     /// Enrols one workload at once, without a snapshot.
     public func enrol(cgroup: UInt64, workload: UInt32, identity: UInt32) throws {

@@ -33,8 +33,8 @@ public final class KernelReader: Sendable {
         self.pins = pins
     }
 
-    /// The generation that decides now; 0: none was applied yet.
-    public func generation() throws -> UInt32 { try maps.currentGeneration() }
+    /// The number of the snapshot in force; 0: none was applied yet.
+    public func generation() throws -> UInt32 { try maps.snapshot() }
 
     /// The TCP connections that the hooks and the programs on interfaces know, each with its bytes up to now. Walks all of them.
     public func connections() throws -> [ConnectionRecord] {
@@ -67,15 +67,21 @@ public final class KernelReader: Sendable {
 
     /// Runs the hooks' own decision code on the maps in force, without a connection.
     public func explain(_ question: Question) throws -> Explanation {
-        var argument = question.abi
-        // This program may sleep, so a grace period does not wait for it: a switch in the middle could show it half
-        // of a snapshot that is being deleted.
+        // This program may sleep, so a grace period does not wait for it: a change in the middle could show it an
+        // entry whose memory goes to another one. Twice in a row it does not.
+        var answer = try explained(question)
         for _ in 0..<8 {
-            argument = question.abi
-            guard try explainer.run(&argument) == 0 else {
-                throw KernelError(.layout, "the decision code found no settings in malla_config")
-            }
-            if try maps.currentGeneration() == argument.generation { break }
+            let again = try explained(question)
+            if again == answer { break }
+            answer = again
+        }
+        return answer
+    }
+
+    private func explained(_ question: Question) throws -> Explanation {
+        var argument = question.abi
+        guard try explainer.run(&argument) == 0 else {
+            throw KernelError(.layout, "the decision code found no settings in malla_config")
         }
         return Explanation(argument)
     }

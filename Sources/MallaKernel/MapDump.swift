@@ -6,8 +6,8 @@ import MallaModel
 extension KernelReader {
     /// The entries of a map of this node, sorted by their keys.
     ///
-    /// Entries that are written meanwhile may or may not be among them; entries of an older generation may be, for the
-    /// moment between a switch and their deletion.
+    /// Entries that are written meanwhile may or may not be among them; so may, for a moment, entries that nothing in
+    /// force refers to yet or any more.
     ///
     /// - Parameters:
     ///   - name: such as `malla_services`.
@@ -36,7 +36,8 @@ extension KernelReader {
         let decoded: MapEntry? =
             switch map {
             case "malla_config": pair(entry, { (_: UInt32) in [:] }, fields.config)
-            case "malla_generation": pair(entry, { (_: UInt32) in [:] }, { (it: UInt32) in ["generation": "\(it)"] })
+            case "malla_generation":
+                pair(entry, fields.generation, { (it: UInt32) in ["generation": "\(it)"] })
             case "malla_workloads": pair(entry, { (it: UInt64) in ["cgroup": "\(it)"] }, fields.workload)
             case "malla_interfaces": pair(entry, { (it: UInt32) in ["interface": "\(it)"] }, fields.interface)
             case "malla_local":

@@ -17,6 +17,15 @@ struct MapFields {
         ]
     }
 
+    /// What the generation at an index is of.
+    func generation(_ index: UInt32) -> [String: String] {
+        switch index {
+        case MALLA_GENERATION_POLICIES.rawValue: ["of": "policies"]
+        case MALLA_GENERATION_SNAPSHOT.rawValue: ["of": "snapshot"]
+        default: ["of": "\(index)"]
+        }
+    }
+
     func workload(_ it: malla_workload) -> [String: String] {
         [
             "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
@@ -38,10 +47,7 @@ struct MapFields {
     }
 
     func key(_ it: malla_service_key) -> [String: String] {
-        [
-            "generation": "\(it.generation)", "address": "\(Address(it.addr))", "port": port(it.port),
-            "protocol": transport(it.protocol),
-        ]
+        ["address": "\(Address(it.addr))", "port": port(it.port), "protocol": transport(it.protocol)]
     }
 
     func service(_ it: malla_service) -> [String: String] {
@@ -58,7 +64,7 @@ struct MapFields {
     }
 
     func key(_ it: malla_slot_key) -> [String: String] {
-        ["generation": "\(it.generation)", "table": "\(it.table)", "index": "\(it.index)"]
+        ["table": "\(it.table)", "index": "\(it.index)"]
     }
 
     func slot(_ it: malla_slot) -> [String: String] {
@@ -66,14 +72,13 @@ struct MapFields {
     }
 
     func key(_ it: malla_endpoint_key) -> [String: String] {
-        var fields = ["generation": "\(it.generation)"]
+        var fields: [String: String] = [:]
         if it.endpoint >= MALLA_ENDPOINT_OF_WORKLOAD {
             if it.endpoint != MALLA_ENDPOINT_BY_ADDRESS {
                 fields["workload"] = names.shown(workload: it.endpoint & ~MALLA_ENDPOINT_OF_WORKLOAD)
             }
             fields["address"] = "\(Address(it.addr))"
             fields["port"] = port(it.port)
-            fields["protocol"] = transport(it.protocol)
         } else {
             fields["number"] = "\(it.endpoint)"
         }

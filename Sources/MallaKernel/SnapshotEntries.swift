@@ -2,76 +2,88 @@
 import CMallaABI
 import MallaModel
 
-/// A snapshot as the entries of the four maps that carry a generation. Pure: nothing is written here.
-struct SnapshotEntries {
-    var services: [(key: malla_service_key, value: malla_service)] = []
-    var slots: [(key: malla_slot_key, value: malla_slot)] = []
-    var endpoints: [(key: malla_endpoint_key, value: malla_endpoint)] = []
-    var policies: [(key: malla_policy_key, value: malla_policy)] = []
+/// What a service has in the maps under one address and port.
+struct ServiceEntry {
+    var key: malla_service_key
+    /// Without the number of its table, which the kernel side gives when it writes one.
+    var value: malla_service
+    /// The content of its table, by index.
+    var slots: [malla_slot] = []
+}
 
-    private let generation: UInt32
-    /// Numbers alias tables; 0 is left free, so that a zeroed service points nowhere.
-    private var nextTable: UInt32 = 1
+/// A snapshot as entries of the maps. Pure: nothing is written here.
+struct SnapshotEntries {
+    private(set) var services: [ServiceEntry] = []
+    private(set) var endpoints: [(key: malla_endpoint_key, value: malla_endpoint)] = []
+    /// Without a generation.
+    private(set) var policies: [(key: malla_policy_key, value: malla_policy)] = []
 
     /// Translates a snapshot.
     ///
     /// - Throws: ``KernelError`` with the code `snapshot` when two services claim one address and port, or something
     ///   refers to an endpoint that is not there.
-    init(_ snapshot: Snapshot, generation: UInt32) throws {
-        self.generation = generation
-        let endpoints = Dictionary(snapshot.endpoints.map { ($0.number, $0) }) { first, _ in first }
-        guard endpoints.count == snapshot.endpoints.count else {
+    init(_ snapshot: Snapshot) throws {
+        let known = Dictionary(snapshot.endpoints.map { ($0.number, $0) }) { first, _ in first }
+        guard known.count == snapshot.endpoints.count else {
             throw KernelError(.snapshot, "the snapshot has two endpoints of one number")
         }
-        for endpoint in snapshot.endpoints { add(endpoint) }
-        for entry in snapshot.addressEntries { try add(entry, endpoints) }
+        endpoints.reserveCapacity(2 * snapshot.endpoints.count)
+        endpoints += snapshot.endpoints.compactMap(Self.byNumber)
+        for entry in snapshot.addressEntries { endpoints.append(try Self.byAddress(entry) { known[$0] }) }
         let contested = Set(snapshot.addressEntries.filter { $0.endpoint == nil }.map(\.address))
-        for endpoint in snapshot.endpoints where contested.contains(endpoint.address) { addOwn(endpoint) }
-        for (key, entry) in snapshot.policies.entries { add(key, entry) }
-        try add(snapshot.services, endpoints)
+        for endpoint in snapshot.endpoints where contested.contains(endpoint.address) {
+            endpoints.append(Self.ofWorkload(endpoint))
+        }
+        policies = snapshot.policies.entries.map { Self.policy($0, $1) }
+        services = try Self.services(snapshot.services) { known[$0] != nil }
     }
 
-    private mutating func add(_ endpoint: Snapshot.Endpoint) {
+    // MARK: Endpoints
+
+    /// The entry that slots refer to. None for an endpoint that stands for all ports: no service leads there.
+    static func byNumber(_ endpoint: Snapshot.Endpoint) -> (key: malla_endpoint_key, value: malla_endpoint)? {
+        guard endpoint.address.port != 0 else { return nil }
         var key = malla_endpoint_key()
-        key.generation = generation
         key.endpoint = endpoint.number
-        endpoints.append((key, Self.value(endpoint)))
+        return (key, value(endpoint))
     }
 
-    /// An entry by address holds for TCP and UDP: what a workload listens on is not known by protocol.
-    private mutating func add(_ entry: Snapshot.AddressEntry, _ known: [UInt32: Snapshot.Endpoint]) throws {
+    /// The key of what is known of an address.
+    static func key(byAddress address: SocketAddress) -> malla_endpoint_key {
+        var key = malla_endpoint_key()
+        key.endpoint = UInt32.max  // MALLA_ENDPOINT_BY_ADDRESS
+        key.addr = address.address.abi
+        key.port = address.port
+        return key
+    }
+
+    /// What is known of an address.
+    static func byAddress(
+        _ entry: Snapshot.AddressEntry, _ known: (UInt32) -> Snapshot.Endpoint?
+    ) throws -> (key: malla_endpoint_key, value: malla_endpoint) {
         var value = malla_endpoint()
         if let number = entry.endpoint {
-            guard let endpoint = known[number] else {
+            guard let endpoint = known(number) else {
                 throw KernelError(.snapshot, "address \(entry.address) refers to endpoint \(number), which is missing")
             }
             value = Self.value(endpoint)
         } else {
             value.flags = UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue)
         }
-        for transport in [TransportProtocol.tcp, .udp] {
-            var key = malla_endpoint_key()
-            key.generation = generation
-            key.endpoint = UInt32.max  // MALLA_ENDPOINT_BY_ADDRESS
-            key.addr = entry.address.address.abi
-            key.port = entry.address.port
-            key.protocol = transport.rawValue
-            endpoints.append((key, value))
-        }
+        return (key(byAddress: entry.address), value)
+    }
+
+    /// The key of what a workload has at an address.
+    static func key(ofWorkload workload: UInt32, at address: SocketAddress) -> malla_endpoint_key {
+        var key = key(byAddress: address)
+        key.endpoint = MALLA_ENDPOINT_OF_WORKLOAD | workload
+        return key
     }
 
     /// What a workload has at an address that others claim too: connections that a service brought there are judged by
     /// it.
-    private mutating func addOwn(_ endpoint: Snapshot.Endpoint) {
-        for transport in [TransportProtocol.tcp, .udp] {
-            var key = malla_endpoint_key()
-            key.generation = generation
-            key.endpoint = MALLA_ENDPOINT_OF_WORKLOAD | endpoint.workload
-            key.addr = endpoint.address.address.abi
-            key.port = endpoint.address.port
-            key.protocol = transport.rawValue
-            endpoints.append((key, Self.value(endpoint)))
-        }
+    static func ofWorkload(_ endpoint: Snapshot.Endpoint) -> (key: malla_endpoint_key, value: malla_endpoint) {
+        (key(ofWorkload: endpoint.workload, at: endpoint.address), value(endpoint))
     }
 
     private static func value(_ endpoint: Snapshot.Endpoint) -> malla_endpoint {
@@ -85,9 +97,12 @@ struct SnapshotEntries {
         return value
     }
 
-    private mutating func add(_ key: PolicyTable.Key, _ entry: PolicyTable.Entry) {
+    // MARK: Policies
+
+    static func policy(
+        _ key: PolicyTable.Key, _ entry: PolicyTable.Entry
+    ) -> (key: malla_policy_key, value: malla_policy) {
         var abi = malla_policy_key()
-        abi.generation = generation
         abi.scope = key.scope
         abi.source = key.source
         abi.port = key.port
@@ -95,15 +110,21 @@ struct SnapshotEntries {
         value.deny_rule = entry.denyRule
         value.allow_rule = entry.allowRule
         value.default_reason = entry.defaultReason.rawValue
-        policies.append((abi, value))
+        return (abi, value)
     }
 
-    private mutating func add(_ all: [Snapshot.Service], _ known: [UInt32: Snapshot.Endpoint]) throws {
-        struct Claim: Hashable {
-            var address: SocketAddress
-            var transport: TransportProtocol
-        }
+    // MARK: Services
+
+    private struct Claim: Hashable {
+        var address: SocketAddress
+        var transport: TransportProtocol
+    }
+
+    private static func services(
+        _ all: [Snapshot.Service], isKnown: (UInt32) -> Bool
+    ) throws -> [ServiceEntry] {
         var claims: [Claim: ObjectName] = [:]
+        var entries: [ServiceEntry] = []
         for service in all {
             for address in service.addresses {
                 for port in service.ports {
@@ -111,60 +132,56 @@ struct SnapshotEntries {
                     if let other = claims.updateValue(service.name, forKey: claim) {
                         throw KernelError(.snapshot, "services \(other) and \(service.name) both have \(claim.address)")
                     }
-                    try add(port, of: service, at: address, known)
                 }
-                for transport in [TransportProtocol.tcp, .udp] { addOtherPorts(of: service, at: address, transport) }
+            }
+            entries += try Self.entries(of: service, isKnown: isKnown)
+        }
+        return entries
+    }
+
+    /// The entries of a service: one for each address and port, and one for each address that every port leads to
+    /// which has none of its own.
+    static func entries(of service: Snapshot.Service, isKnown: (UInt32) -> Bool) throws -> [ServiceEntry] {
+        var entries: [ServiceEntry] = []
+        for address in service.addresses {
+            for port in service.ports {
+                let weighted = address.isIPv4 ? port.endpoints4 : port.endpoints6
+                if let missing = weighted.first(where: { !isKnown($0.endpoint) }) {
+                    throw KernelError(
+                        .snapshot, "service \(service.name) refers to endpoint \(missing.endpoint), which is missing")
+                }
+                entries.append(entry(port, of: service, at: address, weighted))
+            }
+            for transport in [TransportProtocol.tcp, .udp] {
+                var value = malla_service()
+                value.service = service.number
+                value.flags = MALLA_SERVICE_NO_PORT.rawValue
+                entries.append(ServiceEntry(key: key(at: address, port: 0, transport), value: value))
             }
         }
+        return entries
     }
 
-    private mutating func add(
+    private static func entry(
         _ port: Snapshot.ServicePort, of service: Snapshot.Service, at address: Address,
-        _ known: [UInt32: Snapshot.Endpoint]
-    ) throws {
-        let weighted = address.isIPv4 ? port.endpoints4 : port.endpoints6
-        if let missing = weighted.first(where: { known[$0.endpoint] == nil }) {
-            throw KernelError(
-                .snapshot, "service \(service.name) refers to endpoint \(missing.endpoint), which is missing")
+        _ weighted: [Snapshot.WeightedEndpoint]
+    ) -> ServiceEntry {
+        var entry = ServiceEntry(key: key(at: address, port: port.port, port.transport), value: malla_service())
+        entry.value.service = service.number
+        entry.value.scope = port.scope
+        if port.path == .proxy { entry.value.flags |= MALLA_SERVICE_PROXY.rawValue }
+        if port.failOpen { entry.value.flags |= MALLA_SERVICE_FAIL_OPEN.rawValue }
+        entry.slots = AliasTable(weights: weighted.map(\.weight)).slots.map { slot in
+            malla_slot(
+                endpoint: weighted[slot.first].endpoint, alias: weighted[slot.second].endpoint,
+                threshold: slot.threshold)
         }
-        var value = malla_service()
-        value.service = service.number
-        value.scope = port.scope
-        if port.path == .proxy { value.flags |= MALLA_SERVICE_PROXY.rawValue }
-        if port.failOpen { value.flags |= MALLA_SERVICE_FAIL_OPEN.rawValue }
-        let table = AliasTable(weights: weighted.map(\.weight))
-        value.slots = UInt32(truncatingIfNeeded: table.slots.count)
-        if !table.slots.isEmpty {
-            value.table = nextTable
-            nextTable &+= 1
-        }
-        for (index, slot) in table.slots.enumerated() {
-            let key = malla_slot_key(
-                generation: generation, table: value.table, index: UInt32(truncatingIfNeeded: index))
-            slots.append(
-                (
-                    key,
-                    malla_slot(
-                        endpoint: weighted[slot.first].endpoint, alias: weighted[slot.second].endpoint,
-                        threshold: slot.threshold)
-                ))
-        }
-        services.append((key(at: address, port: port.port, port.transport), value))
+        entry.value.slots = UInt32(truncatingIfNeeded: entry.slots.count)
+        return entry
     }
 
-    /// The entry that every port of the address leads to which has none of its own.
-    private mutating func addOtherPorts(
-        of service: Snapshot.Service, at address: Address, _ transport: TransportProtocol
-    ) {
-        var value = malla_service()
-        value.service = service.number
-        value.flags = MALLA_SERVICE_NO_PORT.rawValue
-        services.append((key(at: address, port: 0, transport), value))
-    }
-
-    private func key(at address: Address, port: UInt16, _ transport: TransportProtocol) -> malla_service_key {
+    private static func key(at address: Address, port: UInt16, _ transport: TransportProtocol) -> malla_service_key {
         var key = malla_service_key()
-        key.generation = generation
         key.addr = address.abi
         key.port = port
         key.protocol = transport.rawValue

@@ -3,7 +3,7 @@ import BPFKit
 import CMallaABI
 import MallaModel
 
-/// How many entries a generation has in each map.
+/// How many entries there are in each map of a snapshot.
 public struct SnapshotSize: Sendable, Equatable {
     /// Service addresses and ports.
     public var services = 0
@@ -15,16 +15,17 @@ public struct SnapshotSize: Sendable, Equatable {
     public var policies = 0
 }
 
-/// Writes snapshots so that every decision is made by exactly one of them.
+/// Changes the maps in place so that every decision sees whole objects.
 ///
-/// 1. The new generation's entries are written beside the old one's, referred-to before referring: endpoints, slots,
-///    policies, services. Nobody reads them yet.
-/// 2. One 4-byte write switches.
-/// 3. When every program that may have read the old number has ended, the old entries are deleted.
+/// 1. What nobody refers to yet: endpoints by number, tables under fresh numbers, policies of new scopes, and, where
+///    policies change, all of them under the next generation.
+/// 2. The change: the switch of the generation by one 4-byte write, each changed endpoint and service by one write.
+/// 3. When every program that may have read what was before has ended, what nobody refers to any more is deleted.
 ///
-/// A crash leaves entries of a generation that is not the current one; ``removeOthers(than:)`` removes them. A failed
-/// write changes nothing: the old generation goes on.
-struct SnapshotWriter: ~Copyable, Sendable {
+/// A decision that falls into step 2 may see one object as it was and another as it will be, never a mixture of one.
+/// A crash anywhere leaves what the next ``PresentEntries`` finds, and a change from there leads to the same maps. A
+/// map that is full is noticed before the first write; should the kernel refuse one in step 1, that is taken back.
+final class SnapshotWriter: Sendable {
     private let maps: KernelMaps
     private let gracePeriod: GracePeriod
 
@@ -33,67 +34,75 @@ struct SnapshotWriter: ~Copyable, Sendable {
         self.maps = maps
     }
 
-    /// Writes a snapshot and switches to it. What was current before is left for ``removeOthers(than:)``.
-    ///
-    /// - Parameter size: what the current generation has; becomes the new one's.
-    func write(_ entries: SnapshotEntries, generation: UInt32, replacing size: inout SnapshotSize) throws {
-        let new = SnapshotSize(
-            services: entries.services.count, slots: entries.slots.count, endpoints: entries.endpoints.count,
-            policies: entries.policies.count)
-        try checkCapacity(old: size, new: new)
-        do {
-            try maps.endpoints.update(entries.endpoints)
-            try maps.slots.update(entries.slots)
-            try maps.policies.update(entries.policies)
-            try maps.services.update(entries.services)
-            try maps.generation.update(0, generation)
-        } catch {
-            // The error of the write is the one to tell; what stays here is removed before the next write.
-            _ = try? removeOthers(than: maps.currentGeneration())
-            throw error
-        }
-        size = new
-    }
-
     /// Waits until no running program has what was current at the call.
     func waitForReaders() throws { try gracePeriod.wait() }
 
-    /// Deletes the entries of all other generations.
+    /// What the maps hold now.
+    func present() throws -> PresentEntries {
+        var present = PresentEntries()
+        present.services = Dictionary(try maps.services.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
+        present.endpoints = Dictionary(try maps.endpoints.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
+        for (key, slot) in try maps.slots.entries() { present.slots[key.table, default: [:]][key.index] = slot }
+        present.policies = try maps.policies.entries()
+        return present
+    }
+
+    /// Deletes policies that no decision reads: what a daemon that was killed left of a set before its switch, or after.
     ///
     /// - Returns: how many were deleted.
-    @discardableResult
-    func removeOthers(than generation: UInt32) throws -> Int {
-        let services = try maps.services.entries().map(\.key).filter { $0.generation != generation }
-        let policies = try maps.policies.entries().map(\.key).filter { $0.generation != generation }
-        let slots = try maps.slots.entries().map(\.key).filter { $0.generation != generation }
-        let endpoints = try maps.endpoints.entries().map(\.key).filter { $0.generation != generation }
-        return try maps.services.delete(services) + maps.policies.delete(policies) + maps.slots.delete(slots)
-            + maps.endpoints.delete(endpoints)
+    func removeOtherPolicies(than generation: UInt32) throws -> Int {
+        try maps.policies.delete(try maps.policies.entries().map(\.key).filter { $0.generation != generation })
     }
 
-    /// Counts what a generation has in the maps.
-    func size(of generation: UInt32) throws -> SnapshotSize {
-        SnapshotSize(
-            services: try maps.services.entries().count { $0.key.generation == generation },
-            slots: try maps.slots.entries().count { $0.key.generation == generation },
-            endpoints: try maps.endpoints.entries().count { $0.key.generation == generation },
-            policies: try maps.policies.entries().count { $0.key.generation == generation })
+    /// Steps 1 and 2. The caller waits for readers, then calls ``finish(_:)``.
+    func write(_ changes: SnapshotChanges) throws {
+        try prepare(changes)
+        if let next = changes.policies.next {
+            try maps.generation.update(MALLA_GENERATION_POLICIES.rawValue, next.generation)
+        }
+        try maps.endpoints.update(changes.endpoints)
+        try maps.services.update(changes.services)
+        try maps.services.delete(changes.goneServices)
+        try maps.endpoints.delete(changes.goneAddresses)
     }
 
-    /// Both generations must fit, because for a moment both are there.
-    private func checkCapacity(old: SnapshotSize, new: SnapshotSize) throws {
+    /// Step 3.
+    func finish(_ changes: SnapshotChanges) throws {
+        try maps.slots.delete(changes.unusedSlots)
+        try maps.endpoints.delete(changes.unusedEndpoints)
+        try maps.policies.delete(changes.policies.unused)
+    }
+
+    private func prepare(_ changes: SnapshotChanges) throws {
+        let next = changes.policies.next?.entries ?? []
+        do {
+            try maps.endpoints.update(changes.newEndpoints)
+            try maps.slots.update(changes.newSlots)
+            try maps.policies.update(changes.policies.added)
+            try maps.policies.update(next)
+        } catch {
+            // The error of the write is the one to tell; what stays is found by the next change.
+            _ = try? maps.policies.delete(next.map(\.key) + changes.policies.added.map(\.key))
+            _ = try? maps.slots.delete(changes.newSlots.map(\.key))
+            _ = try? maps.endpoints.delete(changes.newEndpoints.map(\.key))
+            throw error
+        }
+    }
+
+    /// Throws when there is no room for what is added while what it replaces is still there.
+    func checkCapacity(_ present: SnapshotSize, adding added: SnapshotSize) throws {
         let rooms = [
-            ("services", old.services, new.services, maps.services.description.maxEntries),
-            ("slots", old.slots, new.slots, maps.slots.description.maxEntries),
-            ("endpoints", old.endpoints, new.endpoints, maps.endpoints.description.maxEntries),
-            ("policies", old.policies, new.policies, maps.policies.description.maxEntries),
+            ("services", present.services, added.services, maps.services.description.maxEntries),
+            ("slots", present.slots, added.slots, maps.slots.description.maxEntries),
+            ("endpoints", present.endpoints, added.endpoints, maps.endpoints.description.maxEntries),
+            ("policies", present.policies, added.policies, maps.policies.description.maxEntries),
         ]
-        for (map, old, new, room) in rooms where old + new > room {
+        for (map, present, added, room) in rooms where added > 0 && present + added > room {
             throw KernelError(
                 .capacity,
-                "the snapshot needs \(new) entries in malla_\(map), and beside the \(old) of the snapshot in "
-                    + "force only \(max(0, room - old)) fit",
-                hint: "the snapshot in force stays; reduce what the resources select")
+                "the snapshot adds \(added) entries to malla_\(map), and beside the \(present) that are there only "
+                    + "\(max(0, room - present)) fit",
+                hint: "what is in force stays; reduce what the resources select")
         }
     }
 }

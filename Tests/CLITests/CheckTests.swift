@@ -36,7 +36,7 @@ struct CheckTests {
         defer { try? FileManager.default.removeItem(at: pins) }
         var views = views
         var maps = Views.maps
-        for index in maps.indices { maps[index].pin = "\(pins.path)/1/maps/\(maps[index].name)" }
+        for index in maps.indices { maps[index].pin = "\(pins.path)/2/maps/\(maps[index].name)" }
         views["GET /v1/maps"] = maps
         let admin = try FakeAdmin(views: views)
         defer { admin.stop() }

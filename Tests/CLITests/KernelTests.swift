@@ -65,8 +65,9 @@ struct KernelTests {
         #expect(hooks.first { $0.name == "malla_connect4" }?.attached == [node.cgroup])
         #expect(hooks.allSatisfy { !$0.tag.isEmpty && $0.instructions > 0 })
 
-        let generation = try malla(["maps", "dump", "generation", "--no-headers"] + node.location)
-        #expect(generation.text == "3\n", "\(generation.errors)")
+        let generation = try malla(["maps", "dump", "generation"] + node.location)
+        let rows = generation.text.split(separator: "\n").dropFirst().map { $0.split(separator: " ") }
+        #expect(rows == [["policies", "3"], ["snapshot", "3"]], "\(generation.errors)")
         let show = try malla(["maps", "show", "malla_services"] + node.location)
         #expect(show.text.contains("most      65536\n"), "\(show.text)\(show.errors)")
         let missing = try malla(["maps", "dump", "servces"] + node.location)

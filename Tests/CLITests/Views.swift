@@ -129,10 +129,10 @@ enum Views {
     static let maps = [
         MapView(
             name: "malla_policies", id: 31, type: "hash", keySize: 16, valueSize: 16, entries: 62_000,
-            maxEntries: 65_536, bytes: 5_242_880, pin: "/sys/fs/bpf/malla/1/maps/malla_policies"),
+            maxEntries: 65_536, bytes: 5_242_880, pin: "/sys/fs/bpf/malla/2/maps/malla_policies"),
         MapView(
             name: "malla_events", id: 32, type: "ringbuf", keySize: 0, valueSize: 0, maxEntries: 262_144,
-            bytes: 274_432, pin: "/sys/fs/bpf/malla/1/maps/malla_events"),
+            bytes: 274_432, pin: "/sys/fs/bpf/malla/2/maps/malla_events"),
     ]
 
     static let entries = [

@@ -44,10 +44,9 @@ struct RevocationTests {
             try world.endpoint(1, family.loopback, port, workload: workload, scope: 1)
             for transport in [IPPROTO_TCP, IPPROTO_UDP].map({ Int($0) }) {
                 try world.service(1, at: family.address, port: 81, transport: transport, scope: 1)
-                try world.address(
-                    family.loopback, port, transport: transport, endpoint: 1, workload: workload, scope: 1,
-                    ambiguous: ambiguous)
             }
+            try world.address(
+                family.loopback, port, endpoint: 1, workload: workload, scope: 1, ambiguous: ambiguous)
             try world.slot(1, 0, endpoint: 1)
         }
 
@@ -128,9 +127,7 @@ struct RevocationTests {
             #expect(try moved.trouble() != 0)
 
             let left = try Scene("left", family, service: service)
-            var world = left.node.world
-            world.generation = 8
-            try world.settings(proxyPort: 0, dnsPort: 0)
+            try left.node.world.forget(family.loopback, left.port)
             #expect(try left.node.revoke().isEmpty, "service: \(service)")
             #expect(try left.trouble() == 0)
         }

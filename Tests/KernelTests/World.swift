@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-/// Writes a small mesh into a node's maps, entry by entry, under one generation.
+/// Writes a small mesh into a node's maps, entry by entry, with its policies under one generation.
 struct World {
     let node: KernelNode
     var generation: UInt32 = 7
@@ -37,7 +37,6 @@ struct World {
         scope: UInt32 = 0, flags: [malla_service_flag] = []
     ) throws {
         var key = malla_service_key()
-        key.generation = generation
         key.port = port
         key.protocol = UInt8(transport)
         key.addr = try Self.addr(address)
@@ -52,7 +51,7 @@ struct World {
 
     func slot(_ table: UInt32, _ index: UInt32, endpoint: UInt32, alias: UInt32 = 0, threshold: UInt32 = .max) throws {
         try node.slots.update(
-            malla_slot_key(generation: generation, table: table, index: index),
+            malla_slot_key(table: table, index: index),
             malla_slot(endpoint: endpoint, alias: alias, threshold: threshold))
     }
 
@@ -62,27 +61,32 @@ struct World {
         scope: UInt32
     ) throws {
         var key = malla_endpoint_key()
-        key.generation = generation
         key.endpoint = number
         try node.endpoints.update(key, value(number, address, port, identity, workload, scope))
     }
 
     /// The endpoint that stands under an address.
     func address(
-        _ address: String, _ port: UInt16, transport: Int = Int(IPPROTO_TCP),
-        kind: UInt32 = .max,  // MALLA_ENDPOINT_BY_ADDRESS
+        _ address: String, _ port: UInt16, kind: UInt32 = .max,  // MALLA_ENDPOINT_BY_ADDRESS
         endpoint number: UInt32,
         identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false
     ) throws {
         var key = malla_endpoint_key()
-        key.generation = generation
         key.endpoint = kind
         key.addr = try Self.addr(address)
         key.port = port
-        key.protocol = UInt8(transport)
         var value = try value(number, address, port, identity, workload, scope)
         value.flags = ambiguous ? UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue) : 0
         try node.endpoints.update(key, value)
+    }
+
+    /// Takes the endpoint away that stands under an address.
+    func forget(_ address: String, _ port: UInt16) throws {
+        var key = malla_endpoint_key()
+        key.endpoint = .max
+        key.addr = try Self.addr(address)
+        key.port = port
+        try node.endpoints.delete(key)
     }
 
     func policy(

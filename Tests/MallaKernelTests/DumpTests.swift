@@ -31,7 +31,7 @@ struct DumpTests {
         let mesh = try TestMesh("fields")
         try withNode(mesh) { node in
             try node.apply(.small(generation: 4, endpointPort: 7000, rule: 9))
-            #expect(try node.reader.entries(of: "malla_generation").map(\.value) == [["generation": "4"]])
+            #expect(try node.reader.entries(of: "malla_generation").map(\.value["generation"]) == ["4", "4"])
             let names = NumberNames { _ in
                 "who"
             } workload: { _ in
@@ -42,9 +42,10 @@ struct DumpTests {
                 $0 == 9 ? "nine" : nil
             }
             let services = try node.reader.entries(of: "malla_services", names: names)
-            #expect(!services.isEmpty && services.allSatisfy { $0.key["generation"] == "4" })
+            #expect(!services.isEmpty && services.allSatisfy { $0.key["port"] != nil })
             #expect(services.contains { $0.value["service"] == "serve" && $0.key["protocol"] == "tcp" })
             let policies = try node.reader.entries(of: "malla_policies", names: names)
+            #expect(policies.allSatisfy { $0.key["generation"] == "4" })
             #expect(policies.contains { $0.value.values.contains("nine") }, "\(policies)")
             let bare = try node.reader.entries(of: "malla_policies")
             #expect(bare.contains { $0.value.values.contains("9") }, "\(bare)")

@@ -34,9 +34,9 @@ extension Snapshot {
             ]))
     }
 
-    /// Many endpoints, so that writing takes a while.
-    static func large(generation: UInt32, endpoints count: Int) -> Snapshot {
-        let endpoints = (1...count).map { number in
+    /// Many endpoints, so that writing takes a while, with numbers and addresses from `first`.
+    static func large(generation: UInt32, endpoints count: Int, first: Int = 1) -> Snapshot {
+        let endpoints = (first..<first + count).map { number in
             Snapshot.Endpoint(
                 number: UInt32(number), address: SocketAddress(Address(ipv4: 0x0a00_0000 + UInt32(number)), 80),
                 workload: 8, identity: 18, scope: 5)

@@ -4,11 +4,11 @@
 
 _Static_assert(sizeof(struct malla_config) == 24, "malla_config");
 _Static_assert(sizeof(struct malla_workload) == 16, "malla_workload");
-_Static_assert(sizeof(struct malla_service_key) == 24, "malla_service_key");
+_Static_assert(sizeof(struct malla_service_key) == 20, "malla_service_key");
 _Static_assert(sizeof(struct malla_service) == 24, "malla_service");
-_Static_assert(sizeof(struct malla_slot_key) == 12, "malla_slot_key");
+_Static_assert(sizeof(struct malla_slot_key) == 8, "malla_slot_key");
 _Static_assert(sizeof(struct malla_slot) == 12, "malla_slot");
-_Static_assert(sizeof(struct malla_endpoint_key) == 28, "malla_endpoint_key");
+_Static_assert(sizeof(struct malla_endpoint_key) == 24, "malla_endpoint_key");
 _Static_assert(sizeof(struct malla_endpoint) == 36, "malla_endpoint");
 _Static_assert(sizeof(struct malla_policy_key) == 16, "malla_policy_key");
 _Static_assert(sizeof(struct malla_policy) == 16, "malla_policy");

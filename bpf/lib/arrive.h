@@ -33,15 +33,14 @@ static __always_inline void arrive_ask(struct scratch *scratch, const struct mal
 SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_workload *source)
 {
 	struct malla_explanation *it = &scratch->it;
-	const struct malla_endpoint *endpoint;
+	struct malla_endpoint *endpoint = &scratch->endpoint;
 	struct ruling ruling;
 
 	arrive_ask(scratch, source);
 	stat_add(MALLA_STAT_DECISIONS);
 	if (!it->generation)
 		return deny(it, MALLA_REASON_NOT_READY);
-	endpoint = endpoint_at(it->generation, it->protocol, &it->addr, it->port);
-	if (!endpoint)
+	if (!endpoint_at(&it->addr, it->port, endpoint))
 		return deny(it, MALLA_REASON_POLICY_MISSING);
 	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS)
 		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT);

@@ -82,10 +82,9 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
 static __always_inline void decide(struct malla_explanation *it, const struct malla_workload *source,
 				   const struct malla_config *config, listens listens, void *asked)
 {
-	const struct malla_service *service;
-	const struct malla_endpoint *endpoint;
+	struct malla_service service = {};
 	bool tcp = it->protocol == IPPROTO_TCP;
-	bool wants_proxy = false, open = false, alive = false, direct;
+	bool is_service, wants_proxy = false, open = false, alive = false, direct;
 	__u32 scope;
 
 	it->path = MALLA_PATH_PASS;
@@ -112,26 +111,22 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		return; /* 4 */
 	}
 
-	service = service_at(it->generation, it->protocol, &it->addr, it->port);
-	if (service) {
-		it->service = service->service;
-		if (service->flags & MALLA_SERVICE_NO_PORT)
+	is_service = service_at(it->protocol, &it->addr, it->port, &service);
+	if (is_service) {
+		it->service = service.service;
+		if (service.flags & MALLA_SERVICE_NO_PORT)
 			return deny(it, MALLA_REASON_NO_SUCH_PORT); /* 5 */
-		endpoint = service_pick(it->generation, service, it->random);
-		if (!endpoint)
+		if (!service_pick(&service, it->random, &it->endpoint))
 			return deny(it, MALLA_REASON_NO_ENDPOINT); /* 5 */
-		wants_proxy = service->flags & MALLA_SERVICE_PROXY;
-		open = service->flags & MALLA_SERVICE_FAIL_OPEN;
-	} else {
-		endpoint = endpoint_at(it->generation, it->protocol, &it->addr, it->port);
-		if (!endpoint)
-			return; /* 6 */
+		wants_proxy = service.flags & MALLA_SERVICE_PROXY;
+		open = service.flags & MALLA_SERVICE_FAIL_OPEN;
+	} else if (!endpoint_at(&it->addr, it->port, &it->endpoint)) {
+		return; /* 6 */
 	}
-	it->endpoint = *endpoint;
-	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS)
+	if (it->endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS)
 		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
 
-	if (service && needs_proxy(it)) {
+	if (is_service && needs_proxy(it)) {
 		if (!tcp)
 			return deny(it, MALLA_REASON_NO_ENDPOINT_FAMILY); /* 9 */
 		wants_proxy = true;
@@ -142,10 +137,10 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	/* An open fail mode is of no use where the proxy is the only way. */
 	direct = !wants_proxy || (!alive && open && !needs_proxy(it));
 
-	scope = direct ? endpoint->scope : service->scope;
+	scope = direct ? it->endpoint.scope : service.scope;
 	if (direct || scope) {
 		struct ruling ruling = policy_rule(it->generation, scope, it->source,
-						   endpoint->port ? endpoint->port : it->port);
+						   it->endpoint.port ? it->endpoint.port : it->port);
 
 		it->rule = ruling.rule;
 		if (ruling.reason != MALLA_REASON_PASSED)
@@ -161,7 +156,7 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	}
 	if (wants_proxy)
 		it->reason = MALLA_REASON_PROXY_DOWN_OPEN; /* 8 */
-	if (service && !is_reachable(it))
+	if (is_service && !is_reachable(it))
 		return deny(it, MALLA_REASON_NO_ENDPOINT_FAMILY); /* 9 */
 	it->path = MALLA_PATH_DIRECT; /* 9 */
 }

@@ -6,27 +6,23 @@
 #include "policy.h"
 #include "source.h"
 
-/* Who the workload is that has this address and port now, when that can be told; NULL: nobody, so the mesh has no say
+/* Who the workload is that has this address and port now, when that can be told; false: nobody, so the mesh has no say
  * about it any more. A connection that a service brought about is looked up among the endpoints of its own
  * workload where several workloads claim one address. */
-static __always_inline const struct malla_endpoint *judge_endpoint(const struct malla_connection *record,
-								   __u32 generation)
+static __always_inline bool judge_endpoint(const struct malla_connection *record, struct malla_endpoint *endpoint)
 {
 	struct malla_endpoint_key key = {
-		.generation = generation,
 		.endpoint = MALLA_ENDPOINT_OF_WORKLOAD | record->target_workload,
 		.addr = record->destination,
 		.port = record->destination_port,
-		.protocol = record->protocol,
 	};
-	const struct malla_endpoint *endpoint =
-		endpoint_at(generation, record->protocol, &record->destination, record->destination_port);
-	const struct malla_endpoint *own;
 
-	if (!endpoint || !(endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS) || !record->service)
-		return endpoint;
-	own = bpf_map_lookup_elem(&malla_endpoints, &key);
-	return own ? own : endpoint;
+	if (!endpoint_at(&record->destination, record->destination_port, endpoint))
+		return false;
+	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS && record->service &&
+	    !entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
+		endpoint->flags = MALLA_ENDPOINT_AMBIGUOUS;
+	return true;
 }
 
 /* Who is at the connection's source now: in the cgroup, or behind the interface that its packets came by. */
@@ -55,7 +51,7 @@ static __always_inline bool judge_source(const struct malla_connection *record, 
  */
 static __always_inline struct ruling judge(const struct malla_connection *record, __u32 generation)
 {
-	const struct malla_endpoint *endpoint;
+	struct malla_endpoint endpoint = {};
 	struct malla_workload source = {};
 	struct ruling ruling;
 
@@ -64,14 +60,13 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 		return (struct ruling){MALLA_REASON_IDENTITY_CHANGED, 0}; /* 1 */
 	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DNS)
 		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 2 */
-	endpoint = judge_endpoint(record, generation);
-	if (!endpoint)
+	if (!judge_endpoint(record, &endpoint))
 		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 3 */
-	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS ||
-	    (record->path == MALLA_PATH_DIRECT && endpoint->workload != record->target_workload))
+	if (endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS ||
+	    (record->path == MALLA_PATH_DIRECT && endpoint.workload != record->target_workload))
 		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 4 */
-	ruling = policy_rule(generation, endpoint->scope, record->source,
-			     endpoint->port ? endpoint->port : record->destination_port);
+	ruling = policy_rule(generation, endpoint.scope, record->source,
+			     endpoint.port ? endpoint.port : record->destination_port);
 	if (ruling.reason != MALLA_REASON_PASSED)
 		ruling.reason = MALLA_REASON_REVOKED; /* 5 */
 	return ruling;
@@ -82,16 +77,15 @@ static __always_inline struct ruling judge_flow(const struct malla_flow *flow, _
 {
 	const struct malla_connection *record = &flow->connection;
 	struct ruling ruling = {MALLA_REASON_PASSED, record->rule};
-	const struct malla_endpoint *endpoint;
+	struct malla_endpoint endpoint = {};
 
 	if (flow->flags & MALLA_FLOW_EXEMPT)
 		return ruling;
 	if (record->source_workload)
 		return judge(record, generation);
-	endpoint = endpoint_at(generation, record->protocol, &record->destination, record->destination_port);
-	if (endpoint)
-		ruling = policy_rule(generation, endpoint->scope, record->source,
-				     endpoint->port ? endpoint->port : record->destination_port);
+	if (endpoint_at(&record->destination, record->destination_port, &endpoint))
+		ruling = policy_rule(generation, endpoint.scope, record->source,
+				     endpoint.port ? endpoint.port : record->destination_port);
 	if (ruling.reason != MALLA_REASON_PASSED)
 		ruling.reason = MALLA_REASON_REVOKED;
 	return ruling;

@@ -17,10 +17,10 @@ struct {
 	__type(value, struct malla_config);
 } malla_config SEC(".maps");
 
-/* Written by the daemon: one 4-byte write switches to a snapshot that is already complete. */
+/* Written by the daemon: one 4-byte write switches to a set of policies that is already complete. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, MALLA_GENERATION_END);
 	__type(key, __u32);
 	__type(value, __u32);
 } malla_generation SEC(".maps");
@@ -60,8 +60,8 @@ struct {
 	__type(value, __u32);
 } malla_local SEC(".maps");
 
-/* The four maps of a snapshot: written by the daemon under the next generation. Full: the write
- * fails, the snapshot is rejected as a whole and the generation stays. */
+/* The four maps of a snapshot, written by the daemon: policies as a set under the next generation, the others in
+ * place. Full: the write fails before anything of the snapshot decides. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -72,7 +72,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144);
+	__uint(max_entries, 524288);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct malla_slot_key);
 	__type(value, struct malla_slot);
@@ -80,7 +80,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 131072);
+	__uint(max_entries, 524288);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct malla_endpoint_key);
 	__type(value, struct malla_endpoint);

@@ -19,6 +19,8 @@ struct scratch {
 	struct malla_flow_key back;
 	struct malla_connection record;
 	struct malla_tuple tuple;
+	struct malla_service service;
+	struct malla_endpoint endpoint;
 };
 
 /* Of each object its own: it is not pinned, so that a new version may change it. */

@@ -53,7 +53,15 @@ enum malla_config_flag {
 	MALLA_CONFIG_DNS_MARKED = 2,
 };
 
-/* malla_generation: array of one __u32. 0: nothing applied yet. Switched by one 4-byte write. */
+/* malla_generation: array of __u32, by enum malla_generation_index. */
+enum malla_generation_index {
+	/* The snapshot whose policies decide: what malla_policies are keyed by. 0: nothing applied yet.
+	 * One 4-byte write switches. */
+	MALLA_GENERATION_POLICIES = 0,
+	/* The snapshot that is in force whole. Programs do not read it. */
+	MALLA_GENERATION_SNAPSHOT = 1,
+	MALLA_GENERATION_END = 2,
+};
 
 /* malla_workloads: cgroup id (__u64) -> who its processes are. */
 struct malla_workload {
@@ -98,9 +106,9 @@ enum malla_listener {
 
 /* malla_local: addresses of this node besides loopback -> __u32 1. */
 
-/* malla_services: what a workload may connect to by a virtual address. Port 0: any other port. */
+/* malla_services: what a workload may connect to by a virtual address. Port 0: any other port. Values are replaced
+ * while decisions run: read with entry_read. */
 struct malla_service_key {
-	__u32 generation;
 	__u16 port;
 	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	__u8 reserved;
@@ -123,9 +131,9 @@ enum malla_service_flag {
 };
 
 /* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold
- * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one entry per endpoint. */
+ * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one entry per endpoint. A
+ * table is never changed: a service whose endpoints change gets another one. */
 struct malla_slot_key {
-	__u32 generation;
 	__u32 table;
 	__u32 index;
 };
@@ -139,15 +147,15 @@ struct malla_slot {
 /* malla_endpoints: one address and port of a workload, by number and by address. By address: exact
  * first; then, for an address of this node (loopback, unspecified, malla_local), the all-zero address
  * with the port, which stands for every spelling of this node; then the exact address with port 0. An address that
- * several workloads claim has an entry for each of them too, by address and workload. */
+ * several workloads claim has an entry for each of them too, by address and workload. All hold for TCP and UDP.
+ * A number means one address, port and workload as long as a slot names it; the rest of a value, and entries by
+ * address, are replaced while decisions run: read with entry_read. */
 struct malla_endpoint_key {
-	__u32 generation;
 	__u32 endpoint; /* by number: addr and port zero. By address: MALLA_ENDPOINT_BY_ADDRESS.
 			 * By both: MALLA_ENDPOINT_OF_WORKLOAD | workload */
 	struct malla_addr addr;
 	__u16 port; /* 0: any port of the address */
-	__u8 protocol;
-	__u8 reserved;
+	__u16 reserved;
 };
 
 #define MALLA_ENDPOINT_BY_ADDRESS 0xffffffffu
@@ -167,7 +175,7 @@ enum malla_endpoint_flag {
 	MALLA_ENDPOINT_AMBIGUOUS = 1, /* several workloads claim it: denied */
 };
 
-/* malla_policies: what a scope (one set of policies) says of a source and port. Probed exact to
+/* malla_policies, a set under the number of its snapshot: what a scope (one set of policies) says of a source and port. Probed exact to
  * wildcard: (source, port), (source, 0), (any, port), (any, 0). Any deny wins, then any allow,
  * then the default, which stands in the (any, 0) entry that every scope has. */
 struct malla_policy_key {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPFKit
+import CMallaABI
+public import MallaModel
+import Synchronization
+
+/// Bringing the kernel to what a snapshot says.
+extension KernelNode {
+    /// Makes a snapshot the one that decides, by changing what is different.
+    ///
+    /// Each decision meanwhile is made by whole objects: a service and its endpoints, an endpoint, a set of policies,
+    /// each as it was or as it will be. Also enrols the snapshot's workloads, refuses those that are no longer in it,
+    /// and cuts the open connections that it does not allow.
+    ///
+    /// - Parameter told: gets the connections that were cut, when there are any.
+    /// - Returns: the number of the snapshot in force: its own when that is higher than that of the last one, else the
+    ///   next.
+    /// - Throws: ``KernelError`` or `BPFError`. A snapshot that contradicts itself or does not fit changes nothing;
+    ///   after any other error applying again is safe, and goes on from what the maps hold.
+    @discardableResult
+    public func apply(_ snapshot: Snapshot, cut told: ([Cut]) -> Void = { _ in }) throws -> UInt32 {
+        try state.withLock { state in
+            let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
+            let interfaces = InterfaceEnrolment(maps)
+            try enrolment.check(snapshot.workloads)
+            try interfaces.check(snapshot.workloads)
+            let entries = try SnapshotEntries(snapshot)
+            let number = try number(for: snapshot)
+            var present = try writer.present()
+            let wasUnsettled = state.isUnsettled
+            if wasUnsettled { try writer.waitForReaders() }
+
+            let conflicts = present.conflicts(with: entries)
+            if !conflicts.isEmpty {
+                // Numbers that mean other endpoints to the tables in force: until those tables are gone, the new
+                // ones go by numbers that nobody has.
+                let aside = try SnapshotEntries(snapshot.settingAside(conflicts, past: present.numbers))
+                _ = try change(from: present, to: aside, number, &state) { _ in }
+                present = try writer.present()
+            }
+            try change(from: present, to: entries, number, &state) { changes in
+                // What is new decides now. Workloads come after it: one that is new to both is refused until then.
+                let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
+                let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
+                // Whoever was decided by what was before has its record by now.
+                if changes.needsGrace { try writer.waitForReaders() }
+                if moved || replugged || wasUnsettled || !conflicts.isEmpty || changes.concernsConnections {
+                    let cuts = try revoker?.run() ?? []
+                    if !cuts.isEmpty { told(cuts) }
+                }
+            }
+            try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
+            return number
+        }
+    }
+
+    /// Judges every open connection of this thread's network namespace by what is in force, and cuts those that it
+    /// does not allow. ``apply(_:cut:)`` does it too; a connect that was decided just before a change may reach the
+    /// kernel's tables just after that, so do it once more a moment later.
+    ///
+    /// - Returns: what was cut; nothing on a kernel that cannot, see ``StartReport/revocationObstacle``.
+    @discardableResult
+    public func revoke() throws -> [Cut] {
+        try state.withLock { _ in try revoker?.run() ?? [] }
+    }
+
+    /// Above every number that the kernel has seen.
+    private func number(for snapshot: Snapshot) throws -> UInt32 {
+        let last = max(try maps.policyGeneration(), try maps.snapshot())
+        return snapshot.generation > last ? snapshot.generation : last &+ 1
+    }
+
+    /// Writes what is different; `settle` runs between the change and the deletion of what it leaves.
+    private func change(
+        from present: PresentEntries, to entries: SnapshotEntries, _ number: UInt32, _ state: inout State,
+        settle: (SnapshotChanges) throws -> Void
+    ) throws {
+        let generation = try maps.policyGeneration()
+        let changes = present.changes(
+            to: entries, generation: generation, next: number == generation ? number &+ 1 : number,
+            tables: &state.tables)
+        try writer.checkCapacity(present.size, adding: changes.added(to: present))
+        state.isUnsettled = true
+        try writer.write(changes)
+        try settle(changes)
+        try writer.finish(changes)
+        state.isUnsettled = false
+    }
+}
+
+extension PresentEntries {
+    /// The highest number of an endpoint; 0: there is none.
+    var numbers: UInt32 { endpoints.keys.lazy.filter(\.value.isNumber).map(\.value.endpoint).max() ?? 0 }
+}
+
+extension Snapshot {
+    /// The same with other numbers for some endpoints: such as neither it nor anybody up to `last` has.
+    fileprivate func settingAside(_ numbers: Set<UInt32>, past last: UInt32) throws -> Snapshot {
+        let highest = max(last, endpoints.map(\.number).max() ?? 0)
+        guard highest < MALLA_ENDPOINT_OF_WORKLOAD - UInt32(clamping: numbers.count) else {
+            throw KernelError(
+                .snapshot, "the snapshot has endpoints with numbers up to \(highest), which leave no room")
+        }
+        var next = highest
+        var others: [UInt32: UInt32] = [:]
+        for number in numbers.sorted() {
+            next += 1
+            others[number] = next
+        }
+        func other(_ it: WeightedEndpoint) -> WeightedEndpoint {
+            WeightedEndpoint(endpoint: others[it.endpoint] ?? it.endpoint, weight: it.weight)
+        }
+        var copy = self
+        for index in copy.endpoints.indices {
+            copy.endpoints[index].number = others[copy.endpoints[index].number] ?? copy.endpoints[index].number
+        }
+        for index in copy.addressEntries.indices {
+            copy.addressEntries[index].endpoint = copy.addressEntries[index].endpoint.map { others[$0] ?? $0 }
+        }
+        for service in copy.services.indices {
+            for port in copy.services[service].ports.indices {
+                copy.services[service].ports[port].endpoints4 = copy.services[service].ports[port].endpoints4.map(other)
+                copy.services[service].ports[port].endpoints6 = copy.services[service].ports[port].endpoints6.map(other)
+            }
+        }
+        return copy
+    }
+}

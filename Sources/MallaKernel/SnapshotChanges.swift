@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import CMallaABI
+import MallaModel
+
+/// What has to be written so that the maps say what a snapshot says, by the steps in which it is written. Pure.
+struct SnapshotChanges {
+    typealias Services = [(key: malla_service_key, value: malla_service)]
+    typealias Slots = [(key: malla_slot_key, value: malla_slot)]
+    typealias Endpoints = [(key: malla_endpoint_key, value: malla_endpoint)]
+
+    // Before: nothing that is in force refers to these.
+
+    /// Endpoints by their numbers.
+    var newEndpoints: Endpoints = []
+    /// Slots of tables that no service has yet.
+    var newSlots: Slots = []
+
+    // The change itself: each key once.
+
+    /// Endpoints by their addresses that come, and all those that change.
+    var endpoints: Endpoints = []
+    /// Services that come or change.
+    var services: Services = []
+    /// Addresses that are no endpoint any more.
+    var goneAddresses: [malla_endpoint_key] = []
+    /// Addresses and ports that are no service any more.
+    var goneServices: [malla_service_key] = []
+
+    // After: nothing that is in force refers to these any more.
+
+    /// Endpoints by their numbers.
+    var unusedEndpoints: [malla_endpoint_key] = []
+    /// Slots of tables that no service has any more.
+    var unusedSlots: [malla_slot_key] = []
+
+    /// The policies' own change.
+    var policies = PolicyChange()
+
+    /// Entries that are added before any are taken away, by map.
+    func added(to present: PresentEntries) -> SnapshotSize {
+        SnapshotSize(
+            services: services.count { present.services[MapBytes($0.key)] == nil }, slots: newSlots.count,
+            endpoints: newEndpoints.count + endpoints.count { present.endpoints[MapBytes($0.key)] == nil },
+            policies: policies.written)
+    }
+
+    /// Whether an open connection may have been allowed that is not allowed now.
+    var concernsConnections: Bool { policies.next != nil || !endpoints.isEmpty }
+
+    /// Whether something is replaced or taken away that a running program may just be reading.
+    var needsGrace: Bool {
+        policies.next != nil || !endpoints.isEmpty || !services.isEmpty || !goneAddresses.isEmpty
+            || !goneServices.isEmpty || !unusedEndpoints.isEmpty || !unusedSlots.isEmpty || !policies.unused.isEmpty
+    }
+}
+
+/// What the maps hold.
+struct PresentEntries {
+    var services: [MapBytes<malla_service_key>: malla_service] = [:]
+    /// By their tables.
+    var slots: [UInt32: [UInt32: malla_slot]] = [:]
+    var endpoints: [MapBytes<malla_endpoint_key>: malla_endpoint] = [:]
+    /// Of all generations.
+    var policies: [(key: malla_policy_key, value: malla_policy)] = []
+
+    /// Whether a table is written.
+    func has(table: UInt32) -> Bool { slots[table] != nil }
+
+    /// The numbers of endpoints that mean another address, port or workload than in these entries.
+    func conflicts(with entries: SnapshotEntries) -> Set<UInt32> {
+        var numbers: Set<UInt32> = []
+        for (key, value) in entries.endpoints where key.endpoint < MALLA_ENDPOINT_OF_WORKLOAD {
+            guard let present = endpoints[MapBytes(key)] else { continue }
+            if MapBytes(present.addr) != MapBytes(value.addr) || present.port != value.port
+                || present.workload != value.workload
+            {
+                numbers.insert(key.endpoint)
+            }
+        }
+        return numbers
+    }
+
+    /// How many entries each map holds.
+    var size: SnapshotSize {
+        SnapshotSize(
+            services: services.count, slots: slots.reduce(0) { $0 + $1.value.count }, endpoints: endpoints.count,
+            policies: policies.count)
+    }
+
+    /// What leads from here to `entries`, which must not be in conflict with what is here.
+    ///
+    /// - Parameters:
+    ///   - generation: the policies in force.
+    ///   - next: the number of new policies, if they need one.
+    ///   - tables: numbers new tables.
+    func changes(
+        to entries: SnapshotEntries, generation: UInt32, next: UInt32, tables: inout TableNumbers
+    ) -> SnapshotChanges {
+        var changes = SnapshotChanges()
+        changes.policies = PolicyChange(
+            from: policies, inForce: generation, to: entries.policies, next: next)
+        change(endpoints: entries, &changes)
+        change(services: entries, &changes, &tables)
+        return changes
+    }
+
+    private func change(endpoints entries: SnapshotEntries, _ changes: inout SnapshotChanges) {
+        var wanted: Set<MapBytes<malla_endpoint_key>> = []
+        wanted.reserveCapacity(entries.endpoints.count)
+        for entry in entries.endpoints {
+            wanted.insert(MapBytes(entry.key))
+            if let present = endpoints[MapBytes(entry.key)] {
+                if MapBytes(present) != MapBytes(entry.value) { changes.endpoints.append(entry) }
+            } else if entry.key.isNumber {
+                changes.newEndpoints.append(entry)
+            } else {
+                changes.endpoints.append(entry)
+            }
+        }
+        for key in endpoints.keys where !wanted.contains(key) {
+            if key.value.isNumber {
+                changes.unusedEndpoints.append(key.value)
+            } else {
+                changes.goneAddresses.append(key.value)
+            }
+        }
+    }
+
+    private func change(
+        services entries: SnapshotEntries, _ changes: inout SnapshotChanges, _ tables: inout TableNumbers
+    ) {
+        var kept: Set<UInt32> = []
+        var wanted: Set<MapBytes<malla_service_key>> = []
+        for entry in entries.services {
+            wanted.insert(MapBytes(entry.key))
+            let present = services[MapBytes(entry.key)]
+            var value = entry.value
+            if !entry.slots.isEmpty {
+                if let present, holds(table: present.table, entry.slots), kept.insert(present.table).inserted {
+                    value.table = present.table
+                } else {
+                    value.table = tables.next { has(table: $0) }
+                    changes.newSlots += entry.slots.enumerated().map { index, slot in
+                        (malla_slot_key(table: value.table, index: UInt32(truncatingIfNeeded: index)), slot)
+                    }
+                }
+            }
+            if present.map({ MapBytes($0) != MapBytes(value) }) ?? true { changes.services.append((entry.key, value)) }
+        }
+        for key in services.keys where !wanted.contains(key) { changes.goneServices.append(key.value) }
+        for (table, slots) in slots where !kept.contains(table) {
+            changes.unusedSlots += slots.keys.map { malla_slot_key(table: table, index: $0) }
+        }
+    }
+
+    private func holds(table: UInt32, _ wanted: [malla_slot]) -> Bool {
+        guard let present = slots[table], present.count == wanted.count else { return false }
+        return wanted.enumerated().allSatisfy { index, slot in
+            present[UInt32(truncatingIfNeeded: index)].map { MapBytes($0) == MapBytes(slot) } ?? false
+        }
+    }
+}
+
+/// Gives numbers to new alias tables. A number comes back only after all others, and never while a table has it.
+struct TableNumbers {
+    private var last: UInt32 = 0
+
+    /// The next number; never 0, so that a zeroed service points nowhere.
+    mutating func next(isTaken: (UInt32) throws -> Bool) rethrows -> UInt32 {
+        repeat { last &+= 1 } while try last == 0 || isTaken(last)
+        return last
+    }
+}
+
+extension malla_endpoint_key {
+    /// Whether it is a number, which only slots refer to.
+    var isNumber: Bool { endpoint < MALLA_ENDPOINT_OF_WORKLOAD }
+}

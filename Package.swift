@@ -138,7 +138,7 @@ let package = Package(
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(
             name: "MallaKernelTests",
-            dependencies: ["MallaKernel", "MallaModel", "BPFKit", "BPFObjects", "BPFTestObjects"]),
+            dependencies: ["MallaKernel", "MallaModel", "MallaPolicy", "BPFKit", "BPFObjects", "BPFTestObjects"]),
 
         .testTarget(name: "PackageTests"),
         .executableTarget(name: "reference", dependencies: ["MallaModel", "MallaTelemetry"], path: "Tools/reference"),

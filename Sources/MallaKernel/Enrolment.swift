@@ -41,16 +41,39 @@ struct Enrolment {
     ///
     /// - Returns: whether a workload was changed or is gone.
     func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
-        var changed = false
-        var wanted: [UInt64: malla_workload] = [:]
+        try change(
+            to: entries(workloads),
+            from: Dictionary(uniqueKeysWithValues: try maps.workloads.entries().map { ($0.key, $0.value) }),
+            waitForReaders)
+    }
+
+    /// The same for workloads that are new or changed, and for cgroups that were some others'.
+    func enrol(
+        _ workloads: [Snapshot.Workload], leaving: [Snapshot.Workload], waitForReaders: () throws -> Void
+    ) throws -> Bool {
+        var present: [UInt64: malla_workload] = [:]
+        for workload in workloads + leaving where workload.cgroup != 0 {
+            if let entry = try maps.workloads.lookup(workload.cgroup) { present[workload.cgroup] = entry }
+        }
+        return try change(to: entries(workloads), from: present, waitForReaders)
+    }
+
+    private func entries(_ workloads: [Snapshot.Workload]) -> [UInt64: malla_workload] {
+        var entries: [UInt64: malla_workload] = [:]
         // Cgroup 0 is that of a workload which is known by its interfaces only.
         for workload in workloads where workload.cgroup != proxyCgroup && workload.cgroup != 0 {
-            wanted[workload.cgroup] = malla_workload(
+            entries[workload.cgroup] = malla_workload(
                 workload: workload.number, identity: workload.identity,
                 flags: workload.interfaces.isEmpty ? 0 : MALLA_WORKLOAD_NAMESPACE.rawValue, reserved: 0)
         }
-        let present = Dictionary(uniqueKeysWithValues: try maps.workloads.entries().map { ($0.key, $0.value) })
+        return entries
+    }
 
+    private func change(
+        to wanted: [UInt64: malla_workload], from present: [UInt64: malla_workload],
+        _ waitForReaders: () throws -> Void
+    ) throws -> Bool {
+        var changed = false
         try maps.workloads.update(
             wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
         for (cgroup, workload) in wanted {

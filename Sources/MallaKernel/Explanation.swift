@@ -93,9 +93,14 @@ public struct Explanation: Sendable, Equatable {
         endpoint =
             abi.endpoint.endpoint == 0
             ? nil
-            : Snapshot.Endpoint(
-                number: abi.endpoint.endpoint,
-                address: SocketAddress(Address(abi.endpoint.addr), abi.endpoint.port),
-                workload: abi.endpoint.workload, identity: abi.endpoint.identity, scope: abi.endpoint.scope)
+            : Snapshot.Endpoint(abi.endpoint)
+    }
+}
+
+extension Snapshot.Endpoint {
+    init(_ abi: malla_endpoint) {
+        self.init(
+            number: abi.endpoint, address: SocketAddress(Address(abi.addr), abi.port), workload: abi.workload,
+            identity: abi.identity, scope: abi.scope)
     }
 }

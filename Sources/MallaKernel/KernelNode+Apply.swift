@@ -25,8 +25,9 @@ extension KernelNode {
             try enrolment.check(snapshot.workloads)
             try interfaces.check(snapshot.workloads)
             let entries = try SnapshotEntries(snapshot)
-            let number = try number(for: snapshot)
+            let number = try number(for: snapshot.generation)
             var present = try writer.present()
+            state.size = present.size
             let wasUnsettled = state.isUnsettled
             if wasUnsettled { try writer.waitForReaders() }
 
@@ -35,23 +36,53 @@ extension KernelNode {
                 // Numbers that mean other endpoints to the tables in force: until those tables are gone, the new
                 // ones go by numbers that nobody has.
                 let aside = try SnapshotEntries(snapshot.settingAside(conflicts, past: present.numbers))
-                _ = try change(from: present, to: aside, number, &state) { _ in }
+                try change(from: present, to: aside, number, &state) { _ in try writer.waitForReaders() }
                 present = try writer.present()
             }
-            try change(from: present, to: entries, number, &state) { changes in
+            try change(from: present, to: entries, number, &state) {
                 // What is new decides now. Workloads come after it: one that is new to both is refused until then.
                 let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
-                // Whoever was decided by what was before has its record by now.
-                if changes.needsGrace { try writer.waitForReaders() }
-                if moved || replugged || wasUnsettled || !conflicts.isEmpty || changes.concernsConnections {
-                    let cuts = try revoker?.run() ?? []
-                    if !cuts.isEmpty { told(cuts) }
-                }
+                try settle($0, mustJudge: moved || replugged || wasUnsettled || !conflicts.isEmpty, told)
             }
             try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
             return number
         }
+    }
+
+    /// The same for a snapshot that differs from the one in force by this much. Costs what the difference takes.
+    ///
+    /// - Parameter generation: the snapshot's.
+    /// - Returns: the number of the snapshot in force; `nil` when that cannot be done: nothing was applied yet, or an
+    ///   error left the maps in need of a comparison. Then nothing was changed: apply the snapshot whole.
+    public func apply(
+        _ delta: SnapshotDelta, generation: UInt32, cut told: ([Cut]) -> Void = { _ in }
+    ) throws -> UInt32? {
+        try state.withLock { state in
+            guard !state.isUnsettled, try maps.policyGeneration() != 0 else { return nil }
+            let entries = try SnapshotEntries(delta)
+            let present = try writer.present(of: entries, and: delta)
+            guard present.conflicts(with: entries).isEmpty else { return nil }
+            let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
+            let number = try number(for: generation)
+            try change(from: present, to: entries, number, &state) {
+                let moved = try enrolment.enrol(delta.workloads, leaving: delta.goneWorkloads) {
+                    try writer.waitForReaders()
+                }
+                try settle($0, mustJudge: moved, told)
+            }
+            try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
+            return number
+        }
+    }
+
+    /// Waits until nobody reads what was before, and judges open connections where that may make a difference.
+    private func settle(_ changes: SnapshotChanges, mustJudge: Bool, _ told: ([Cut]) -> Void) throws {
+        // Whoever was decided by what was before has its record then.
+        if changes.needsGrace { try writer.waitForReaders() }
+        guard mustJudge || changes.concernsConnections else { return }
+        let cuts = try revoker?.run() ?? []
+        if !cuts.isEmpty { told(cuts) }
     }
 
     /// Judges every open connection of this thread's network namespace by what is in force, and cuts those that it
@@ -65,9 +96,9 @@ extension KernelNode {
     }
 
     /// Above every number that the kernel has seen.
-    private func number(for snapshot: Snapshot) throws -> UInt32 {
+    private func number(for generation: UInt32) throws -> UInt32 {
         let last = max(try maps.policyGeneration(), try maps.snapshot())
-        return snapshot.generation > last ? snapshot.generation : last &+ 1
+        return generation > last ? generation : last &+ 1
     }
 
     /// Writes what is different; `settle` runs between the change and the deletion of what it leaves.
@@ -76,14 +107,16 @@ extension KernelNode {
         settle: (SnapshotChanges) throws -> Void
     ) throws {
         let generation = try maps.policyGeneration()
-        let changes = present.changes(
+        let changes = try present.changes(
             to: entries, generation: generation, next: number == generation ? number &+ 1 : number,
             tables: &state.tables)
-        try writer.checkCapacity(present.size, adding: changes.added(to: present))
+        let added = changes.added(to: present)
+        try writer.checkCapacity(state.size, adding: added)
         state.isUnsettled = true
         try writer.write(changes)
         try settle(changes)
         try writer.finish(changes)
+        state.size = state.size + added - changes.removed
         state.isUnsettled = false
     }
 }

@@ -40,6 +40,8 @@ public final class KernelNode: Sendable {
         var isUnsettled = true
         /// Numbers new alias tables.
         var tables = TableNumbers()
+        /// What the maps hold.
+        var size = SnapshotSize()
         /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured
         /// until this one claims them.
         var captured: [UInt64: String?]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
 import CMallaABI
-import MallaModel
+public import MallaModel
 
 /// Reads the kernel side of a node by its pins, whether its daemon runs or not.
 ///
@@ -35,6 +35,11 @@ public final class KernelReader: Sendable {
 
     /// The number of the snapshot in force; 0: none was applied yet.
     public func generation() throws -> UInt32 { try maps.snapshot() }
+
+    /// The endpoints that services lead to, by their numbers.
+    public func endpoints() throws -> [Snapshot.Endpoint] {
+        try maps.endpoints.entries().filter { $0.key.isNumber }.map { Snapshot.Endpoint($0.value) }
+    }
 
     /// The TCP connections that the hooks and the programs on interfaces know, each with its bytes up to now. Walks all of them.
     public func connections() throws -> [ConnectionRecord] {

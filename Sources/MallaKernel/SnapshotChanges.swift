@@ -44,6 +44,13 @@ struct SnapshotChanges {
             policies: policies.written)
     }
 
+    /// Entries that are taken away.
+    var removed: SnapshotSize {
+        SnapshotSize(
+            services: goneServices.count, slots: unusedSlots.count,
+            endpoints: goneAddresses.count + unusedEndpoints.count, policies: policies.unused.count)
+    }
+
     /// Whether an open connection may have been allowed that is not allowed now.
     var concernsConnections: Bool { policies.next != nil || !endpoints.isEmpty }
 
@@ -62,9 +69,8 @@ struct PresentEntries {
     var endpoints: [MapBytes<malla_endpoint_key>: malla_endpoint] = [:]
     /// Of all generations.
     var policies: [(key: malla_policy_key, value: malla_policy)] = []
-
-    /// Whether a table is written.
-    func has(table: UInt32) -> Bool { slots[table] != nil }
+    /// Whether there is a table, where these are not all of the maps' entries.
+    var isTableTaken: (UInt32) throws -> Bool = { _ in false }
 
     /// The numbers of endpoints that mean another address, port or workload than in these entries.
     func conflicts(with entries: SnapshotEntries) -> Set<UInt32> {
@@ -95,12 +101,12 @@ struct PresentEntries {
     ///   - tables: numbers new tables.
     func changes(
         to entries: SnapshotEntries, generation: UInt32, next: UInt32, tables: inout TableNumbers
-    ) -> SnapshotChanges {
+    ) throws -> SnapshotChanges {
         var changes = SnapshotChanges()
         changes.policies = PolicyChange(
             from: policies, inForce: generation, to: entries.policies, next: next)
         change(endpoints: entries, &changes)
-        change(services: entries, &changes, &tables)
+        try change(services: entries, &changes, &tables)
         return changes
     }
 
@@ -128,7 +134,7 @@ struct PresentEntries {
 
     private func change(
         services entries: SnapshotEntries, _ changes: inout SnapshotChanges, _ tables: inout TableNumbers
-    ) {
+    ) throws {
         var kept: Set<UInt32> = []
         var wanted: Set<MapBytes<malla_service_key>> = []
         for entry in entries.services {
@@ -139,7 +145,7 @@ struct PresentEntries {
                 if let present, holds(table: present.table, entry.slots), kept.insert(present.table).inserted {
                     value.table = present.table
                 } else {
-                    value.table = tables.next { has(table: $0) }
+                    value.table = try tables.next { try slots[$0] != nil || isTableTaken($0) }
                     changes.newSlots += entry.slots.enumerated().map { index, slot in
                         (malla_slot_key(table: value.table, index: UInt32(truncatingIfNeeded: index)), slot)
                     }

@@ -38,6 +38,17 @@ struct SnapshotEntries {
         services = try Self.services(snapshot.services) { known[$0] != nil }
     }
 
+    /// Translates what is different: new and changed entries. What they refer to besides is taken as written.
+    init(_ delta: SnapshotDelta) throws {
+        endpoints += delta.endpoints.compactMap(Self.byNumber)
+        for known in delta.known {
+            let entry = Snapshot.AddressEntry(address: known.address, endpoint: known.endpoint?.number)
+            endpoints.append(try Self.byAddress(entry) { _ in known.endpoint })
+        }
+        endpoints += delta.contested.map(Self.ofWorkload)
+        services = try Self.services(delta.services) { _ in true }
+    }
+
     // MARK: Endpoints
 
     /// The entry that slots refer to. None for an endpoint that stands for all ports: no service leads there.

@@ -13,6 +13,18 @@ public struct SnapshotSize: Sendable, Equatable {
     public var endpoints = 0
     /// Policy entries.
     public var policies = 0
+
+    static func + (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
+        SnapshotSize(
+            services: a.services + b.services, slots: a.slots + b.slots, endpoints: a.endpoints + b.endpoints,
+            policies: a.policies + b.policies)
+    }
+
+    static func - (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
+        SnapshotSize(
+            services: a.services - b.services, slots: a.slots - b.slots, endpoints: a.endpoints - b.endpoints,
+            policies: a.policies - b.policies)
+    }
 }
 
 /// Changes the maps in place so that every decision sees whole objects.
@@ -44,6 +56,29 @@ final class SnapshotWriter: Sendable {
         present.endpoints = Dictionary(try maps.endpoints.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
         for (key, slot) in try maps.slots.entries() { present.slots[key.table, default: [:]][key.index] = slot }
         present.policies = try maps.policies.entries()
+        return present
+    }
+
+    /// What the maps hold now of what a delta is about, looked up entry by entry.
+    func present(of entries: SnapshotEntries, and delta: SnapshotDelta) throws -> PresentEntries {
+        var present = PresentEntries()
+        let gone =
+            delta.goneEndpoints.compactMap { SnapshotEntries.byNumber($0)?.key }
+            + delta.forgotten.map(SnapshotEntries.key(byAddress:))
+            + delta.uncontested.map { SnapshotEntries.key(ofWorkload: $0.workload, at: $0.address) }
+        for key in entries.endpoints.map(\.key) + gone {
+            if let value = try maps.endpoints.lookup(key) { present.endpoints[MapBytes(key)] = value }
+        }
+        for service in entries.services {
+            guard let value = try maps.services.lookup(service.key) else { continue }
+            present.services[MapBytes(service.key)] = value
+            for index in 0..<value.slots {
+                if let slot = try maps.slots.lookup(malla_slot_key(table: value.table, index: index)) {
+                    present.slots[value.table, default: [:]][index] = slot
+                }
+            }
+        }
+        present.isTableTaken = { [maps] in try maps.slots.lookup(malla_slot_key(table: $0, index: 0)) != nil }
         return present
     }
 

@@ -38,8 +38,9 @@ public struct PolicyCompiler {
     public func compile(for workloads: some Sequence<Workload>, book: inout NumberBook) -> CompiledPolicies {
         var result = CompiledPolicies(table: PolicyTable(), scopes: [:], rules: [:])
         var done: Set<UInt32> = []
+        let selection = PolicySelection(policies)
         for workload in workloads.sorted(by: { $0.name < $1.name }) {
-            let selecting = policies.filter { $0.selects(workload) }
+            let selecting = selection.selecting(workload)
             let scope = book.scopes.number(Self.scopeText(selecting))
             result.scopes[workload.name] = scope
             if done.insert(scope).inserted { write(scope, selecting, to: &result, book: &book) }

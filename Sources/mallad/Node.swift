@@ -39,9 +39,17 @@ actor Node {
     /// When each run workload was added; `nil` once processes were seen in it.
     var awaited: [ObjectName: ContinuousClock.Instant] = [:]
     var numbers: NumberBook
-    /// What is in force in the kernel.
-    var compiled: CompiledMesh?
-    /// The resources of `compiled`, run workloads among them.
+    /// What is in force in the kernel, ready for the next change.
+    var index: MeshIndex?
+    /// Whether the kernel may be behind `index`: the last change did not come through.
+    var isBehind = false
+    /// The number of the snapshot in force; 0: none is.
+    var generation: UInt32 = 0
+    /// What `index` says, once somebody has asked since the last change.
+    private var view: CompiledMesh?
+    /// Whether open connections are going to be judged once more.
+    private var willRevoke = false
+    /// The resources in force, run workloads among them.
     var mesh = Mesh()
     var placements: [ObjectName: Placement] = [:]
     /// Workloads that were found and could not be captured.
@@ -89,41 +97,40 @@ actor Node {
         for workload in runs.workloads.values { mesh.workloads[workload.name] = workload }
         let placements = capture(try find(mesh))
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
-        let current = try kernel.generation()
-        var book = numbers
-        var candidate = SnapshotCompiler(
-            mesh: mesh, placements: placements, localAddresses: localAddresses, locality: settings.locality
-        ).compile(generation: current &+ 1, book: &book)
-        if book != numbers {
-            // A number that reached the kernel and not the disk would mean something else after a restart.
-            try state.save(book)
-            numbers = book
-        }
-        if candidate.snapshot.isSame(as: compiled?.snapshot) {
-            candidate.snapshot.generation = compiled?.snapshot.generation ?? current
-        } else {
-            candidate.snapshot.generation = try kernel.apply(candidate.snapshot) { tell($0) }
-            logger.info("snapshot in force", metadata: candidate.snapshot.summary)
-            revokeLate()
-        }
-        let news = candidate.snapshot != compiled?.snapshot
-        tell(candidate.problems, besides: compiled?.problems ?? [])
+        let former = problems
+        let news = try advance(to: mesh, placements)
+        tell(problems, besides: former)
         self.loaded = loaded
         self.mesh = mesh
         self.placements = placements
-        compiled = candidate
         release(placements)
         watchPlacements()
-        if news {
-            dns?.use(MeshNames(candidate.snapshot.services))
-            await proxy?.publish(candidate.snapshot)
+        if news, let snapshot = compiled?.snapshot {
+            dns?.use(MeshNames(snapshot.services))
+            await proxy?.publish(snapshot)
         }
     }
 
+    /// What is in force. Put together when it is first asked for after a change.
+    var compiled: CompiledMesh? {
+        if let view { return view }
+        view = index?.compiled(generation: generation)
+        return view
+    }
+
+    /// What is in force is to be put together anew.
+    func forgetView() { view = nil }
+
+    /// Services that do not work as they are written.
+    private var problems: [SnapshotProblem] { index?.problems ?? [] }
+
     // MARK: Open connections
 
-    /// Cuts what was decided just before the switch and was not yet among the kernel's sockets.
-    private func revokeLate() {
+    /// Cuts what was decided just before the change and was not yet among the kernel's sockets: once for all changes
+    /// of the next moment.
+    func revokeLate() {
+        guard !willRevoke else { return }
+        willRevoke = true
         Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(50))
             await self?.revoke()
@@ -131,6 +138,7 @@ actor Node {
     }
 
     private func revoke() {
+        willRevoke = false
         do {
             let cuts = try kernel.revoke()
             if !cuts.isEmpty { tell(cuts) }
@@ -253,20 +261,4 @@ struct ConfigHealth: Sendable {
     var refused: UInt64 = 0
     /// When resources were last taken, seconds since 1970; 0: never.
     var lastSuccess: Double = 0
-}
-
-extension Snapshot {
-    /// Whether it says the same, whatever its number.
-    fileprivate func isSame(as other: Snapshot?) -> Bool {
-        guard var other else { return false }
-        other.generation = generation
-        return self == other
-    }
-
-    fileprivate var summary: Logger.Metadata {
-        [
-            "generation": "\(generation)", "workloads": "\(workloads.count)", "services": "\(services.count)",
-            "endpoints": "\(endpoints.count)", "policy_entries": "\(policies.entries.count)",
-        ]
-    }
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import Logging
+import MallaKernel
+import MallaModel
+import MallaPolicy
+
+/// The way of a change into the kernel: by what is different where only workloads changed, else whole.
+extension Node {
+    /// Brings the kernel to a mesh.
+    ///
+    /// - Returns: whether that is another snapshot than was in force.
+    func advance(to mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> Bool {
+        guard !isBehind,
+            let changes = index?.changes(to: mesh, placements: placements, localAddresses: localAddresses)
+        else { return try replace(mesh, placements) }
+        guard !changes.isEmpty else { return false }
+        var book = numbers
+        // From here to the answer of the kernel the index is ahead of it.
+        isBehind = true
+        guard let delta = index?.update(changes, book: &book) else { return try replace(mesh, placements) }
+        try keep(book)
+        forgetView()
+        guard !delta.isEmpty else {
+            isBehind = false
+            return false
+        }
+        let next = try kernel.generation() &+ 1
+        guard let number = try kernel.apply(delta, generation: next, cut: { tell($0) }) else {
+            return try replace(mesh, placements)
+        }
+        isBehind = false
+        generation = number
+        logger.info("snapshot in force", metadata: delta.summary(generation: number))
+        revokeLate()
+        return true
+    }
+
+    /// Compiles the mesh anew and has the kernel compare what it holds with that.
+    private func replace(_ mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> Bool {
+        var book = numbers
+        let compiler = SnapshotCompiler(
+            mesh: mesh, placements: placements, localAddresses: localAddresses, locality: settings.locality)
+        let numbers = try index?.numbers ?? EndpointNumbers(kernel.reader.endpoints())
+        let next = MeshIndex(compiler, book: &book, numbers: numbers)
+        try keep(book)
+        let current = try kernel.generation()
+        let snapshot = next.compiled(generation: current &+ 1).snapshot
+        let isSame = !isBehind && generation != 0 && snapshot.isSame(as: compiled?.snapshot)
+        if !isSame {
+            generation = try kernel.apply(snapshot) { tell($0) }
+            logger.info("snapshot in force", metadata: snapshot.summary(generation: generation))
+            revokeLate()
+        }
+        index = next
+        isBehind = false
+        forgetView()
+        return !isSame
+    }
+
+    /// A number that reached the kernel and not the disk would mean something else after a restart.
+    private func keep(_ book: NumberBook) throws {
+        guard book != numbers else { return }
+        try state.save(book)
+        numbers = book
+    }
+}
+
+extension SnapshotDelta {
+    fileprivate func summary(generation: UInt32) -> Logger.Metadata {
+        [
+            "generation": "\(generation)", "changed_workloads": "\(workloads.count + goneWorkloads.count)",
+            "changed_services": "\(services.count)", "changed_endpoints": "\(endpoints.count + goneEndpoints.count)",
+        ]
+    }
+}
+
+extension Snapshot {
+    /// Whether it says the same, whatever its number.
+    fileprivate func isSame(as other: Snapshot?) -> Bool {
+        guard var other else { return false }
+        other.generation = generation
+        return self == other
+    }
+
+    fileprivate func summary(generation: UInt32) -> Logger.Metadata {
+        [
+            "generation": "\(generation)", "workloads": "\(workloads.count)", "services": "\(services.count)",
+            "endpoints": "\(endpoints.count)", "policy_entries": "\(policies.entries.count)",
+        ]
+    }
+}

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: fuzz help build test soak bench demo lint fmt reference man install clean
+.PHONY: bench-scale fuzz help build test soak bench demo lint fmt reference man install clean
 
 TIME ?= 60
 PREFIX ?= /usr/local
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build mallad, malla-proxy and malla in release mode
 	@scripts/build $(ARGS)
@@ -20,6 +20,10 @@ soak: ## kill the daemon under load 20 times, 60 s away each, and count what cli
 
 bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 	@Benchmarks/run $(ARGS)
+
+bench-scale: ## measure changes of a mesh of 1,000 services, 100,000 endpoints (needs root); ARGS=SECONDS of churn
+	@swift build -c release --product bench-scale --scratch-path .build-release
+	@.build-release/release/bench-scale $(ARGS)
 
 demo: ## start a node and a small app and show the mesh at work (needs root); ARGS=--once ends by itself
 	@deploy/demo/run $(ARGS)

@@ -147,6 +147,11 @@ let package = Package(
             dependencies: ["BPFKit", "MallaAPI", "MallaKernel", "MallaModel", "malla", "reference"],
             exclude: ["Golden"]),
 
+        // MARK: Benchmarks
+
+        .executableTarget(
+            name: "bench-scale", dependencies: ["MallaKernel", "MallaModel", "MallaPolicy"], path: "Benchmarks/scale"),
+
         // MARK: Tests of whole nodes
 
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),

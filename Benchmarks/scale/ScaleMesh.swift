@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import MallaModel
+import MallaPolicy
+
+/// Services of a hundred replicas each, every replica at an address of its own, and ten policies for each service.
+struct ScaleMesh {
+    let mesh: Mesh
+    let placements: [ObjectName: Placement]
+    let services: Int
+    static let replicas = 100
+    static let policies = 10
+
+    /// The source that the policies allow.
+    static let client = Workload(
+        name: ObjectName("client"), serviceAccount: "client-0", match: .run, ports: [], addresses: [.loopback4])
+    /// A cgroup number that no cgroup of the machine has.
+    static let clientCgroup: UInt64 = 1 << 60
+
+    init(services: Int) {
+        self.services = services
+        var workloads = [Self.client]
+        var placements = [
+            Self.client.name: Placement(cgroup: Self.clientCgroup, cgroupPath: "/client", populated: true)
+        ]
+        var policies: [AuthorizationPolicy] = []
+        for service in 0..<services {
+            for replica in 0..<Self.replicas {
+                let workload = Workload(
+                    name: Self.workload(service, replica), labels: ["app": "s\(service)"],
+                    serviceAccount: "s\(service)", match: .run, ports: [.init(name: "http", port: 8080)],
+                    addresses: [Address(ipv4: 0x0a00_0000 + UInt32(service * Self.replicas + replica))])
+                workloads.append(workload)
+                // Known by its interfaces only: the map of cgroups is for those of one node.
+                placements[workload.name] = Placement(cgroup: 0, cgroupPath: "", populated: true)
+            }
+            for number in 0..<Self.policies {
+                policies.append(
+                    AuthorizationPolicy(
+                        name: ObjectName("s\(service)-p\(number)"), selector: ["app": "s\(service)"], action: .allow,
+                        rules: [
+                            .init(
+                                from: [.init(serviceAccounts: ["client-\(number)"])],
+                                to: number == 0 ? [] : [.init(ports: [UInt16(8000 + number)])])
+                        ]))
+            }
+        }
+        for number in 1..<Self.policies {
+            workloads.append(
+                Workload(
+                    name: ObjectName("client-\(number)"), serviceAccount: "client-\(number)", match: .run, ports: [],
+                    addresses: [.loopback4]))
+        }
+        mesh = Mesh(
+            services: (0..<services).map {
+                Service(
+                    name: Self.service($0), selector: ["app": "s\($0)"],
+                    ports: [.init(name: "http", port: 80, targetPort: .number(8080))])
+            }, workloads: workloads, authorizationPolicies: policies)
+        self.placements = placements
+    }
+
+    static func service(_ number: Int) -> ObjectName { ObjectName("s\(number)") }
+    static func workload(_ service: Int, _ replica: Int) -> ObjectName { ObjectName("s\(service)-\(replica)") }
+
+    /// A replica that leaves, or comes back.
+    func change(_ service: Int, _ replica: Int, isHere: Bool) -> WorkloadChange {
+        let name = Self.workload(service, replica)
+        return WorkloadChange(
+            name: name, workload: mesh.workloads[name], placement: isHere ? placements[name] : nil)
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import MallaKernel
+import MallaModel
+import MallaPolicy
+
+/// A kernel side of its own with a mesh in it, and what is measured on it. Removed at the end.
+final class ScaleNode {
+    let mesh: ScaleMesh
+    let kernel: KernelNode
+    private let settings: KernelSettings
+    private(set) var index: MeshIndex
+    private(set) var book = NumberBook()
+    /// From the mesh as values to the first decision by it, in seconds.
+    let timeToEnforcing: Double
+    let cpuToEnforcing: Double
+
+    init(services: Int) throws {
+        mesh = ScaleMesh(services: services)
+        guard let mount = Self.cgroupMount() else { throw Failure(text: "no cgroup2 file system is mounted") }
+        settings = KernelSettings(
+            cgroup: "\(mount)/malla-scale-\(getpid())-\(services)",
+            pins: "/sys/fs/bpf/malla-scale-\(getpid())-\(services)",
+            proxyPort: 0, dnsPort: 0)
+        kernel = try KernelNode(settings)
+        let (wall, cpu) = (Figures.wall(), Figures.processor())
+        index = MeshIndex(SnapshotCompiler(mesh: mesh.mesh, placements: mesh.placements), book: &book)
+        try kernel.apply(index.compiled(generation: 1).snapshot)
+        timeToEnforcing = Figures.wall() - wall
+        cpuToEnforcing = Figures.processor() - cpu
+    }
+
+    deinit {
+        _ = try? KernelNode.cleanUp(pins: settings.pins)
+        for path in ["/proxy", ""] { rmdir(settings.cgroup + path) }
+    }
+
+    /// What the maps take in the kernel, in MB.
+    func kernelMemory() throws -> Double {
+        Double(try kernel.reader.mapSummaries().reduce(0) { $0 + $1.memory }) / 1_048_576
+    }
+
+    /// Carries changes out: from the change of a workload to the decision by it.
+    func carryOut(_ changes: [WorkloadChange]) throws {
+        guard let delta = index.update(changes, book: &book) else { throw Failure(text: "no ordinary change") }
+        guard try kernel.apply(delta, generation: kernel.generation() + 1) != nil else {
+            throw Failure(text: "the delta was not taken")
+        }
+    }
+
+    /// Puts a snapshot into force that differs in its policies only.
+    func apply(policies: PolicyTable) throws {
+        var snapshot = index.compiled(generation: try kernel.generation() + 1).snapshot
+        snapshot.policies = policies
+        try kernel.apply(snapshot)
+    }
+
+    /// Where the client would get by asking for a service.
+    func ask(_ service: Int, _ reader: KernelReader, _ addresses: [Address]) throws -> Explanation {
+        try reader.explain(Question(cgroup: ScaleMesh.clientCgroup, destination: SocketAddress(addresses[service], 80)))
+    }
+
+    /// The IPv4 address of each service.
+    func addresses() -> [Address] {
+        let services = index.compiled(generation: 1).snapshot.services
+        let byName = Dictionary(services.map { ($0.name, $0.addresses.first { $0.isIPv4 }) }) { first, _ in first }
+        return (0..<mesh.services).compactMap { byName[ScaleMesh.service($0)] ?? nil }
+    }
+
+    /// The service that each workload's number belongs to.
+    func owners() -> [UInt32: Int] {
+        var owners: [UInt32: Int] = [:]
+        for service in 0..<mesh.services {
+            for replica in 0..<ScaleMesh.replicas {
+                let name = ScaleMesh.workload(service, replica).description
+                if let number = book.workloads.numbers[name] { owners[number] = service }
+            }
+        }
+        return owners
+    }
+
+    private static func cgroupMount() -> String? {
+        guard let file = fopen("/proc/self/mounts", "re") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let fields = text.split(separator: " ")
+            if fields.count > 2, fields[2] == "cgroup2" { return String(fields[1]) }
+        }
+        return nil
+    }
+}
+
+/// Why nothing was measured.
+struct Failure: Error, CustomStringConvertible {
+    let text: String
+    var description: String { text }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import MallaKernel
+import MallaModel
+import Synchronization
+import Testing
+
+@Suite("Sets of policies that are swapped", .serialized, .removesMeshes, .timeLimit(.minutes(3)))
+struct PolicySwitchTests {
+    /// One set allows everybody by rule 1. In the other, rule 2 would allow the client, and rule 3 denies everybody. A
+    /// decision by rule 2 is one by half of each.
+    private static func policies(denying: Bool) -> PolicyTable {
+        PolicyTable(entries: [
+            .init(scope: 5, source: 17, port: 0): .init(allowRule: denying ? 2 : 0),
+            .init(scope: 5, source: PolicyTable.anySource, port: 0): .init(
+                denyRule: denying ? 3 : 0, allowRule: denying ? 0 : 1, defaultReason: .policyNotAllowed),
+        ])
+    }
+
+    @Test("while allow and deny are swapped, each connect is decided by one of the sets, whole")
+    func swapped() async throws {
+        let mesh = try TestMesh("swapped")
+        var settings = mesh.settings
+        settings.allEvents = true
+        let node = try KernelNode(settings)
+        let client = try mesh.makeCgroup("w1")
+        let server = try EchoListener()
+        var snapshot = Snapshot.small(generation: 1, endpointPort: server.port, rule: 1, client: client)
+        snapshot.policies = Self.policies(denying: false)
+        try node.apply(snapshot)
+        let reader = node.reader
+        let rules = Mutex<(opened: Set<UInt32>, refused: Set<UInt32>)>(([], []))
+        let consumer = Task {
+            for try await event in try reader.events() {
+                rules.withLock {
+                    if event.kind == .opened { $0.opened.insert(event.rule) }
+                    if event.kind == .refused { $0.refused.insert(event.rule) }
+                }
+            }
+        }
+        let child = try mesh.startPython(
+            in: "w1",
+            """
+            import errno, socket, sys, time
+            seen = {}
+            end = time.monotonic() + 4
+            while time.monotonic() < end:
+                with socket.socket() as s:
+                    code = s.connect_ex(("240.240.0.1", 80))
+                    seen[code] = seen.get(code, 0) + 1
+            print(seen, file=sys.stderr)
+            sys.exit(0 if set(seen) <= {0, errno.EPERM, errno.ECONNABORTED, errno.ECONNRESET} else 1)
+            """)
+        var switches = 0
+        var status: Int32 = 0
+        while waitpid(child, &status, WNOHANG) == 0 {
+            switches += 1
+            snapshot.policies = Self.policies(denying: switches % 2 == 1)
+            try node.apply(snapshot)
+        }
+        #expect(status == 0, "a connect was neither allowed nor refused")
+        print("\(switches) switches of policies under a probe")
+        #expect(switches > 10)
+        for _ in 0..<100 where rules.withLock({ $0.opened.isEmpty || $0.refused.isEmpty }) {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        consumer.cancel()
+        try await consumer.value
+        let (opened, refused) = rules.withLock { $0 }
+        #expect(opened == [1] && refused == [3], "opened by \(opened), refused by \(refused)")
+        let endpoints = try node.reader.entries(of: "malla_endpoints").count
+        #expect(endpoints == 2, "no policy's change wrote an endpoint")
+    }
+}

@@ -125,10 +125,23 @@ SUBPROGRAM int begin_arriving(struct __sk_buff *skb, struct scratch *scratch)
 	return TC_ACT_UNSPEC;
 }
 
+/* A datagram of a flow that was allowed some time ago. A function of its own: its stack must not add to that of the
+ * calls by which a flow begins. */
+SUBPROGRAM int judge_answer(struct __sk_buff *skb, struct scratch *scratch, struct malla_flow *flow)
+{
+	struct ruling ruling = flow_judge(flow);
+
+	if (ruling.reason == MALLA_REASON_PASSED)
+		return answer(skb, flow, &scratch->glance);
+	count_cut(&flow->connection, ruling.reason);
+	event_cut(&flow->connection, ruling.reason, ruling.rule);
+	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
+	return TC_ACT_SHOT;
+}
+
 static __always_inline int on_udp(struct __sk_buff *skb, struct scratch *scratch)
 {
 	struct malla_flow *flow = flow_at(&scratch->glance.key, skb->ifindex);
-	struct ruling ruling;
 
 	/* A translated flow's answers come from the endpoint: see MALLA_FLOW_BACK. */
 	if (!flow || (flow->flags & (MALLA_FLOW_TRANSLATED | MALLA_FLOW_BACK)) == MALLA_FLOW_TRANSLATED) {
@@ -141,13 +154,7 @@ static __always_inline int on_udp(struct __sk_buff *skb, struct scratch *scratch
 			flow_add(&flow->received, &scratch->glance);
 		return TC_ACT_UNSPEC;
 	}
-	ruling = flow_judge(flow);
-	if (ruling.reason == MALLA_REASON_PASSED)
-		return answer(skb, flow, &scratch->glance);
-	count_cut(&flow->connection, ruling.reason);
-	event_cut(&flow->connection, ruling.reason, ruling.rule);
-	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
-	return TC_ACT_SHOT;
+	return judge_answer(skb, scratch, flow);
 }
 
 /* Every packet that more than the sequence numbers or a fresh flow must tell about. */

@@ -8,6 +8,7 @@
  */
 #include "hook.h"
 
+#include "affinity.h"
 #include "config.h"
 #include "decide.h"
 #include "listener.h"
@@ -63,6 +64,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 		deny(&it, MALLA_REASON_KERNEL_STATE);
 	if (it.path == MALLA_PATH_DENY)
 		return is_probe(&it) ? refuse_silently(&it) : refuse(ctx, &it);
+	affinity_keep(&it);
 	destination(&it, config, &addr, &port);
 	request_rewrite(ctx, is_ipv4, &addr, port);
 	return PROCEED;

@@ -9,6 +9,7 @@
  */
 #include "hook.h"
 
+#include "affinity.h"
 #include "config.h"
 #include "decide.h"
 #include "listener.h"
@@ -66,6 +67,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 		deny(&it, MALLA_REASON_KERNEL_STATE);
 	if (it.path == MALLA_PATH_DENY)
 		return refuse(ctx, &it);
+	affinity_keep(&it);
 	destination(&it, config, &addr, &port);
 	request_rewrite(ctx, is_ipv4, &addr, port);
 	return PROCEED;

@@ -6,6 +6,8 @@
  */
 #include "hook.h"
 
+#include "active.h"
+#include "affinity.h"
 #include "config.h"
 #include "count.h"
 #include "endpoint.h"
@@ -59,6 +61,9 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 		handoff_publish(ctx, record);
 		record->flags |= MALLA_CONNECTION_PUBLISHED;
 	}
+	/* After the copy for the other end, which must not end what it did not begin. */
+	if (record->flags & MALLA_CONNECTION_ACTIVE)
+		active_begin(record);
 }
 
 static __always_inline void on_established(struct bpf_sock_ops *ctx)
@@ -86,6 +91,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 	const struct malla_config *config = config_now();
 	struct malla_connection *record;
 	struct malla_counter *counter;
+	bool is_counted_here;
 
 	record = handoff_take(ctx);
 	if (!record) {
@@ -97,13 +103,17 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 	record->direction = MALLA_INBOUND;
 	record->state = BPF_TCP_ESTABLISHED;
 	record->established = bpf_ktime_get_ns();
+	record->birth = 0;
 	/* What the proxy accepts is its client's connection, which is counted there, unless no hook is there. */
 	if (record->path == MALLA_PATH_PROXY && !(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return;
 	if (!record->cookie)
 		record->cookie = bpf_get_socket_cookie(ctx);
+	is_counted_here = record->flags & MALLA_CONNECTION_ACTIVE && record->flags & MALLA_CONNECTION_BY_PACKET;
 	record->flags = MALLA_CONNECTION_COUNTED | (record->flags & MALLA_CONNECTION_BY_PACKET);
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (is_counted_here)
+		active_begin(record);
 	counter = counter_of(record);
 	if (counter)
 		COUNT(counter, opened, 1);
@@ -130,6 +140,7 @@ static __always_inline void on_failed(const struct tcp_sock *tcp, struct malla_c
 	struct malla_counter *counter;
 
 	record->reason = failure_reason(tcp);
+	affinity_forget(record);
 	counter = counter_of(record);
 	if (counter)
 		COUNT(counter, failed, 1);
@@ -172,6 +183,7 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 	if (!sk || !record || record->state == BPF_TCP_CLOSE)
 		return;
 	record->state = BPF_TCP_CLOSE; /* before the last count: a live reader then leaves it alone */
+	active_end(record);
 	if (record->flags & MALLA_CONNECTION_PUBLISHED)
 		handoff_withdraw(ctx);
 	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);

@@ -7,6 +7,7 @@
  */
 #include "hook.h"
 
+#include "affinity.h"
 #include "arrive.h"
 #include "begin.h"
 #include "config.h"
@@ -40,6 +41,8 @@ SUBPROGRAM void decide_on(struct __sk_buff *skb, struct scratch *scratch, const 
 	/* All datagrams of one socket to one endpoint: Fibonacci hashing of what tells it from others. */
 	it->random[0] = (packet->source.word[3] ^ packet->source_port << 16 ^ packet->destination.word[3]) * 0x9e3779b1u;
 	it->random[1] = it->random[0] * 0x85ebca6bu;
+	/* What stands for the socket is the same for all packets of a connection. */
+	it->cookie = ((__u64)packet->source.word[3] << 32 | packet->source_port << 16) ^ packet->destination.word[3];
 	stat_add(MALLA_STAT_DECISIONS);
 	decide(it, scratch->interface.is_enrolled ? &scratch->interface.source : 0, config, listens_for_packets, skb);
 }
@@ -213,6 +216,7 @@ SUBPROGRAM int go_to_node(struct __sk_buff *skb, struct scratch *scratch, bool o
 			deny(&scratch->it, MALLA_REASON_KERNEL_STATE);
 			return refuse(skb, scratch);
 		}
+		affinity_keep(&scratch->it);
 	}
 	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
 	address_to_node(skb, &scratch->interface);
@@ -291,6 +295,7 @@ static __always_inline int on_udp(struct __sk_buff *skb, struct scratch *scratch
 	case MALLA_PATH_DNS:
 		return ask_resolver(skb, scratch, config);
 	default:
+		affinity_keep(&scratch->it);
 		return go_directly(skb, scratch);
 	}
 }

@@ -82,11 +82,13 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var ready: Bool
     /// Why it is not ready.
     public var reason: String?
+    /// Connections that the service brought there and that are open now, as far as the kernel chose the endpoint.
+    public var connections: Int?
 
     /// One view.
     public init(
         service: String, port: UInt16, address: String, workload: String, identity: String, weight: UInt32, ready: Bool,
-        reason: String? = nil
+        reason: String? = nil, connections: Int? = nil
     ) {
         self.service = service
         self.port = port
@@ -96,5 +98,6 @@ public struct EndpointView: Codable, Sendable, Equatable {
         self.weight = weight
         self.ready = ready
         self.reason = reason
+        self.connections = connections
     }
 }

@@ -31,6 +31,9 @@ public struct Candidates: ~Copyable {
         entries.append(Entry(endpoint: endpoint, slot: slot, weight: weight, upTo: total + UInt64(weight)))
     }
 
+    /// The slot of an endpoint, by the caller's number for it; `nil`: it is none of them.
+    public func slot(ofEndpoint endpoint: Int) -> Int? { entries.first { $0.endpoint == endpoint }?.slot }
+
     /// The entry that a number below the total falls on.
     func index(at position: UInt64) -> Int {
         var low = 0

@@ -34,6 +34,8 @@ public struct ConnectionRecord: Sendable, Equatable {
     public let target: UInt32, targetWorkload: UInt32
     /// The service's number; 0: no virtual service.
     public let service: UInt32
+    /// The number of the endpoint that the kernel chose; 0: none, or the proxy chose it.
+    public let endpoint: UInt32
     /// The number of the rule that allowed it; 0: a default.
     public let rule: UInt32
     /// The generation that decided.
@@ -68,6 +70,7 @@ public struct ConnectionRecord: Sendable, Equatable {
         target = record.target
         targetWorkload = record.target_workload
         service = record.service
+        endpoint = record.endpoint
         rule = record.rule
         generation = record.generation
         cgroup = record.cgroup

@@ -81,6 +81,8 @@ public struct KernelStatistics: Sendable, Equatable {
     public let storageFailed: UInt64
     /// Decisions made.
     public let decisions: UInt64
+    /// Connections that could not be counted for their endpoints.
+    public let activeFailed: UInt64
 
     init(_ sums: [UInt32: UInt64]) {
         func sum(_ stat: malla_stat) -> UInt64 { sums[stat.rawValue] ?? 0 }
@@ -90,5 +92,6 @@ public struct KernelStatistics: Sendable, Equatable {
         handoffsMissed = sum(MALLA_STAT_HANDOFF_MISSED)
         storageFailed = sum(MALLA_STAT_STORAGE_FAILED)
         decisions = sum(MALLA_STAT_DECISIONS)
+        activeFailed = sum(MALLA_STAT_ACTIVE_FAILED)
     }
 }

@@ -15,6 +15,10 @@ final class KernelMaps: Sendable {
     let slots: BPFMap<malla_slot_key, malla_slot>
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
+    let maglev: BPFMap<malla_maglev_key, malla_maglev>
+    let active: BPFMap<UInt32, malla_active>
+    let affinity: BPFMap<malla_affinity_key, malla_affinity>
+    let drains: BPFMap<malla_drain_key, UInt64>
     let connections: SocketStorage<malla_connection>
     let flows: BPFMap<malla_flow_key, malla_flow>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
@@ -33,6 +37,10 @@ final class KernelMaps: Sendable {
         slots = try BPFMap(pinned: pins.map("malla_slots"))
         endpoints = try BPFMap(pinned: pins.map("malla_endpoints"))
         policies = try BPFMap(pinned: pins.map("malla_policies"))
+        maglev = try BPFMap(pinned: pins.map("malla_maglev"))
+        active = try BPFMap(pinned: pins.map("malla_active"))
+        affinity = try BPFMap(pinned: pins.map("malla_affinity"))
+        drains = try BPFMap(pinned: pins.map("malla_drains"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
         flows = try BPFMap(pinned: pins.map("malla_flows"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))

@@ -31,20 +31,28 @@ extension KernelNode {
             let wasUnsettled = state.isUnsettled
             if wasUnsettled { try writer.waitForReaders() }
 
+            let draining = DrainChange(
+                from: present.members.union(state.standby), draining: state.drains.deadlines.keys,
+                to: snapshot.services, now: Self.now())
+            try state.drains.remove(draining.returned, maps)
             let conflicts = present.conflicts(with: entries)
             if !conflicts.isEmpty {
                 // Numbers that mean other endpoints to the tables in force: until those tables are gone, the new
                 // ones go by numbers that nobody has.
                 let aside = try SnapshotEntries(snapshot.settingAside(conflicts, past: present.numbers))
-                try change(from: present, to: aside, number, &state) { _ in try writer.waitForReaders() }
+                try change(from: present, to: aside, number, &state) { _, _ in try writer.waitForReaders() }
                 present = try writer.present()
             }
-            try change(from: present, to: entries, number, &state) {
+            try change(from: present, to: entries, number, &state) { changes, state in
                 // What is new decides now. Workloads come after it: one that is new to both is refused until then.
                 let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
-                try settle($0, mustJudge: moved || replugged || wasUnsettled || !conflicts.isEmpty, told)
+                let drained = try drain(draining, &state)
+                try settle(
+                    changes, mustJudge: moved || replugged || wasUnsettled || !conflicts.isEmpty || drained, told)
             }
+            state.standby = Set(snapshot.services.flatMap(\.standby))
+            try writer.removeIdleCounts()
             try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
             return number
         }
@@ -60,20 +68,45 @@ extension KernelNode {
     ) throws -> UInt32? {
         try state.withLock { state in
             guard !state.isUnsettled, try maps.policyGeneration() != 0 else { return nil }
-            let entries = try SnapshotEntries(delta)
+            let fresh = Dictionary(delta.endpoints.map { ($0.number, $0.address) }) { first, _ in first }
+            let entries = try SnapshotEntries(delta) { number in
+                if let address = fresh[number] { return address.maglevKey }
+                var key = malla_endpoint_key()
+                key.endpoint = number
+                guard let value = try maps.endpoints.lookup(key) else {
+                    throw KernelError(.snapshot, "a service refers to endpoint \(number), which is missing")
+                }
+                return SocketAddress(Address(value.addr), value.port).maglevKey
+            }
             let present = try writer.present(of: entries, and: delta)
             guard present.conflicts(with: entries).isEmpty else { return nil }
             let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
             let number = try number(for: generation)
-            try change(from: present, to: entries, number, &state) {
+            let concerned = Set(delta.services.map(\.number))
+            let draining = DrainChange(
+                from: present.members.union(state.standby.filter { concerned.contains($0.service) }),
+                draining: state.drains.deadlines.keys.filter { concerned.contains($0.service) }, to: delta.services,
+                now: Self.now())
+            try state.drains.remove(draining.returned, maps)
+            try change(from: present, to: entries, number, &state) { changes, state in
                 let moved = try enrolment.enrol(delta.workloads, leaving: delta.goneWorkloads) {
                     try writer.waitForReaders()
                 }
-                try settle($0, mustJudge: moved, told)
+                let drained = try drain(draining, &state)
+                try settle(changes, mustJudge: moved || drained, told)
             }
+            state.standby = state.standby.filter { !concerned.contains($0.service) }
+                .union(delta.services.flatMap(\.standby))
+            if !delta.goneEndpoints.isEmpty { try writer.removeIdleCounts() }
             try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
             return number
         }
+    }
+
+    /// Writes down who has left. Answers whether anybody's time is over at once.
+    private func drain(_ change: DrainChange, _ state: inout State) throws -> Bool {
+        try state.drains.add(change.left, maps)
+        return change.left.values.contains { $0 <= Self.now() }
     }
 
     /// Waits until nobody reads what was before, and judges open connections where that may make a difference.
@@ -104,7 +137,7 @@ extension KernelNode {
     /// Writes what is different; `settle` runs between the change and the deletion of what it leaves.
     private func change(
         from present: PresentEntries, to entries: SnapshotEntries, _ number: UInt32, _ state: inout State,
-        settle: (SnapshotChanges) throws -> Void
+        settle: (SnapshotChanges, inout State) throws -> Void
     ) throws {
         let generation = try maps.policyGeneration()
         let changes = try present.changes(
@@ -114,7 +147,7 @@ extension KernelNode {
         try writer.checkCapacity(state.size, adding: added)
         state.isUnsettled = true
         try writer.write(changes)
-        try settle(changes)
+        try settle(changes, &state)
         try writer.finish(changes)
         state.size = state.size + added - changes.removed
         state.isUnsettled = false

@@ -42,6 +42,10 @@ public final class KernelNode: Sendable {
         var tables = TableNumbers()
         /// What the maps hold.
         var size = SnapshotSize()
+        /// Endpoints that left their services.
+        var drains: Drains
+        /// Endpoints that belong to services and wait for closer ones to go.
+        var standby: Set<ServiceEndpoint> = []
         /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured
         /// until this one claims them.
         var captured: [UInt64: String?]
@@ -120,7 +124,8 @@ public final class KernelNode: Sendable {
         self.rootPath = try Folder.resolved(settings.cgroup)
         self.state = Mutex(
             State(
-                settings: settings, captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) }),
+                settings: settings, drains: try Drains(maps),
+                captured: Dictionary(uniqueKeysWithValues: others.map { ($0, nil) }),
                 interfaces: Set(try pins.linkedInterfaces())))
         self.interfaceCapture = interfaces
         self.reader = try KernelReader(pins: settings.pins)

@@ -45,6 +45,11 @@ extension KernelReader {
             case "malla_services": pair(entry, { fields.key($0 as malla_service_key) }, fields.service)
             case "malla_slots": pair(entry, { fields.key($0 as malla_slot_key) }, fields.slot)
             case "malla_endpoints": pair(entry, { fields.key($0 as malla_endpoint_key) }, fields.endpoint)
+            case "malla_maglev": pair(entry, { fields.key($0 as malla_maglev_key) }, fields.maglev)
+            case "malla_active": pair(entry, { (it: UInt32) in ["endpoint": "\(it)"] }, fields.active)
+            case "malla_affinity": pair(entry, { fields.key($0 as malla_affinity_key) }, fields.affinity)
+            case "malla_drains":
+                pair(entry, { fields.key($0 as malla_drain_key) }, { (it: UInt64) in ["cut_at_ns": "\(it)"] })
             case "malla_policies": pair(entry, { fields.key($0 as malla_policy_key) }, fields.policy)
             case "malla_handoffs": pair(entry, { fields.key($0 as malla_tuple) }, fields.connection)
             case "malla_counters": counter(entry, fields)

@@ -53,18 +53,20 @@ struct MapFields {
     func service(_ it: malla_service) -> [String: String] {
         [
             "service": names.shown(service: it.service), "table": "\(it.table)", "slots": "\(it.slots)",
-            "scope": "\(it.scope)",
+            "scope": "\(it.scope)", "maglev": "\(it.maglev)", "affinity_ns": "\(it.affinity)",
             "flags": flags(
                 it.flags,
                 [
                     (MALLA_SERVICE_PROXY.rawValue, "proxy"), (MALLA_SERVICE_FAIL_OPEN.rawValue, "fail_open"),
-                    (MALLA_SERVICE_NO_PORT.rawValue, "no_port"),
+                    (MALLA_SERVICE_NO_PORT.rawValue, "no_port"), (MALLA_SERVICE_BALANCED.rawValue, "balanced"),
+                    (MALLA_SERVICE_LEAST.rawValue, "least"), (MALLA_SERVICE_BY_SOCKET.rawValue, "by_socket"),
                 ]),
         ]
     }
 
     func key(_ it: malla_slot_key) -> [String: String] {
-        ["table": "\(it.table)", "index": "\(it.index)"]
+        guard it.index >= MALLA_SLOT_MEMBER else { return ["table": "\(it.table)", "index": "\(it.index)"] }
+        return ["table": "\(it.table)", "member": "\(it.index & ~MALLA_SLOT_MEMBER)"]
     }
 
     func slot(_ it: malla_slot) -> [String: String] {
@@ -149,6 +151,7 @@ struct MapFields {
         case MALLA_STAT_HANDOFF_MISSED: "handoff_missed"
         case MALLA_STAT_STORAGE_FAILED: "storage_failed"
         case MALLA_STAT_DECISIONS: "decisions"
+        case MALLA_STAT_ACTIVE_FAILED: "active_failed"
         default: "\(number)"
         }
     }

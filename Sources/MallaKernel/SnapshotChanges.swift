@@ -6,6 +6,7 @@ import MallaModel
 struct SnapshotChanges {
     typealias Services = [(key: malla_service_key, value: malla_service)]
     typealias Slots = [(key: malla_slot_key, value: malla_slot)]
+    typealias Maglev = [(key: malla_maglev_key, value: malla_maglev)]
     typealias Endpoints = [(key: malla_endpoint_key, value: malla_endpoint)]
 
     // Before: nothing that is in force refers to these.
@@ -14,6 +15,8 @@ struct SnapshotChanges {
     var newEndpoints: Endpoints = []
     /// Slots of tables that no service has yet.
     var newSlots: Slots = []
+    /// Pieces of Maglev tables that no service has yet.
+    var newMaglev: Maglev = []
 
     // The change itself: each key once.
 
@@ -32,6 +35,8 @@ struct SnapshotChanges {
     var unusedEndpoints: [malla_endpoint_key] = []
     /// Slots of tables that no service has any more.
     var unusedSlots: [malla_slot_key] = []
+    /// Pieces of Maglev tables that no service has any more.
+    var unusedMaglev: [malla_maglev_key] = []
 
     /// The policies' own change.
     var policies = PolicyChange()
@@ -41,14 +46,15 @@ struct SnapshotChanges {
         SnapshotSize(
             services: services.count { present.services[MapBytes($0.key)] == nil }, slots: newSlots.count,
             endpoints: newEndpoints.count + endpoints.count { present.endpoints[MapBytes($0.key)] == nil },
-            policies: policies.written)
+            policies: policies.written, maglev: newMaglev.count)
     }
 
     /// Entries that are taken away.
     var removed: SnapshotSize {
         SnapshotSize(
             services: goneServices.count, slots: unusedSlots.count,
-            endpoints: goneAddresses.count + unusedEndpoints.count, policies: policies.unused.count)
+            endpoints: goneAddresses.count + unusedEndpoints.count, policies: policies.unused.count,
+            maglev: unusedMaglev.count)
     }
 
     /// Whether an open connection may have been allowed that is not allowed now.
@@ -57,7 +63,8 @@ struct SnapshotChanges {
     /// Whether something is replaced or taken away that a running program may just be reading.
     var needsGrace: Bool {
         policies.next != nil || !endpoints.isEmpty || !services.isEmpty || !goneAddresses.isEmpty
-            || !goneServices.isEmpty || !unusedEndpoints.isEmpty || !unusedSlots.isEmpty || !policies.unused.isEmpty
+            || !goneServices.isEmpty || !unusedEndpoints.isEmpty || !unusedSlots.isEmpty || !unusedMaglev.isEmpty
+            || !policies.unused.isEmpty
     }
 }
 
@@ -66,6 +73,8 @@ struct PresentEntries {
     var services: [MapBytes<malla_service_key>: malla_service] = [:]
     /// By their tables.
     var slots: [UInt32: [UInt32: malla_slot]] = [:]
+    /// How many pieces each Maglev table has.
+    var maglev: [UInt32: UInt32] = [:]
     var endpoints: [MapBytes<malla_endpoint_key>: malla_endpoint] = [:]
     /// Of all generations.
     var policies: [(key: malla_policy_key, value: malla_policy)] = []
@@ -90,7 +99,7 @@ struct PresentEntries {
     var size: SnapshotSize {
         SnapshotSize(
             services: services.count, slots: slots.reduce(0) { $0 + $1.value.count }, endpoints: endpoints.count,
-            policies: policies.count)
+            policies: policies.count, maglev: maglev.reduce(0) { $0 + Int($1.value) })
     }
 
     /// What leads from here to `entries`, which must not be in conflict with what is here.
@@ -142,12 +151,18 @@ struct PresentEntries {
             let present = services[MapBytes(entry.key)]
             var value = entry.value
             if !entry.slots.isEmpty {
-                if let present, holds(table: present.table, entry.slots), kept.insert(present.table).inserted {
+                if let present, holds(table: present.table, entry), kept.insert(present.table).inserted {
                     value.table = present.table
                 } else {
-                    value.table = try tables.next { try slots[$0] != nil || isTableTaken($0) }
+                    value.table = try tables.next { try slots[$0] != nil || maglev[$0] != nil || isTableTaken($0) }
                     changes.newSlots += entry.slots.enumerated().map { index, slot in
                         (malla_slot_key(table: value.table, index: UInt32(truncatingIfNeeded: index)), slot)
+                    }
+                    changes.newSlots += entry.memberSlots.map { index, slot in
+                        (malla_slot_key(table: value.table, index: index), slot)
+                    }
+                    changes.newMaglev += entry.maglev.enumerated().map { index, piece in
+                        (malla_maglev_key(table: value.table, piece: UInt32(truncatingIfNeeded: index)), piece)
                     }
                 }
             }
@@ -157,13 +172,20 @@ struct PresentEntries {
         for (table, slots) in slots where !kept.contains(table) {
             changes.unusedSlots += slots.keys.map { malla_slot_key(table: table, index: $0) }
         }
+        for (table, pieces) in maglev where !kept.contains(table) {
+            changes.unusedMaglev += (0..<pieces).map { malla_maglev_key(table: table, piece: $0) }
+        }
     }
 
-    private func holds(table: UInt32, _ wanted: [malla_slot]) -> Bool {
-        guard let present = slots[table], present.count == wanted.count else { return false }
-        return wanted.enumerated().allSatisfy { index, slot in
-            present[UInt32(truncatingIfNeeded: index)].map { MapBytes($0) == MapBytes(slot) } ?? false
-        }
+    private func holds(table: UInt32, _ wanted: ServiceEntry) -> Bool {
+        guard let present = slots[table], present.count == wanted.slots.count + wanted.members.count,
+            // What is in the pieces follows from the slots.
+            maglev[table] ?? 0 == UInt32(truncatingIfNeeded: wanted.maglev.count)
+        else { return false }
+        return wanted.members.allSatisfy { present[MALLA_SLOT_MEMBER | $0] != nil }
+            && wanted.slots.enumerated().allSatisfy { index, slot in
+                present[UInt32(truncatingIfNeeded: index)].map { MapBytes($0) == MapBytes(slot) } ?? false
+            }
     }
 }
 

@@ -9,6 +9,10 @@ struct ServiceEntry {
     var value: malla_service
     /// The content of its table, by index.
     var slots: [malla_slot] = []
+    /// The endpoints that a client may keep; empty where none does.
+    var members: [UInt32] = []
+    /// The pieces of its Maglev table; empty where it has none. They follow from the slots.
+    var maglev: [malla_maglev] = []
 }
 
 /// A snapshot as entries of the maps. Pure: nothing is written here.
@@ -35,18 +39,24 @@ struct SnapshotEntries {
             endpoints.append(Self.ofWorkload(endpoint))
         }
         policies = snapshot.policies.entries.map { Self.policy($0, $1) }
-        services = try Self.services(snapshot.services) { known[$0] != nil }
+        services = try Self.services(snapshot.services) {
+            known[$0] != nil
+        } hashed: {
+            known[$0]?.address.maglevKey ?? 0
+        }
     }
 
     /// Translates what is different: new and changed entries. What they refer to besides is taken as written.
-    init(_ delta: SnapshotDelta) throws {
+    ///
+    /// - Parameter hashed: what a Maglev table goes by, for the number of an endpoint.
+    init(_ delta: SnapshotDelta, hashed: (UInt32) throws -> UInt64) throws {
         endpoints += delta.endpoints.compactMap(Self.byNumber)
         for known in delta.known {
             let entry = Snapshot.AddressEntry(address: known.address, endpoint: known.endpoint?.number)
             endpoints.append(try Self.byAddress(entry) { _ in known.endpoint })
         }
         endpoints += delta.contested.map(Self.ofWorkload)
-        services = try Self.services(delta.services) { _ in true }
+        services = try Self.services(delta.services, isKnown: { _ in true }, hashed: hashed)
     }
 
     // MARK: Endpoints
@@ -132,7 +142,7 @@ struct SnapshotEntries {
     }
 
     private static func services(
-        _ all: [Snapshot.Service], isKnown: (UInt32) -> Bool
+        _ all: [Snapshot.Service], isKnown: (UInt32) -> Bool, hashed: (UInt32) throws -> UInt64
     ) throws -> [ServiceEntry] {
         var claims: [Claim: ObjectName] = [:]
         var entries: [ServiceEntry] = []
@@ -145,14 +155,16 @@ struct SnapshotEntries {
                     }
                 }
             }
-            entries += try Self.entries(of: service, isKnown: isKnown)
+            entries += try Self.entries(of: service, isKnown: isKnown, hashed: hashed)
         }
         return entries
     }
 
     /// The entries of a service: one for each address and port, and one for each address that every port leads to
     /// which has none of its own.
-    static func entries(of service: Snapshot.Service, isKnown: (UInt32) -> Bool) throws -> [ServiceEntry] {
+    static func entries(of service: Snapshot.Service, isKnown: (UInt32) -> Bool, hashed: (UInt32) throws -> UInt64)
+        throws -> [ServiceEntry]
+    {
         var entries: [ServiceEntry] = []
         for address in service.addresses {
             for port in service.ports {
@@ -161,7 +173,7 @@ struct SnapshotEntries {
                     throw KernelError(
                         .snapshot, "service \(service.name) refers to endpoint \(missing.endpoint), which is missing")
                 }
-                entries.append(entry(port, of: service, at: address, weighted))
+                entries.append(try entry(port, of: service, at: address, weighted, hashed))
             }
             for transport in [TransportProtocol.tcp, .udp] {
                 var value = malla_service()
@@ -175,19 +187,22 @@ struct SnapshotEntries {
 
     private static func entry(
         _ port: Snapshot.ServicePort, of service: Snapshot.Service, at address: Address,
-        _ weighted: [Snapshot.WeightedEndpoint]
-    ) -> ServiceEntry {
+        _ weighted: [Snapshot.WeightedEndpoint], _ hashed: (UInt32) throws -> UInt64
+    ) throws -> ServiceEntry {
         var entry = ServiceEntry(key: key(at: address, port: port.port, port.transport), value: malla_service())
         entry.value.service = service.number
         entry.value.scope = port.scope
         if port.path == .proxy { entry.value.flags |= MALLA_SERVICE_PROXY.rawValue }
         if port.failOpen { entry.value.flags |= MALLA_SERVICE_FAIL_OPEN.rawValue }
-        entry.slots = AliasTable(weights: weighted.map(\.weight)).slots.map { slot in
+        let alias = AliasTable(weights: weighted.map(\.weight))
+        entry.slots = alias.slots.map { slot in
             malla_slot(
                 endpoint: weighted[slot.first].endpoint, alias: weighted[slot.second].endpoint,
-                threshold: slot.threshold)
+                threshold: slot.threshold, weight: weighted[slot.first].weight,
+                alias_weight: weighted[slot.second].weight)
         }
         entry.value.slots = UInt32(truncatingIfNeeded: entry.slots.count)
+        try entry.balance(port.balancing, weighted, hashed)
         return entry
     }
 

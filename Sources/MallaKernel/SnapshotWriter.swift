@@ -13,17 +13,19 @@ public struct SnapshotSize: Sendable, Equatable {
     public var endpoints = 0
     /// Policy entries.
     public var policies = 0
+    /// Pieces of Maglev tables.
+    public var maglev = 0
 
     static func + (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
         SnapshotSize(
             services: a.services + b.services, slots: a.slots + b.slots, endpoints: a.endpoints + b.endpoints,
-            policies: a.policies + b.policies)
+            policies: a.policies + b.policies, maglev: a.maglev + b.maglev)
     }
 
     static func - (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
         SnapshotSize(
             services: a.services - b.services, slots: a.slots - b.slots, endpoints: a.endpoints - b.endpoints,
-            policies: a.policies - b.policies)
+            policies: a.policies - b.policies, maglev: a.maglev - b.maglev)
     }
 }
 
@@ -38,7 +40,7 @@ public struct SnapshotSize: Sendable, Equatable {
 /// A crash anywhere leaves what the next ``PresentEntries`` finds, and a change from there leads to the same maps. A
 /// map that is full is noticed before the first write; should the kernel refuse one in step 1, that is taken back.
 final class SnapshotWriter: Sendable {
-    private let maps: KernelMaps
+    let maps: KernelMaps
     private let gracePeriod: GracePeriod
 
     init(_ maps: KernelMaps) throws {
@@ -55,6 +57,9 @@ final class SnapshotWriter: Sendable {
         present.services = Dictionary(try maps.services.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
         present.endpoints = Dictionary(try maps.endpoints.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
         for (key, slot) in try maps.slots.entries() { present.slots[key.table, default: [:]][key.index] = slot }
+        for key in try maps.maglev.entries().map(\.key) {
+            present.maglev[key.table] = max(present.maglev[key.table] ?? 0, key.piece &+ 1)
+        }
         present.policies = try maps.policies.entries()
         return present
     }
@@ -76,6 +81,17 @@ final class SnapshotWriter: Sendable {
                 if let slot = try maps.slots.lookup(malla_slot_key(table: value.table, index: index)) {
                     present.slots[value.table, default: [:]][index] = slot
                 }
+            }
+            if value.affinity > 0 {
+                for slot in (present.slots[value.table] ?? [:]).values {
+                    let index = MALLA_SLOT_MEMBER | slot.endpoint
+                    if let member = try maps.slots.lookup(malla_slot_key(table: value.table, index: index)) {
+                        present.slots[value.table, default: [:]][index] = member
+                    }
+                }
+            }
+            if value.maglev > 0 {
+                present.maglev[value.table] = (value.maglev - 1) / UInt32(MALLA_MAGLEV_PIECE) + 1
             }
         }
         present.isTableTaken = { [maps] in try maps.slots.lookup(malla_slot_key(table: $0, index: 0)) != nil }
@@ -104,6 +120,7 @@ final class SnapshotWriter: Sendable {
     /// Step 3.
     func finish(_ changes: SnapshotChanges) throws {
         try maps.slots.delete(changes.unusedSlots)
+        try maps.maglev.delete(changes.unusedMaglev)
         try maps.endpoints.delete(changes.unusedEndpoints)
         try maps.policies.delete(changes.policies.unused)
     }
@@ -113,12 +130,14 @@ final class SnapshotWriter: Sendable {
         do {
             try maps.endpoints.update(changes.newEndpoints)
             try maps.slots.update(changes.newSlots)
+            try maps.maglev.update(changes.newMaglev)
             try maps.policies.update(changes.policies.added)
             try maps.policies.update(next)
         } catch {
             // The error of the write is the one to tell; what stays is found by the next change.
             _ = try? maps.policies.delete(next.map(\.key) + changes.policies.added.map(\.key))
             _ = try? maps.slots.delete(changes.newSlots.map(\.key))
+            _ = try? maps.maglev.delete(changes.newMaglev.map(\.key))
             _ = try? maps.endpoints.delete(changes.newEndpoints.map(\.key))
             throw error
         }
@@ -131,6 +150,7 @@ final class SnapshotWriter: Sendable {
             ("slots", present.slots, added.slots, maps.slots.description.maxEntries),
             ("endpoints", present.endpoints, added.endpoints, maps.endpoints.description.maxEntries),
             ("policies", present.policies, added.policies, maps.policies.description.maxEntries),
+            ("maglev", present.maglev, added.maglev, maps.maglev.description.maxEntries),
         ]
         for (map, present, added, room) in rooms where added > 0 && present + added > room {
             throw KernelError(

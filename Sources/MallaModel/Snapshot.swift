@@ -37,7 +37,7 @@ public struct Snapshot: Sendable, Equatable {
 
     /// One address and port of a workload.
     public struct Endpoint: Sendable, Equatable {
-        /// Its number: unique in the snapshot, from 1.
+        /// Its number: unique in the snapshot, from 1 to 2^31 - 1, the same in every snapshot that has it.
         public var number: UInt32
         /// Where.
         public var address: SocketAddress
@@ -175,7 +175,7 @@ public struct Snapshot: Sendable, Equatable {
     public var workloads: [Workload]
     /// Services, by number.
     public var services: [Service]
-    /// Endpoints, by number.
+    /// Endpoints.
     public var endpoints: [Endpoint]
     /// Destinations without a service, by address.
     public var addressEntries: [AddressEntry]

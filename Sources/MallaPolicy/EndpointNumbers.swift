@@ -33,7 +33,8 @@ public struct EndpointNumbers: Sendable {
     /// The number of a place; `nil` when all are given, which takes two thousand million endpoints at once.
     mutating func number(of place: Place) -> UInt32? {
         if let number = numbers[place] { return number }
-        guard let number = released.removeValue(forKey: place) ?? free.popLast() ?? fresh() else { return nil }
+        // Numbers that others had come last: connections to those may still be open, and go by the number.
+        guard let number = released.removeValue(forKey: place) ?? fresh() ?? free.popLast() else { return nil }
         numbers[place] = number
         return number
     }

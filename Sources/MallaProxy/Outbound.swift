@@ -28,8 +28,12 @@ struct Captured: BitwiseCopyable {
     let generation: UInt32
     /// Whether the IPv4 virtual address was asked for.
     let isIPv4: Bool
+    /// Number of the endpoint that the kernel chose, because the service asks for more than a draw by weight; 0: the
+    /// proxy chooses.
+    let wished: UInt32
 
     fileprivate init(_ record: malla_connection) {
+        wished = record.endpoint
         source = record.source
         service = record.service
         port = record.original_port
@@ -43,6 +47,7 @@ struct Captured: BitwiseCopyable {
         self.port = port
         generation = captured.generation
         isIPv4 = captured.isIPv4
+        wished = 0
     }
 
     /// The same caller, towards the port that a route leads to.
@@ -133,7 +138,7 @@ extension Worker {
                 return
             }
             let permitted = try permit(identified, sparing: &connection.pointee.trials)
-            let picked = try pick(permitted)
+            let picked = try pick(permitted, wished: connection.pointee.captured.wished)
             connect(picked, token, connection)
         } catch {
             refuse(token, error)
@@ -200,7 +205,14 @@ extension Worker {
     }
 
     /// Chooses among the candidates and puts one more on the account of the chosen one.
-    mutating func pick(_ permitted: Permitted) throws(Refusal) -> Picked {
+    /// - Parameter wished: number of the endpoint to take if it is among them; 0: none.
+    mutating func pick(_ permitted: Permitted, wished: UInt32 = 0) throws(Refusal) -> Picked {
+        if wished != 0, let view, let place = view.place(ofEndpoint: wished),
+            let slot = candidates.slot(ofEndpoint: place)
+        {
+            loads.begin(slot)
+            return Picked(permitted: permitted, endpoint: view.endpoints[place], slot: slot)
+        }
         let draws = (random.next(), random.next())
         guard let view, let picked = LeastRequest.pick(candidates, loads: loads, draws: draws) else {
             throw Refusal(reason: .noEndpoint)

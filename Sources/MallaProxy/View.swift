@@ -42,6 +42,7 @@ final class View: Sendable {
     let names: Names
 
     private let portIndex: [UInt64: Int]
+    private let placeByNumber: [UInt32: Int]
     private let endpointIndex: [SocketAddress: Int]
 
     /// The view of a snapshot whose references are whole.
@@ -53,6 +54,7 @@ final class View: Sendable {
         }
         let places = Dictionary(
             snapshot.endpoints.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })
+        placeByNumber = places
         func shares(_ weighted: [Snapshot.WeightedEndpoint]) -> [Share] {
             weighted.compactMap { one in places[one.endpoint].map { Share(endpoint: $0, weight: one.weight) } }
         }
@@ -79,6 +81,9 @@ final class View: Sendable {
 
     /// The place of a service's port in ``ports``.
     func port(service: UInt32, port: UInt16) -> Int? { portIndex[Self.key(service: service, port: port)] }
+
+    /// The place of an endpoint in ``endpoints``, by its number.
+    func place(ofEndpoint number: UInt32) -> Int? { placeByNumber[number] }
 
     /// The endpoint that is at this address now.
     func endpoint(at address: SocketAddress) -> Endpoint? { endpointIndex[address].map { endpoints[$0] } }

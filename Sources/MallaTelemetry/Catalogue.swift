@@ -93,6 +93,15 @@ extension Metric {
     /// Sockets that the kernel could not keep a record for.
     public static let storageFailed = Metric(
         "malla_storage_failed", .counter, help: "Sockets for which the kernel could not keep a record.")
+    /// Connections that could not be counted for their endpoints.
+    public static let activeFailed = Metric(
+        "malla_backend_uncounted", .counter,
+        help: "Connections that found no room to be counted for their endpoints; least connections took those for idle."
+    )
+    /// Connections at an endpoint of a service that is balanced by them.
+    public static let backendActive = Metric(
+        "malla_backend_connections_active", .gauge, labels: ["workload", "address"],
+        help: "Connections of this node at each endpoint of services with LeastConnections, those being made included.")
 
     /// What somebody took away and the daemon put back.
     public static let kernelRepairs = Metric(
@@ -184,7 +193,8 @@ extension Metric {
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
         connectionsActive, sentBytes, receivedBytes, retransmits, connectSeconds, roundTripSeconds, durationSeconds,
         mapEntries, mapCapacity, mapBytes, decisions, eventsLost, eventsLimited, countersOverflow, handoffsMissed,
-        storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime, generation, configValid,
+        activeFailed, backendActive, storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime,
+        generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
     ]

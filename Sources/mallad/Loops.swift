@@ -61,6 +61,9 @@ struct PlacementLoop: ServiceLifecycle.Service {
                     for await _ in Ticks(every: .seconds(1)) { await node.lookForBypasses() }
                 }
                 tasks.addTask {
+                    for await _ in Ticks(every: Node.drainInterval) { await node.drain() }
+                }
+                tasks.addTask {
                     await node.lookAfterKernel()
                     for await _ in Ticks(every: Node.careInterval) { await node.lookAfterKernel() }
                 }

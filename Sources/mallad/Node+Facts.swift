@@ -51,7 +51,7 @@ extension Node: NodeFacts {
 
     func workloads() async throws -> [WorkloadView] { workloadViews() }
     func services() async throws -> [ServiceView] { serviceViews() }
-    func endpoints() async throws -> [EndpointView] { endpointViews() }
+    func endpoints() async throws -> [EndpointView] { try endpointViews() }
     func policies() async throws -> [PolicyView] { policyViews() }
 
     func connections() async throws -> [ConnectionView] {

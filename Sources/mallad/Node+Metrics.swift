@@ -16,6 +16,11 @@ extension Node {
         do {
             samples += try kernel.reader.counters().flatMap { Self.flow($0, names) }
             samples += Self.statistics(try kernel.reader.statistics())
+            samples += try kernel.reader.active().compactMap { one in
+                one.address.map {
+                    Sample(.backendActive, [names.workload(one.workload), "\($0)"], UInt64(one.connections))
+                }
+            }
             samples += try kernel.reader.mapSummaries().flatMap(Self.map)
             samples.append(Sample(.generation, UInt64(try kernel.generation())))
         } catch {
@@ -88,6 +93,7 @@ extension Node {
             Sample(.decisions, it.decisions), Sample(.eventsLost, it.eventsLost),
             Sample(.eventsLimited, it.eventsLimited), Sample(.countersOverflow, it.countersOverflow),
             Sample(.handoffsMissed, it.handoffsMissed), Sample(.storageFailed, it.storageFailed),
+            Sample(.activeFailed, it.activeFailed),
         ]
     }
 

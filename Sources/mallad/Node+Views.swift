@@ -52,16 +52,6 @@ extension Node {
             ready: max(found?.endpoints4.count ?? 0, found?.endpoints6.count ?? 0))
     }
 
-    func endpointViews() -> [EndpointView] {
-        (compiled?.endpoints ?? []).map { endpoint in
-            EndpointView(
-                service: endpoint.service.description, port: endpoint.servicePort,
-                address: endpoint.address.description, workload: endpoint.workload.description,
-                identity: endpoint.identity.spiffeID, weight: endpoint.weight, ready: endpoint.obstacle == nil,
-                reason: uncaptured[endpoint.workload] ?? endpoint.obstacle?.description)
-        }
-    }
-
     func policyViews() -> [PolicyView] {
         mesh.authorizationPolicies.values.sorted { $0.name < $1.name }.map { policy in
             PolicyView(

@@ -52,7 +52,8 @@ enum Views {
     static let endpoints = [
         EndpointView(
             service: "backend.default", port: 80, address: "127.0.0.1:7000", workload: "backend-v1.default",
-            identity: "spiffe://malla.local/ns/default/sa/backend", weight: 90, ready: true),
+            identity: "spiffe://malla.local/ns/default/sa/backend", weight: 90, ready: true,
+            connections: 7),
         EndpointView(
             service: "backend.default", port: 9000, address: "127.0.0.1:9001", workload: "backend-v2.default",
             identity: "spiffe://malla.local/ns/default/sa/backend", weight: 10, ready: false,

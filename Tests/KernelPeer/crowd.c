@@ -2,11 +2,13 @@
 #include "crowd.h"
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* As many as this process may have. */
@@ -90,5 +92,56 @@ int crowd(struct target target, int type, int count, const char *later)
 		printf("%d %d\n", alive, last);
 		fflush(stdout);
 	}
+	return 0;
+}
+
+/* Ends a connection in the way that its number says. */
+static void end_somehow(int socket, int number)
+{
+	struct linger none = {.l_onoff = 1, .l_linger = 0};
+	struct sockaddr nothing = {.sa_family = AF_UNSPEC};
+
+	switch (number % 4) {
+	case 0: /* a reset */
+		setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		break;
+	case 1: /* disconnected, the socket goes on for a moment */
+		connect(socket, &nothing, sizeof(nothing));
+		break;
+	case 2:
+		shutdown(socket, SHUT_WR);
+		break;
+	}
+	close(socket);
+}
+
+int churn(struct target target, int count)
+{
+	int made = 0, refused = 0, killed = 0;
+
+	for (int i = 0; i < count; i++) {
+		int client;
+
+		/* Now and then a process that is killed while it has a connection. */
+		if (i % 200 == 199) {
+			pid_t child = fork();
+
+			if (!child) {
+				client = socket(target.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+				connect(client, (struct sockaddr *)&target.address, target.length);
+				kill(getpid(), SIGKILL);
+			}
+			waitpid(child, NULL, 0);
+			killed++;
+			continue;
+		}
+		client = socket(target.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(client, (struct sockaddr *)&target.address, target.length))
+			refused++;
+		else
+			made++;
+		end_somehow(client, i);
+	}
+	printf("%d %d %d\n", made, refused, killed);
 	return 0;
 }

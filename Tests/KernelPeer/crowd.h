@@ -11,3 +11,7 @@ void echo_for_ever(int listener);
  * why the last one that did not. `later`: the sockets are made before this process enters that cgroup, and connected
  * after; "-" for none. */
 int crowd(struct target target, int type, int count, const char *later);
+
+/* Makes so many connections one after the other and ends each in another way: closed, reset, disconnected, half closed,
+ * its process killed. Prints how many were made, how many refused, and how many processes were killed. */
+int churn(struct target target, int count);

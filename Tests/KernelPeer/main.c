@@ -305,6 +305,8 @@ int main(int count, char **arguments)
 		return crowd(target_of(arguments[3], arguments[4], arguments[5]),
 			     strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM, atoi(arguments[7]),
 			     count == 9 ? arguments[8] : "-");
+	if (count == 7 && !strcmp(verb, "churn"))
+		return churn(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]));
 	if (count == 6 && !strcmp(verb, "open"))
 		return hold_open(atoi(arguments[3]), atoi(arguments[4]), atoi(arguments[5]));
 	if (count == 7 && !strcmp(verb, "dodge"))
@@ -319,6 +321,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|dodge|open …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|dodge|open …\n");
 	return 2;
 }

@@ -19,6 +19,10 @@ final class KernelNode {
     let slots: BPFMap<malla_slot_key, malla_slot>
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
+    let maglev: BPFMap<malla_maglev_key, malla_maglev>
+    let active: BPFMap<UInt32, malla_active>
+    let affinity: BPFMap<malla_affinity_key, malla_affinity>
+    let drains: BPFMap<malla_drain_key, UInt64>
     let handoffs: BPFMap<malla_tuple, malla_connection>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let connections: SocketStorage<malla_connection>
@@ -45,6 +49,10 @@ final class KernelNode {
         slots = try Self.open("malla_slots", maps)
         endpoints = try Self.open("malla_endpoints", maps)
         policies = try Self.open("malla_policies", maps)
+        maglev = try Self.open("malla_maglev", maps)
+        active = try Self.open("malla_active", maps)
+        affinity = try Self.open("malla_affinity", maps)
+        drains = try Self.open("malla_drains", maps)
         handoffs = try Self.open("malla_handoffs", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
         connections = try SocketStorage(Self.descriptor("malla_connections", maps), name: "malla_connections")

@@ -49,10 +49,14 @@ struct World {
         try node.services.update(key, service)
     }
 
-    func slot(_ table: UInt32, _ index: UInt32, endpoint: UInt32, alias: UInt32 = 0, threshold: UInt32 = .max) throws {
+    func slot(
+        _ table: UInt32, _ index: UInt32, endpoint: UInt32, alias: UInt32 = 0, threshold: UInt32 = .max,
+        weight: UInt32 = 1, aliasWeight: UInt32 = 1
+    ) throws {
         try node.slots.update(
             malla_slot_key(table: table, index: index),
-            malla_slot(endpoint: endpoint, alias: alias, threshold: threshold))
+            malla_slot(
+                endpoint: endpoint, alias: alias, threshold: threshold, weight: weight, alias_weight: aliasWeight))
     }
 
     /// An endpoint, by its number.

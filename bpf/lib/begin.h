@@ -18,7 +18,7 @@ static __always_inline void begin_record(__u32 index, struct scratch *scratch, s
 		record->destination = it->endpoint.addr;
 		record->destination_port = it->endpoint.port;
 	}
-	record->flags = MALLA_CONNECTION_BY_PACKET;
+	record->flags |= MALLA_CONNECTION_BY_PACKET;
 	record->cgroup = index;
 	record->netns = scratch->interface.netns;
 }

@@ -92,6 +92,9 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	it->error = 0;
 	it->service = 0;
 	it->rule = 0;
+	it->picked = 0;
+	it->balance = 0;
+	it->affinity = 0;
 	__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
 	it->source = source ? source->identity : MALLA_IDENTITY_UNKNOWN;
 	it->source_workload = source ? source->workload : 0;
@@ -116,8 +119,11 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		it->service = service.service;
 		if (service.flags & MALLA_SERVICE_NO_PORT)
 			return deny(it, MALLA_REASON_NO_SUCH_PORT); /* 5 */
-		if (!service_pick(&service, it->random, &it->endpoint))
+		if (!service_pick(&service, it, &it->endpoint))
 			return deny(it, MALLA_REASON_NO_ENDPOINT); /* 5 */
+		it->picked = it->endpoint.endpoint;
+		it->balance = service.flags;
+		it->affinity = service.affinity;
 		wants_proxy = service.flags & MALLA_SERVICE_PROXY;
 		open = service.flags & MALLA_SERVICE_FAIL_OPEN;
 	} else if (!endpoint_at(&it->addr, it->port, &it->endpoint)) {
@@ -151,6 +157,9 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		if (!alive)
 			return deny(it, MALLA_REASON_PROXY_DOWN); /* 8 */
 		it->path = MALLA_PATH_PROXY;
+		/* Asked for nothing, the proxy chooses by what it has to do itself. */
+		if (!(it->balance & MALLA_SERVICE_BALANCED))
+			it->picked = 0;
 		__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
 		return; /* 8 */
 	}

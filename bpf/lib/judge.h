@@ -41,13 +41,26 @@ static __always_inline bool judge_source(const struct malla_connection *record, 
 	return true;
 }
 
+/* Did the endpoint leave the service that led there, and is the grace time over? */
+static __always_inline bool judge_drained(const struct malla_connection *record)
+{
+	struct malla_drain_key key = {.service = record->service, .endpoint = record->endpoint};
+	const __u64 *deadline;
+
+	if (!record->service || !record->endpoint || record->path != MALLA_PATH_DIRECT)
+		return false;
+	deadline = bpf_map_lookup_elem(&malla_drains, &key);
+	return deadline && bpf_ktime_get_ns() >= *(const volatile __u64 *)deadline;
+}
+
 /*
  * May the connection go on? PASSED with the rule that allows it, or why not.
  *  1 its source must still be the workload, with the identity, that it was when it connected
  *  2 through the proxy or to the resolver: those judge what comes after them
- *  3 an address that no workload has: not the mesh's business, now
- *  4 an address that went to another workload: not whom the source wanted
- *  5 policy, of the endpoint as it is now
+ *  3 an endpoint that left the service by which the connection came there, once its grace time is over
+ *  4 an address that no workload has: not the mesh's business, now
+ *  5 an address that went to another workload: not whom the source wanted
+ *  6 policy, of the endpoint as it is now
  */
 static __always_inline struct ruling judge(const struct malla_connection *record, __u32 generation)
 {
@@ -60,15 +73,17 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 		return (struct ruling){MALLA_REASON_IDENTITY_CHANGED, 0}; /* 1 */
 	if (record->path == MALLA_PATH_PROXY || record->path == MALLA_PATH_DNS)
 		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 2 */
+	if (judge_drained(record))
+		return (struct ruling){MALLA_REASON_DRAINED_BACKEND, 0}; /* 3 */
 	if (!judge_endpoint(record, &endpoint))
-		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 3 */
+		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 4 */
 	if (endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS ||
 	    (record->path == MALLA_PATH_DIRECT && endpoint.workload != record->target_workload))
-		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 4 */
+		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 5 */
 	ruling = policy_rule(generation, endpoint.scope, record->source,
 			     endpoint.port ? endpoint.port : record->destination_port);
 	if (ruling.reason != MALLA_REASON_PASSED)
-		ruling.reason = MALLA_REASON_REVOKED; /* 5 */
+		ruling.reason = MALLA_REASON_REVOKED; /* 6 */
 	return ruling;
 }
 

@@ -94,6 +94,42 @@ struct {
 	__type(value, struct malla_policy);
 } malla_policies SEC(".maps");
 
+/* Maglev tables, written by the daemon like slots. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_maglev_key);
+	__type(value, struct malla_maglev);
+} malla_maglev SEC(".maps");
+
+/* Written by sockops; the daemon deletes what nobody has any more. Full: the connection is not counted, so that its
+ * endpoint looks idle, and malla_stats says so. Key: endpoint. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct malla_active);
+} malla_active SEC(".maps");
+
+/* Written by the hooks. Full: the oldest goes, and its client gets another endpoint. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct malla_affinity_key);
+	__type(value, struct malla_affinity);
+} malla_affinity SEC(".maps");
+
+/* Written by the daemon. Full: what is open to an endpoint that left goes on until it ends by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_drain_key);
+	__type(value, __u64);
+} malla_drains SEC(".maps");
+
 /* Written by the hooks; freed with the socket. No memory: the connect is denied (kernel_state). */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -32,7 +32,8 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->path = it->path;
 	record->direction = MALLA_OUTBOUND;
 	record->protocol = it->protocol;
-	record->flags = 0;
+	record->flags = (it->balance & MALLA_SERVICE_LEAST ? MALLA_CONNECTION_ACTIVE : 0) |
+			(it->affinity ? MALLA_CONNECTION_STICKY : 0);
 	record->source = it->source;
 	record->source_workload = it->source_workload;
 	record->target = it->endpoint.identity;
@@ -48,6 +49,8 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->sent = 0;
 	record->received = 0;
 	record->retransmits = 0;
+	record->endpoint = it->picked;
+	record->birth = 0;
 }
 
 /* Keeps what was decided with the connecting socket. False: there is no memory for it. */

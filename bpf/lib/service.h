@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Virtual services: the lookup by address, and the pick of an endpoint. */
 #pragma once
+#include "balance.h"
 #include "entry.h"
 #include "maps.h"
 
@@ -20,26 +21,35 @@ static __always_inline bool service_at(__u8 protocol, const struct malla_addr *a
 	return entry_read(&malla_services, &key, service, sizeof(*service));
 }
 
+/* The endpoint of this number; false: there is none. */
+static __always_inline bool endpoint_numbered(__u32 number, struct malla_endpoint *endpoint)
+{
+	struct malla_endpoint_key key = {.endpoint = number};
+
+	return number && entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint));
+}
+
 /* Draws an endpoint by the service's alias table: `random[0]` the slot, `random[1]` which of its
- * two. False: the service has no ready endpoint.
+ * two; or by what the service asks for. False: the service has no ready endpoint.
  * A table is never rewritten: it stays as it is until no program has the service's value that names it. */
-static __always_inline bool service_pick(const struct malla_service *service, const __u32 random[2],
+static __always_inline bool service_pick(const struct malla_service *service, const struct malla_explanation *it,
 					 struct malla_endpoint *endpoint)
 {
 	struct malla_slot_key at = {
 		.table = service->table,
 		/* A product instead of a remainder: no bias worth naming, and no division. */
-		.index = ((__u64)random[0] * service->slots) >> 32,
+		.index = ((__u64)it->random[0] * service->slots) >> 32,
 	};
-	struct malla_endpoint_key key = {};
 	const struct malla_slot *slot;
 
 	if (!service->slots)
 		return false;
+	if (service->flags & MALLA_SERVICE_BALANCED)
+		return endpoint_numbered(balance_choose(service, it), endpoint);
 	slot = bpf_map_lookup_elem(&malla_slots, &at);
 	if (!slot)
 		return false;
-	key.endpoint = slot->threshold == 0xffffffff || random[1] < slot->threshold ? slot->endpoint
-										     : slot->alias;
-	return entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint));
+	return endpoint_numbered(slot->threshold == 0xffffffff || it->random[1] < slot->threshold ? slot->endpoint
+												   : slot->alias,
+				 endpoint);
 }

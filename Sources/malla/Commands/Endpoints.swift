@@ -32,14 +32,16 @@ struct Endpoints: ParsableCommand {
 extension EndpointView: Listed {
     static let columns = [
         Column("SERVICE"), Column("PORT", right: true), Column("ADDRESS"), Column("WORKLOAD"),
-        Column("WEIGHT", right: true), Column("READY"), Column("WHY NOT"), Column("IDENTITY", wide: true),
+        Column("WEIGHT", right: true), Column("OPEN", right: true), Column("READY"), Column("WHY NOT"),
+        Column("IDENTITY", wide: true),
     ]
 
     var rows: [[Cell]] {
         [
             [
                 Cell(service, .cyan), "\(port)", Cell(address), Cell(workload), "\(weight)",
-                ready ? Cell("yes", .green) : Cell("no", .red), Cell(reason ?? ""), Cell(identity),
+                Cell(connections.map { "\($0)" } ?? ""), ready ? Cell("yes", .green) : Cell("no", .red),
+                Cell(reason ?? ""), Cell(identity),
             ]
         ]
     }

@@ -43,6 +43,9 @@ struct malla_connection {
 	__u64 sent;	   /* bytes already added to the counters */
 	__u64 received;
 	__u32 retransmits; /* the same for segments sent again */
+	__u32 endpoint; /* its number, when a service led there; through the proxy: the one that the service's
+			 * balancing chose, 0 when that is left to the proxy */
+	__u32 birth;	/* of the entry of malla_active that counts it; 0: none does */
 	__u32 reserved;
 };
 
@@ -52,6 +55,8 @@ enum malla_connection_flag {
 	/* Decided on a packet of a network namespace: no hook sees the connecting socket. */
 	MALLA_CONNECTION_BY_PACKET = 4,
 	MALLA_CONNECTION_PUBLISHED = 32, /* its record waits in malla_handoffs, or did */
+	MALLA_CONNECTION_ACTIVE = 8,  /* its service is balanced by the number of connections */
+	MALLA_CONNECTION_STICKY = 16, /* its client keeps the endpoint */
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */
@@ -207,7 +212,8 @@ enum malla_stat {
 	MALLA_STAT_HANDOFF_MISSED = 3,	/* an accepted socket found no record */
 	MALLA_STAT_STORAGE_FAILED = 4,
 	MALLA_STAT_DECISIONS = 5,
-	MALLA_STAT_END = 6,
+	MALLA_STAT_ACTIVE_FAILED = 6, /* connections that malla_active had no room for */
+	MALLA_STAT_END = 7,
 };
 
 /* malla_events: ring buffer of this. */
@@ -276,6 +282,10 @@ struct malla_explanation {
 	__u32 rule;
 	__u32 generation;
 	struct malla_endpoint endpoint; /* picked; zero when there is none */
+	__u32 picked;  /* number of the endpoint, also where the proxy is asked to take it; 0: none */
+	__u32 balance; /* of the service: enum malla_service_flag */
+	__u64 affinity; /* for how long the client keeps it, ns; 0: not at all */
 	/* -- input again -- */
+	__u64 cookie; /* of the socket; 0: there is none */
 	__u32 interface; /* whose workload it is, where that has no cgroup */
 };

@@ -121,18 +121,23 @@ struct malla_service {
 	__u32 slots; /* 0: no ready endpoint */
 	__u32 scope; /* policy scope shared by all endpoints; 0: they differ, the proxy decides */
 	__u32 flags; /* enum malla_service_flag */
-	__u32 reserved;
+	__u32 maglev;	/* slots of its Maglev table, which goes by the number of `table`; 0: it has none */
+	__u64 affinity; /* ns that a client keeps its endpoint after its last connection; 0: not at all */
 };
 
 enum malla_service_flag {
 	MALLA_SERVICE_PROXY = 1,     /* through the node proxy */
 	MALLA_SERVICE_FAIL_OPEN = 2, /* direct while the proxy is away */
 	MALLA_SERVICE_NO_PORT = 4,   /* the entry of port 0: there is no such port */
+	MALLA_SERVICE_BALANCED = 8,  /* more than a draw by weight was asked for */
+	MALLA_SERVICE_LEAST = 16,    /* of two draws the one with fewer connections for its weight */
+	MALLA_SERVICE_BY_SOCKET = 32, /* Maglev hashes the socket, not the workload */
 };
 
 /* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold
  * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one entry per endpoint. A
- * table is never changed: a service whose endpoints change gets another one. */
+ * table is never changed: a service whose endpoints change gets another one. Where clients keep their endpoints, the
+ * table has an entry MALLA_SLOT_MEMBER | endpoint for each that may be kept. */
 struct malla_slot_key {
 	__u32 table;
 	__u32 index;
@@ -142,6 +147,52 @@ struct malla_slot {
 	__u32 endpoint;
 	__u32 alias;
 	__u32 threshold; /* 0xffffffff: always `endpoint` */
+	__u32 weight;	 /* of `endpoint` */
+	__u32 alias_weight;
+};
+
+#define MALLA_SLOT_MEMBER 0x80000000u
+
+/* malla_maglev: Maglev tables in pieces. Slot n of a table is endpoint n % MALLA_MAGLEV_PIECE of the piece
+ * n / MALLA_MAGLEV_PIECE. A piece fills one of the kernel's 1024 byte places, and a table is written in so many fewer
+ * calls. Like alias tables they are never changed. */
+#define MALLA_MAGLEV_PIECE 240
+struct malla_maglev_key {
+	__u32 table;
+	__u32 piece;
+};
+
+struct malla_maglev {
+	__u32 endpoint[MALLA_MAGLEV_PIECE];
+};
+
+/* malla_active: endpoint's number -> how many connections this node has there, those being made included. Kept for
+ * services that are balanced by it. */
+struct malla_active {
+	__u32 connections;
+	__u32 birth; /* of this entry; never 0. A connection that another one counted does not end here */
+};
+
+/* malla_affinity: LRU hash. Which endpoint a client had last. Evicted: another is chosen. Whether the endpoint may be
+ * used is never read here. */
+struct malla_affinity_key {
+	__u32 service;
+	__u32 source_workload;
+	__u16 port; /* of the service */
+	__u8 protocol;
+	__u8 is_ipv4; /* the virtual address */
+};
+
+struct malla_affinity {
+	__u64 until;
+	__u32 endpoint;
+	__u32 reserved;
+};
+
+/* malla_drains: endpoints that left a service -> when what is still open to them by way of it is cut (__u64, ns). */
+struct malla_drain_key {
+	__u32 service;
+	__u32 endpoint;
 };
 
 /* malla_endpoints: one address and port of a workload, by number and by address. By address: exact

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import CMallaABI
+import MallaModel
+
+/// The maps of load balancing.
+extension MapFields {
+    func key(_ it: malla_maglev_key) -> [String: String] {
+        ["table": "\(it.table)", "piece": "\(it.piece)"]
+    }
+
+    /// The endpoints of a piece are too many for a line; how many different ones there are tells something.
+    func maglev(_ it: malla_maglev) -> [String: String] {
+        let endpoints = withUnsafeBytes(of: it) { Set($0.bindMemory(to: UInt32.self)) }
+        return ["endpoints": "\(endpoints.subtracting([0]).count)"]
+    }
+
+    func active(_ it: malla_active) -> [String: String] {
+        ["connections": "\(it.connections)"]
+    }
+
+    func key(_ it: malla_affinity_key) -> [String: String] {
+        [
+            "service": names.shown(service: it.service), "workload": names.shown(workload: it.source_workload),
+            "port": "\(it.port)", "family": it.is_ipv4 != 0 ? "ipv4" : "ipv6",
+            "protocol": TransportProtocol(rawValue: it.protocol).map { "\($0)" } ?? "\(it.protocol)",
+        ]
+    }
+
+    func affinity(_ it: malla_affinity) -> [String: String] {
+        ["endpoint": "\(it.endpoint)", "until_ns": "\(it.until)"]
+    }
+
+    func key(_ it: malla_drain_key) -> [String: String] {
+        ["service": names.shown(service: it.service), "endpoint": "\(it.endpoint)"]
+    }
+}

@@ -55,7 +55,7 @@ let package = Package(
             name: "MallaProxy",
             dependencies: [
                 "Reactor", "HTTPWire", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink",
-                "MallaTelemetry",
+                "MallaRouting", "MallaTelemetry",
             ]),
 
         // MARK: Control

@@ -109,6 +109,11 @@ extension H2Connection {
         encoder.field(name, value, into: &out)
     }
 
+    /// The same with a name that is no literal, such as a route's; in small letters.
+    public mutating func field(_ name: Span<UInt8>, _ value: Span<UInt8>, into out: inout ByteWriter) {
+        encoder.field(name, value, into: &out)
+    }
+
     /// Completes the frame, as HEADERS and as many CONTINUATION as it takes.
     ///
     /// - Returns: false when the stream is gone or the output is full; then nothing was written since `begin`.

@@ -45,6 +45,15 @@ struct HPackEncoder {
         out.append(value)
     }
 
+    /// The same with a name from configuration; small letters.
+    func field(_ name: Span<UInt8>, _ value: Span<UInt8>, into out: inout ByteWriter) {
+        out.append(0x00)
+        Self.integer(name.count, bits: 7, first: 0, into: &out)
+        out.append(name)
+        Self.integer(value.count, bits: 7, first: 0, into: &out)
+        out.append(value)
+    }
+
     /// The static table's index for the names that most messages have; 0 for others.
     @inline(__always)
     static func nameIndex(_ known: KnownField) -> Int {

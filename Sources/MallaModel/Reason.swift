@@ -67,6 +67,10 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     public static let noRoute = Reason(MALLA_REASON_NO_ROUTE)
     /// The route's time for the request was over.
     public static let requestTimeout = Reason(MALLA_REASON_REQUEST_TIMEOUT)
+    /// The backend that the rule of a route chose does not exist, or it has none.
+    public static let noBackend = Reason(MALLA_REASON_NO_BACKEND)
+    /// A rule of a route told the client to ask elsewhere.
+    public static let redirected = Reason(MALLA_REASON_REDIRECTED)
     /// A request head did not arrive whole in time.
     public static let headTimeout = Reason(MALLA_REASON_HEAD_TIMEOUT)
     /// CONNECT is not served on captured connections.

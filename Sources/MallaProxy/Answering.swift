@@ -168,6 +168,9 @@ extension Worker {
         _ head: ResponseHead, _ bytes: Span<UInt8>, _ exchange: UnsafeMutablePointer<Exchange>,
         _ client: UnsafeMutablePointer<Client>
     ) -> Bool {
+        let matched = exchange.pointee.matched
+        if matched.isSome { changeResponse(matched, bytes) }
+        let table = table(of: matched)
         let desk = desk
         let wire = Self.wire(of: client)
         if let h2 = client.pointee.h2 {
@@ -176,7 +179,10 @@ extension Worker {
             if endsHere { exchange.pointee.state.insert(.responseEnded) }
             return write(wire) { out in
                 Translation.toH2(
-                    head, desk.pointee.fields, of: bytes, endStream: endsHere, on: stream, of: &h2.pointee, into: &out)
+                    head, desk.pointee.fields, of: bytes, endStream: endsHere, on: stream, of: &h2.pointee, into: &out
+                ) { connection, out in
+                    Self.addToResponse(matched, table) { connection.field($0, $1, into: &out) }
+                }
             } ?? false
         }
         let upgrade = desk.pointee.fields.value(of: .upgrade)?.range ?? 0..<0
@@ -185,7 +191,10 @@ extension Worker {
         let written = write(wire) { out in
             Translation.toH1(
                 head, desk.pointee.fields, of: bytes, for: version, keepAlive: keepAlive,
-                upgrade: bytes.extracting(upgrade), into: &out)
+                upgrade: bytes.extracting(upgrade), into: &out
+            ) { out in
+                Self.addToResponse(matched, table) { H1HeadWriter.field($0, $1, into: &out) }
+            }
         }
         guard let written else { return false }
         if !head.isInterim {

@@ -72,6 +72,8 @@ struct Exchange: BitwiseCopyable {
     /// Number of the service that was asked for.
     let service: UInt32
     var scope: UInt32 = 0
+    /// The rule of a route that the request matched.
+    var matched = MatchedRule()
     /// Without a byte until it is given up; 0: never.
     var idleTimeout: UInt64 = 0
     let began: UInt64

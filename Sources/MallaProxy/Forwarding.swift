@@ -27,7 +27,7 @@ extension Worker {
             if let reason = desk.pointee.normalise(head, of: bytes) {
                 throw Refusal(reason: Reason(rawValue: reason.rawValue))
             }
-            let identified = try route(head, bytes, client.pointee.captured)
+            let (identified, matched) = try route(head, bytes, client.pointee.captured)
             var trials = Trials()
             let permitted = try permit(identified, sparing: &trials)
             let picked = try pick(permitted)
@@ -35,25 +35,26 @@ extension Worker {
                 loads.end(picked.slot)
                 throw Refusal(reason: .overloaded)
             }
-            try forward(head, bytes, picked, trials, token, client, stream)
+            try forward(head, bytes, picked, matched, trials, token, client, stream)
         } catch {
             refuse(head, bytes, error, token, client, stream)
         }
     }
 
     /// The service's port that takes the request: the one that was captured, or what a route says.
-    private func route(
+    private mutating func route(
         _ head: RequestHead, _ bytes: Span<UInt8>, _ captured: Captured
-    ) throws(Refusal) -> Identified {
+    ) throws(Refusal) -> (Identified, MatchedRule) {
         let identified = try identify(captured)
         guard let view else { throw Refusal(reason: .noSnapshot) }
-        let path = UnsafeBufferPointer(
-            start: desk.pointee.path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: desk.pointee.pathCount)
         let routed = Routing.route(
-            head, desk.pointee.fields, of: bytes, path: path.span, at: identified.port, in: view)
+            head, desk.pointee.fields, of: bytes, path: desk.pointee.pathBytes.span, at: identified.port,
+            for: captured.source, draw: random.next(), in: view)
         switch routed.outcome {
         case .forward(let port):
-            return Identified(identified, routed: routed, to: port)
+            return (Identified(identified, routed: routed, to: port), routed.rule)
+        case .redirect:
+            throw Refusal(reason: .redirected, redirect: routed.rule)
         case .answer(let status, let reason):
             throw Refusal(reason: reason, status: status)
         }
@@ -61,8 +62,8 @@ extension Worker {
 
     /// Makes the exchange, finds it a backend and writes the head to it.
     private mutating func forward(
-        _ head: RequestHead, _ bytes: Span<UInt8>, _ picked: Picked, _ trials: Trials, _ token: Token,
-        _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ picked: Picked, _ matched: MatchedRule, _ trials: Trials,
+        _ token: Token, _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?
     ) throws(Refusal) {
         let captured = client.pointee.captured
         guard let view else { throw Refusal(reason: .noSnapshot) }
@@ -82,6 +83,7 @@ extension Worker {
         exchange.clientStream = stream
         exchange.target = picked.endpoint.identity
         exchange.idleTimeout = port.idleTimeout
+        exchange.matched = matched
         if head.framing == .open { exchange.state.insert(.requestOpen) }
         if isGRPC(bytes) { exchange.state.insert(.grpc) }
         guard let exchangeToken = exchanges.insert(exchange), let place = exchanges.find(exchangeToken) else {
@@ -109,10 +111,16 @@ extension Worker {
     ) -> Bool {
         // What a workload says about its own certificate is worth nothing.
         desk.pointee.fields.drop(.forwardedClientCertificate)
+        let matched = exchange.pointee.matched
+        var head = head
+        if matched.isSome {
+            guard let isRenamed = changeRequest(matched, bytes) else { return false }
+            if isRenamed { head = head.unnamed }
+        }
+        let table = table(of: matched)
         let desk = desk
-        let path = UnsafeBufferPointer(
-            start: desk.pointee.path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: desk.pointee.pathCount)
-        let none = bytes.extracting(0..<0)
+        let path = desk.pointee.pathBytes
+        let host = desk.pointee.hostBytes
         let wire = Self.wire(of: backend)
         if let h2 = backend.pointee.h2 {
             let endsHere = head.framing == .none
@@ -121,8 +129,9 @@ extension Worker {
             if endsHere { exchange.pointee.state.insert(.requestEnded) }
             return write(wire) { out in
                 let start = h2.pointee.beginRequest(
-                    head, of: bytes, path: path.span, authority: none, isSecure: false, into: &out)
+                    head, of: bytes, path: path.span, authority: host.span, isSecure: false, into: &out)
                 h2.pointee.fields(desk.pointee.fields, of: bytes, into: &out)
+                Self.addToRequest(matched, table) { h2.pointee.field($0, $1, into: &out) }
                 h2.pointee.framing(head.framing, head.flags, into: &out)
                 return h2.pointee.endHead(start, on: handle, endStream: endsHere, into: &out)
             } ?? false
@@ -130,8 +139,9 @@ extension Worker {
         guard backend.pointee.h1.begin(exchange.pointee.facts) else { return false }
         backend.pointee.hasSent = false
         let coding = write(wire) { out in
-            H1HeadWriter.beginRequest(head, of: bytes, path: path.span, authority: none, into: &out)
+            H1HeadWriter.beginRequest(head, of: bytes, path: path.span, authority: host.span, into: &out)
             H1HeadWriter.fields(desk.pointee.fields, of: bytes, into: &out)
+            Self.addToRequest(matched, table) { H1HeadWriter.field($0, $1, into: &out) }
             return H1HeadWriter.endRequest(head, of: bytes, into: &out)
         }
         guard let coding else { return false }

@@ -43,21 +43,29 @@ extension Worker {
         _ head: RequestHead, _ bytes: Span<UInt8>, _ refusal: Refusal, _ token: Token,
         _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?
     ) {
+        if let matched = refusal.redirect {
+            redirect(head, bytes, matched, token, client, stream)
+            return
+        }
         recordRefused(refusal, client.pointee.captured)
         if let stream {
             refuseStream(token, client, stream, head, bytes, refusal)
             return
         }
-        // A request with content, or with another protocol in mind, may be followed by bytes that are no request.
-        let keepAlive =
-            head.framing == .none && head.flags.contains(.keepAlive) && head.version == .http11
-            && !head.flags.contains(.upgrade) && head.method != .connect && !isDraining
+        let keepAlive = staysOpen(behind: head)
         answer(
             token, client, status: refusal.clientStatus, refusal.reason, keepAlive: keepAlive,
             isHead: head.method == .head)
         client.pointee.keepsAlive = keepAlive
         if !keepAlive { client.pointee.phase = .closing }
         wake(client: token)
+    }
+
+    /// Whether another request may follow one that is answered here. One with content, or with another protocol in
+    /// mind, may be followed by bytes that are no request.
+    func staysOpen(behind head: RequestHead) -> Bool {
+        head.framing == .none && head.flags.contains(.keepAlive) && head.version == .http11
+            && !head.flags.contains(.upgrade) && head.method != .connect && !isDraining
     }
 
     /// An answered request has been read to its end.

@@ -99,6 +99,8 @@ struct Refusal: Error {
     var rule: UInt32 = 0
     /// What a client that speaks HTTP is answered with, where the reason alone does not say.
     var status: UInt16?
+    /// The rule that sends the client elsewhere.
+    var redirect: MatchedRule?
     /// Whether the fault is the endpoint's rather than the client's.
     var isFromEndpoint = false
 }

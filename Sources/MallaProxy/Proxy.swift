@@ -136,7 +136,7 @@ public final class Proxy: Sendable {
         guard let records = state.withLock({ $0.records }) else {
             throw LinkError("a snapshot came before the descriptor of the connection records")
         }
-        publication.publish(View(snapshot, records: records))
+        publication.publish(View(snapshot, records: records, after: publication.current.0))
         mailboxes.forEach { $0.post(.look) }
     }
 

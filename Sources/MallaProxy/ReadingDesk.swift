@@ -11,18 +11,46 @@ struct ReadingDesk: ~Copyable {
     var arena: HeadArena
     let reader: H1HeadReader
     /// The normal form of the last request's path and query.
-    let path: UnsafeMutableRawBufferPointer
+    var path: UnsafeMutableRawBufferPointer
     /// Bytes of it.
     var pathCount = 0
+    /// Where a route writes another path; then the two change places.
+    var spare: UnsafeMutableRawBufferPointer
+    /// The authority that a route names in place of the request's own.
+    private let host: UnsafeMutableRawBufferPointer
+    private var hostCount = 0
 
     init(limits: WireLimits, h2: H2Limits) {
         arena = HeadArena(limits: limits, h2: h2)
         reader = H1HeadReader(limits: limits)
         // Normalising makes nothing longer.
         path = .allocate(byteCount: limits.head, alignment: 16)
+        spare = .allocate(byteCount: limits.head, alignment: 16)
+        host = .allocate(byteCount: 256, alignment: 16)
     }
 
-    deinit { path.deallocate() }
+    deinit {
+        path.deallocate()
+        spare.deallocate()
+        host.deallocate()
+    }
+
+    /// The path and query as an endpoint is to see it; empty for `OPTIONS *`.
+    var pathBytes: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: pathCount)
+    }
+
+    /// The authority that ``nameHost(_:)`` was given last.
+    var hostBytes: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: host.baseAddress?.assumingMemoryBound(to: UInt8.self), count: hostCount)
+    }
+
+    /// Keeps an authority of a route, which is a host name: 253 bytes at most.
+    mutating func nameHost(_ name: Span<UInt8>) {
+        var out = ByteWriter(host)
+        out.append(name)
+        hostCount = out.count
+    }
 
     /// Makes the normal form of a request's path, which routes, policy and endpoint all see.
     ///

@@ -40,13 +40,17 @@ final class View: Sendable {
     let records: ConnectionRecords
     /// Names for log lines.
     let names: Names
+    /// Where requests go that are not for the service itself.
+    let routes: RouteBook
 
     private let portIndex: [UInt64: Int]
     private let placeByNumber: [UInt32: Int]
     private let endpointIndex: [SocketAddress: Int]
 
     /// The view of a snapshot whose references are whole.
-    init(_ snapshot: Snapshot, records: ConnectionRecords) {
+    ///
+    /// - Parameter former: the view that it replaces; what did not change is taken over.
+    init(_ snapshot: Snapshot, records: ConnectionRecords, after former: View? = nil) {
         generation = snapshot.generation
         endpoints = snapshot.endpoints.map {
             Endpoint(
@@ -59,10 +63,12 @@ final class View: Sendable {
             weighted.compactMap { one in places[one.endpoint].map { Share(endpoint: $0, weight: one.weight) } }
         }
         var ports: [Port] = []
+        var routed: [(service: ObjectName, port: Snapshot.ServicePort)] = []
         var portIndex: [UInt64: Int] = [:]
         for service in snapshot.services {
             for port in service.ports where port.transport == .tcp {
                 portIndex[Self.key(service: service.number, port: port.port)] = ports.count
+                routed.append((service.name, port))
                 ports.append(
                     Port(
                         service: service.number, port: port.port, application: ApplicationProtocol(port.appProtocol),
@@ -71,6 +77,7 @@ final class View: Sendable {
             }
         }
         self.ports = ports
+        routes = RouteBook(routed, identities: snapshot.identities, after: former?.routes)
         self.portIndex = portIndex
         endpointIndex = Dictionary(
             endpoints.enumerated().map { ($1.address, $0) }, uniquingKeysWith: { first, _ in first })

@@ -85,6 +85,10 @@
 	  "The endpoint closed the connection before it answered; answered 502.")                  \
 	X(54, RESPONSE_CUT, "response_cut", 0,                                                     \
 	  "The endpoint broke off in the middle of a response; the client is told by a cut.")      \
+	X(55, NO_BACKEND, "no_backend", 0,                                                         \
+	  "The backend that the rule of a route chose does not exist, or it has none; answered 500.") \
+	X(56, REDIRECTED, "redirected", 0,                                                         \
+	  "A rule of a route told the client to ask elsewhere.")                                   \
 	X(64, HTTP_BAD_REQUEST_LINE, "http_bad_request_line", 0,                                   \
 	  "The request line is not `method SP target SP version CRLF`.")                           \
 	X(65, HTTP_BAD_METHOD, "http_bad_method", 0,                                               \

@@ -120,8 +120,8 @@ let package = Package(
         .testTarget(
             name: "MallaProxyTests",
             dependencies: [
-                "MallaProxy", "malla-proxy", "MallaLink", "MallaModel", "Reactor", "CLinux", "CMallaABI", "BPFKit",
-                "BPFObjects", "BPFTestObjects",
+                "MallaProxy", "malla-proxy", "HTTPVectors", "HTTPWire", "MallaLink", "MallaModel", "Reactor", "CLinux",
+                "CMallaABI", "BPFKit", "BPFObjects", "BPFTestObjects",
             ]),
         .target(
             name: "BPFTestObjects", dependencies: ["BPFObjects"], path: "Tests/BPFTestObjects", exclude: ["Programs"],
@@ -129,7 +129,8 @@ let package = Package(
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
-        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire"]),
+        .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
+        .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
         .executableTarget(name: "kernel-peer", path: "Tests/KernelPeer"),
         .testTarget(

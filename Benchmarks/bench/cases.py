@@ -16,6 +16,7 @@ from . import mesh, peers, processes, programs
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
 PLAIN_BACKEND = ("127.0.0.1", 7000)
 PEER_PORTS = {"haproxy": 7101, "nginx": 7102, "envoy": 7103}
+HTTP_PORTS = {"haproxy": 7111, "nginx": 7112, "envoy": 7113}
 BULK_BYTES = 1 << 30
 
 
@@ -73,6 +74,7 @@ SECTIONS = {
     "connect": "the price of a connect; ratio = with hooks / without",
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
     "relay": "L4 through the proxy; ratio = peer / Malla",
+    "http": "HTTP/1.1 through the proxy; ratio = peer / Malla",
 }
 
 
@@ -111,6 +113,13 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
                 relays[name] = peers.start(name, PEER_PORTS[name], PLAIN_BACKEND[1], directory)
                 running.append(relays[name])
 
+    proxies = {}
+    if "http" in wanted:
+        for name in SUBJECTS[1:]:
+            if name not in arguments.without:
+                proxies[name] = peers.start(name, HTTP_PORTS[name], PLAIN_BACKEND[1], directory, http=True)
+                running.append(proxies[name])
+
     loopback = Subject("loopback", PLAIN_BACKEND, list, plain)
     sections = []
     if node and "connect" in wanted:
@@ -126,6 +135,10 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
         through = [Subject("malla", mesh.RELAY, node.pids, node.backend, node.client_command)] if node else []
         through += [Subject(name, ("127.0.0.1", PEER_PORTS[name]), relay.pids, plain) for name, relay in relays.items()]
         sections.append(Section(SECTIONS["relay"], "relay", LOADS, through))
+    if "http" in wanted:
+        through = [Subject("malla", mesh.REQUESTS, node.pids, node.backend, node.client_command)] if node else []
+        through += [Subject(name, ("127.0.0.1", HTTP_PORTS[name]), proxy.pids, plain) for name, proxy in proxies.items()]
+        sections.append(Section(SECTIONS["http"], "relay", LOADS, through))
     return sections
 
 

@@ -22,7 +22,22 @@ metadata: {name: relay}
 spec:
   clusterIP: 198.18.0.2
   selector: {app: backend}
-  ports: [{port: 80, targetPort: 7001}]
+  ports: [{port: 80, targetPort: 7001, appProtocol: tcp}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: requests}
+spec:
+  clusterIP: 198.18.0.3
+  selector: {app: backend}
+  ports: [{port: 80, targetPort: 7001, appProtocol: http}]
+---
+apiVersion: malla.dev/v1
+kind: TrafficPolicy
+metadata: {name: requests}
+spec:
+  targetRef: {kind: Service, name: requests}
+  path: Proxy
 ---
 apiVersion: malla.dev/v1
 kind: TrafficPolicy
@@ -32,7 +47,7 @@ spec:
   path: Proxy
 """
 
-DIRECT, RELAY = ("198.18.0.1", 80), ("198.18.0.2", 80)
+DIRECT, RELAY, REQUESTS = ("198.18.0.1", 80), ("198.18.0.2", 80), ("198.18.0.3", 80)
 BACKEND = 7001
 
 
@@ -59,7 +74,7 @@ class Node:
         self.backend = self.launch("backend-in-mesh", processes.LOAD, self.run_command("backend", [
             programs.load("backend"), "127.0.0.1", BACKEND], "--label", "app=backend", "--port", str(BACKEND)))
         self.backend.wait_for_port(BACKEND)
-        self.wait_until("the backend is an endpoint of both services", self.both_services_ready)
+        self.wait_until("the backend is an endpoint of all services", self.services_ready)
 
     def launch(self, name: str, cpu: int, command: list) -> processes.Process:
         """Starts a process that `stop` ends, the last first."""
@@ -83,7 +98,7 @@ class Node:
             raise RuntimeError(f"malla {' '.join(arguments)}: {answer.stderr.strip()}")
         return json.loads(answer.stdout)
 
-    def both_services_ready(self) -> bool:
+    def services_ready(self) -> bool:
         """Whether each service has a ready endpoint."""
         return all(port["ready"] == 1 for service in self.malla("services") for port in service["ports"])
 

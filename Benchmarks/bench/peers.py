@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers, as TCP relays: one worker each, no logs, both directions ended each by itself, defaults otherwise."""
+"""The peers: one worker each, no logs, defaults otherwise. As TCP relays, each direction ends by itself; as HTTP
+proxies, connections to the backend are kept and the path decides, as it does with Malla's service."""
 import json
 import pathlib
 
@@ -39,6 +40,70 @@ stream {{
 """
 
 
+HAPROXY_HTTP = """\
+global
+    nbthread 1
+    maxconn 4096
+defaults
+    mode http
+    http-reuse always
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+frontend requests
+    bind 127.0.0.1:{port}
+    acl ours path_beg /
+    use_backend endpoints if ours
+backend endpoints
+    server backend 127.0.0.1:{backend}
+"""
+
+NGINX_HTTP = """\
+daemon off;
+user root;
+worker_processes 1;
+pid {directory}/nginx-http.pid;
+error_log stderr error;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    upstream endpoints {{ server 127.0.0.1:{backend}; keepalive 512; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://endpoints;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+
+
+def envoy_http_config(port: int, backend: int) -> str:
+    """An HTTP connection manager with one route to one static cluster."""
+    config = json.loads(envoy_config(port, backend))
+    extensions = "type.googleapis.com/envoy.extensions.filters"
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": f"{extensions}.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "requests", "codec_type": "AUTO",
+            "route_config": {"virtual_hosts": [{
+                "name": "all", "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}],
+            }]},
+            "http_filters": [{
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{extensions}.http.router.v3.Router"},
+            }],
+        },
+    }
+    config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"] = [manager]
+    return json.dumps(config)
+
+
 def envoy_config(port: int, backend: int) -> str:
     """A tcp_proxy to one static cluster."""
     def at(number: int) -> dict:
@@ -60,20 +125,21 @@ def envoy_config(port: int, backend: int) -> str:
     }})
 
 
-def start(name: str, port: int, backend: int, directory: pathlib.Path) -> processes.Process:
+def start(name: str, port: int, backend: int, directory: pathlib.Path, http: bool = False) -> processes.Process:
     """Starts the peer of this name between 127.0.0.1:port and 127.0.0.1:backend."""
-    config = directory / f"{name}.conf"
+    label = f"{name}-http" if http else name
+    config = directory / f"{label}.conf"
     if name == "haproxy":
-        config.write_text(HAPROXY.format(port=port, backend=backend))
+        config.write_text((HAPROXY_HTTP if http else HAPROXY).format(port=port, backend=backend))
         command = ["haproxy", "-db", "-f", config]
     elif name == "nginx":
-        config.write_text(NGINX.format(port=port, backend=backend, directory=directory))
+        config.write_text((NGINX_HTTP if http else NGINX).format(port=port, backend=backend, directory=directory))
         command = ["nginx", "-c", config, "-e", "stderr"]
     else:
-        config = directory / "envoy.json"
-        config.write_text(envoy_config(port, backend))
+        config = directory / f"{label}.json"
+        config.write_text((envoy_http_config if http else envoy_config)(port, backend))
         command = [programs.envoy_binary(), "-c", config, "--concurrency", "1", "--log-level", "error",
                    "--disable-hot-restart"]
-    peer = processes.Process(name, processes.MEASURED, command, directory)
+    peer = processes.Process(label, processes.MEASURED, command, directory)
     peer.wait_for_port(port)
     return peer

@@ -6,14 +6,16 @@
 /// page 0:  magic, version, workers, cells per worker, bytes per cell, time of making   (8 bytes each)
 /// then for each worker, on pages of its own:
 ///          cell 0: the overflow cell; cells 1 … n: an open-addressing table
-/// cell:    key (16 bytes, its last byte is 1 once the cell is in use), then 38 counters of 8 bytes
+/// cell:    key (16 bytes, its last byte is above 0 once the cell is in use), then 38 counters of 8 bytes
 /// ```
+/// The key's last byte is the kind of the cell, which says what the counters mean: see ``CounterKey/Kind``.
+///
 /// Each table has one writer, which only ever adds cells and raises counters; a reader may look at any time and at
 /// most sees counters of one cell from slightly different moments. The file outlives its writer: counters go on
 /// from where they were, except `active`, which begins at 0 with each writer.
 enum CounterLayout {
     static let magic: UInt64 = 0x3152_5453_4c41_4d01  // "\u{1}MALSTR1"
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
     static let pageSize = 4096
     /// Words of 8 bytes in a cell.
     static let cellWords = 40
@@ -44,6 +46,8 @@ enum CounterLayout {
         static let received = 8
         static let connectNanoseconds = 9
         static let histogram = 10
+        /// Where the outcomes of requests and calls begin; those of requests end before `sent`.
+        static let outcomes = 2
     }
 
     /// Bytes of one worker's table, in whole pages.
@@ -57,6 +61,16 @@ enum CounterLayout {
 
 /// What connections are counted by.
 public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
+    /// What a cell counts.
+    public enum Kind: UInt8, Sendable, BitwiseCopyable {
+        /// Connections.
+        case connections = 1
+        /// HTTP requests.
+        case requests = 2
+        /// Outcomes of gRPC calls.
+        case calls = 3
+    }
+
     /// Number of the source's identity.
     public var source: UInt32
     /// Number of the endpoint's identity; 0 where none was picked.
@@ -65,9 +79,12 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
     public var service: UInt32
     /// The number of a `Reason`: 0 counts connections that were let through, any other what was refused or cut.
     public var reason: UInt16
+    /// What is counted.
+    public var kind: Kind
 
     /// A key.
-    public init(source: UInt32, target: UInt32, service: UInt32, reason: UInt16) {
+    public init(source: UInt32, target: UInt32, service: UInt32, reason: UInt16, kind: Kind = .connections) {
+        self.kind = kind
         self.source = source
         self.target = target
         self.service = service
@@ -75,18 +92,53 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
     }
 
     /// Connections for which the table had no cell left.
-    public static var overflow: CounterKey {
-        CounterKey(source: .max, target: .max, service: .max, reason: .max)
+    public static var overflow: CounterKey { overflow(.connections) }
+
+    /// What is counted of this kind and found no cell.
+    public static func overflow(_ kind: Kind) -> CounterKey {
+        CounterKey(source: .max, target: .max, service: .max, reason: .max, kind: kind)
     }
 
+    /// Whether it stands for what found no cell.
+    public var isOverflow: Bool { self == .overflow(kind) }
+
     var words: (UInt64, UInt64) {
-        (UInt64(source) << 32 | UInt64(target), UInt64(service) << 32 | UInt64(reason) << 16 | 1)
+        (
+            UInt64(source) << 32 | UInt64(target),
+            UInt64(service) << 32 | UInt64(reason) << 16 | UInt64(kind.rawValue)
+        )
     }
 
     init(words: (UInt64, UInt64)) {
         self.init(
             source: UInt32(truncatingIfNeeded: words.0 >> 32), target: UInt32(truncatingIfNeeded: words.0),
-            service: UInt32(truncatingIfNeeded: words.1 >> 32), reason: UInt16(truncatingIfNeeded: words.1 >> 16))
+            service: UInt32(truncatingIfNeeded: words.1 >> 32), reason: UInt16(truncatingIfNeeded: words.1 >> 16),
+            kind: Kind(rawValue: UInt8(truncatingIfNeeded: words.1)) ?? .connections)
+    }
+}
+
+/// How an HTTP request ended.
+public enum RequestOutcome: Int, Sendable, CaseIterable {
+    /// 2xx, and 1xx where protocols were switched.
+    case success
+    /// 3xx.
+    case redirection
+    /// 4xx.
+    case clientError
+    /// 5xx.
+    case serverError
+    /// Given up before its response was whole.
+    case aborted
+
+    /// As a label: `2xx` … `5xx`, `aborted`.
+    public var name: String {
+        switch self {
+        case .success: "2xx"
+        case .redirection: "3xx"
+        case .clientError: "4xx"
+        case .serverError: "5xx"
+        case .aborted: "aborted"
+        }
     }
 }
 

@@ -21,13 +21,23 @@ public struct CounterReading: Sendable, Hashable {
     public var sent: UInt64 = 0
     /// Bytes sent to clients.
     public var received: UInt64 = 0
-    /// Sum of the times to connect, nanoseconds.
+    /// Sum of the times to connect, or of requests from head to end, nanoseconds.
     public var connectNanoseconds: UInt64 = 0
-    /// Connections by time to connect: see ``ConnectTimeBuckets``.
+    /// Connections by time to connect, or requests by their whole time: see ``ConnectTimeBuckets``.
     public var connectTimes = [UInt64](repeating: 0, count: ConnectTimeBuckets.count)
 
+    /// How requests ended, by ``RequestOutcome``, or calls, by gRPC status; for keys of these kinds.
+    public var outcomes: [UInt64] = []
+
     /// Nothing counted yet.
-    public init(key: CounterKey) { self.key = key }
+    public init(key: CounterKey) {
+        self.key = key
+        switch key.kind {
+        case .connections: break
+        case .requests: outcomes = Array(repeating: 0, count: RequestOutcome.allCases.count)
+        case .calls: outcomes = Array(repeating: 0, count: CounterCell.callStatuses)
+        }
+    }
 
     /// Reads the counter file of a proxy, running or not. Costs the proxy nothing. From any thread.
     /// - Returns: one reading for each key, in no order. Empty when the file does not exist yet.
@@ -79,14 +89,17 @@ public struct CounterReading: Sendable, Hashable {
     }
 
     private mutating func add(_ word: (Int) -> UInt64) {
+        for index in outcomes.indices { outcomes[index] &+= word(CounterLayout.Word.outcomes + index) }
+        if key.kind == .calls { return }
+        sent &+= word(CounterLayout.Word.sent)
+        received &+= word(CounterLayout.Word.received)
+        connectNanoseconds &+= word(CounterLayout.Word.connectNanoseconds)
+        for index in connectTimes.indices { connectTimes[index] &+= word(CounterLayout.Word.histogram + index) }
+        guard key.kind == .connections else { return }
         opened &+= word(CounterLayout.Word.opened)
         closed &+= word(CounterLayout.Word.closed)
         active &+= word(CounterLayout.Word.active)
         refused &+= word(CounterLayout.Word.refused)
         cut &+= word(CounterLayout.Word.cut)
-        sent &+= word(CounterLayout.Word.sent)
-        received &+= word(CounterLayout.Word.received)
-        connectNanoseconds &+= word(CounterLayout.Word.connectNanoseconds)
-        for index in connectTimes.indices { connectTimes[index] &+= word(CounterLayout.Word.histogram + index) }
     }
 }

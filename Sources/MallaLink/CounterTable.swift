@@ -38,10 +38,24 @@ public struct CounterTable: ~Copyable {
             }
             index = (index + 1) & mask
         }
-        let overflow = CounterKey.overflow.words
-        start[CounterLayout.Word.key0] = overflow.0
-        Self.publish(start + CounterLayout.Word.key1, overflow.1)
-        return CounterCell(words: start)
+        return overflow(key.kind)
+    }
+
+    /// The cell of what finds none. That of connections is the first of the table; the others are ordinary cells, for
+    /// which the last quarter has room.
+    private mutating func overflow(_ kind: CounterKey.Kind) -> CounterCell {
+        let wanted = CounterKey.overflow(kind).words
+        var index = kind == .connections ? -1 : Int(truncatingIfNeeded: Self.hash(wanted)) & mask
+        while true {
+            let words = start + (index + 1) * CounterLayout.cellWords
+            let isOwn = words[CounterLayout.Word.key0] == wanted.0 && words[CounterLayout.Word.key1] == wanted.1
+            if isOwn || words[CounterLayout.Word.key1] == 0 {
+                words[CounterLayout.Word.key0] = wanted.0
+                if !isOwn { Self.publish(words + CounterLayout.Word.key1, wanted.1) }
+                return CounterCell(words: words)
+            }
+            index = (index + 1) & mask
+        }
     }
 
     /// The second half of a key is written last: it tells readers that the cell is in use.
@@ -84,6 +98,23 @@ public struct CounterCell: BitwiseCopyable {
 
     /// A connection that stood was ended for the cell's reason; `closed` is counted in its own cell.
     public func cut() { words[CounterLayout.Word.cut] &+= 1 }
+
+    /// A request has ended, after `nanoseconds` since its head; for cells of requests.
+    public func answered(_ outcome: RequestOutcome, after nanoseconds: UInt64, sent: UInt64, received: UInt64) {
+        words[CounterLayout.Word.outcomes + outcome.rawValue] &+= 1
+        words[CounterLayout.Word.sent] &+= sent
+        words[CounterLayout.Word.received] &+= received
+        words[CounterLayout.Word.connectNanoseconds] &+= nanoseconds
+        words[CounterLayout.Word.histogram + ConnectTimeBuckets.index(nanoseconds: nanoseconds)] &+= 1
+    }
+
+    /// Statuses of gRPC that are counted one by one; what is above, or missing, is the last one's.
+    public static var callStatuses: Int { 18 }
+
+    /// A gRPC call has ended with this status; for cells of calls.
+    public func called(status: UInt8) {
+        words[CounterLayout.Word.outcomes + min(Int(status), Self.callStatuses - 1)] &+= 1
+    }
 
     /// Bytes that the endpoint was sent.
     @inline(__always) public func sent(_ bytes: Int) {

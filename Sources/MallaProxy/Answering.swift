@@ -29,8 +29,13 @@ extension Worker {
         if hadOutput, flushed == .all || wire.pointee.outputCount < BufferPool.largest {
             backend.pointee.hasSent = true
         }
-        // The client may have stopped reading for want of room.
-        if hadOutput, backend.pointee.h2 == nil { wakeClient(of: backend.pointee.exchange) }
+        if backend.pointee.phase == .leaving, backend.pointee.exchanges == 0, wire.pointee.outputCount == 0 {
+            close(backend: token, reset: false)
+            return
+        }
+        // Its request may have stopped for want of room.
+        if hadOutput, backend.pointee.h2 == nil { resumeRequest(backend.pointee.exchange) }
+        guard backends.find(token) != nil else { return }
         if backend.pointee.h2 != nil { answer2(token, backend) } else { answer1(token, backend) }
     }
 
@@ -155,6 +160,8 @@ extension Worker {
             return
         }
         if head.status == 101 {
+            // From here on these speak about the directions of the tunnel.
+            exchange.pointee.state.remove([.requestEnded, .requestRead])
             exchange.pointee.state.insert(.tunnel)
             exchange.pointee.requestCoding = .plain
             exchange.pointee.responseCoding = .plain
@@ -186,7 +193,7 @@ extension Worker {
             } ?? false
         }
         let upgrade = desk.pointee.fields.value(of: .upgrade)?.range ?? 0..<0
-        let keepAlive = !isDraining
+        let keepAlive = !isDraining && exchange.pointee.state.contains(.mayStayOpen)
         let version = exchange.pointee.version
         let written = write(wire) { out in
             Translation.toH1(

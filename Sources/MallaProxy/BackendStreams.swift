@@ -12,12 +12,7 @@ extension Worker {
         guard let h2 = backend.pointee.h2 else { return }
         let wire = Self.wire(of: backend)
         elapse(h2, &backend.pointee.elapsed)
-        while room(wire) > Self.contentReserve, buffers.hasRoom || wire.pointee.outputCount == 0,
-            let handle = h2.pointee.nextWritable()
-        {
-            let exchange = Token(bits: handle.tag)
-            if exchanges.find(exchange) != nil { resumeRequest(exchange.index + 1) }
-        }
+        goOnWaiting(backend, h2)
         for round in 0...Self.wireRounds {
             guard backends.find(token) != nil else { return }
             guard wire.pointee.mayRead, room(wire) >= Self.replyReserve else { break }
@@ -38,9 +33,25 @@ extension Worker {
             }
         }
         guard backends.find(token) != nil else { return }
+        // What was read may have opened windows.
+        goOnWaiting(backend, h2)
+        guard backends.find(token) != nil else { return }
         if wire.pointee.outputCount > 0, wire.pointee.state.contains(.writable) { wake(backend: token) }
         if backend.pointee.phase == .leaving, backend.pointee.exchanges == 0, wire.pointee.outputCount == 0 {
             close(backend: token, reset: false)
+        }
+    }
+
+    /// Requests that waited for windows or room.
+    private mutating func goOnWaiting(
+        _ backend: UnsafeMutablePointer<Backend>, _ h2: UnsafeMutablePointer<H2Connection>
+    ) {
+        let wire = Self.wire(of: backend)
+        while room(wire) > Self.contentReserve, buffers.hasRoom || wire.pointee.outputCount == 0,
+            let handle = h2.pointee.nextWritable()
+        {
+            let exchange = Token(bits: handle.tag)
+            if exchanges.find(exchange) != nil { resumeRequest(exchange.index + 1) }
         }
     }
 

@@ -19,20 +19,29 @@ extension Worker {
         let key = PoolKey(
             endpoint: picked.endpoint.address, target: picked.endpoint.identity, source: captured.source,
             isHTTP2: isHTTP2)
+        guard let view else { return nil }
+        let port = view.ports[picked.permitted.identified.port]
+        let captured = captured.at(service: port.service, port: port.port)
         let headRoom = Self.headRoom
         let found = pool.first(key, in: backends) { backend in
             if backend.pointee.wire.state.contains(.ending) { return false }
             guard let h2 = backend.pointee.h2 else { return backend.pointee.h1.isReusable }
+            // One that is still being made may end up at another endpoint: of the same port, for all of its requests.
+            let own = backend.pointee.captured
+            guard backend.pointee.phase == .open || own.service == captured.service && own.port == captured.port else {
+                return false
+            }
             return h2.pointee.canOpen && BufferPool.largest - Int(backend.pointee.wire.outputCount) >= headRoom
         }
         if let found, let backend = backends.find(found) {
-            if !isHTTP2 { pool.remove(found, in: &backends) }
+            if !isHTTP2 {
+                pool.remove(found, in: &backends)
+                backend.pointee.captured = captured
+                backend.pointee.trials = Trials()
+            }
             backend.pointee.slot = Int32(picked.slot)
             return found
         }
-        guard let view else { return nil }
-        let port = view.ports[picked.permitted.identified.port]
-        let captured = captured.at(service: port.service, port: port.port)
         guard
             let token = backends.insert(
                 Backend(key: key, slot: Int32(picked.slot), captured: captured, now: loop.now)),
@@ -118,6 +127,25 @@ extension Worker {
         } catch {
             lose(backend: token, error)
         }
+    }
+
+    /// Makes a backend of a connection that stands already.
+    mutating func adopt(_ socket: Int32, _ key: PoolKey, slot: Int32, _ captured: Captured) {
+        loop.remove(socket)
+        guard let token = backends.insert(Backend(key: key, slot: slot, captured: captured, now: loop.now)),
+            let backend = backends.find(token)
+        else {
+            Socket.close(socket)
+            return
+        }
+        backend.pointee.wire.socket = socket
+        guard loop.add(socket: socket, token: token.with(kind: Kind.backend)) == 0 else {
+            close(backend: token, reset: false)
+            return
+        }
+        if key.isHTTP2 { startHTTP2(backend) }
+        connected(token, backend)
+        pool.add(token, in: &backends)
     }
 
     /// An edge of a backend's socket.

@@ -89,8 +89,8 @@ struct Backend: BitwiseCopyable {
     /// The endpoint's slot among the loads.
     var slot: Int32
     var trials = Trials()
-    /// What the first request wanted: another endpoint of that port may take the requests while none stands.
-    let captured: Captured
+    /// What its request wanted, of HTTP/2 the first one: another endpoint of that port may take it as long as none stands.
+    var captured: Captured
     /// The request that it carries (HTTP/1), or the first of those that it carries; exchange's place plus one.
     var exchange: UInt32 = 0
     var exchanges: UInt32 = 0

@@ -55,18 +55,6 @@ extension Worker {
         ready.append(token.with(kind: Kind.backend))
     }
 
-    /// The backend took something: its client may go on with a request that waited for room.
-    mutating func wakeClient(of place: UInt32) {
-        guard let exchange = exchange(place) else { return }
-        if !exchange.pointee.state.contains(.requestRead) { wake(client: exchange.pointee.client) }
-    }
-
-    /// The client took something: its backend may go on with a response that waited for room.
-    mutating func wakeBackend(of place: UInt32) {
-        guard let exchange = exchange(place) else { return }
-        if !exchange.pointee.state.contains(.responseRead) { wake(backend: exchange.pointee.backend) }
-    }
-
     /// Goes on with all that were woken at once.
     mutating func goOnPrompt() {
         while let token = prompt.popLast() { goOn(token) }

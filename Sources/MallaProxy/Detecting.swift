@@ -29,14 +29,15 @@ extension Worker {
             return
         }
         let bytes = UnsafeBufferPointer(start: scratch.assumingMemoryBound(to: UInt8.self), count: seen)
-        switch FirstBytes(bytes.span) {
+        let first = FirstBytes(bytes.span)
+        switch first {
         case .other:
             settle(token, connection)
         case .undecided:
             // More is to come, or the client has ended and this is all.
             if connection.pointee.client.state.contains(.ending) { settle(token, connection) }
         case .http1, .http2:
-            serveDetected(token, connection)
+            serveDetected(token, connection, isHTTP2: first == .http2)
         }
     }
 
@@ -46,17 +47,20 @@ extension Worker {
         relay(token, connection)
     }
 
-    /// HTTP: requests are served. The connection to the endpoint that was made to find out is given up: it was made
-    /// before a request could be routed.
-    private mutating func serveDetected(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+    /// HTTP: requests are served. The connection to the endpoint by which that was found out is the first that they can
+    /// use.
+    private mutating func serveDetected(
+        _ token: Token, _ connection: UnsafeMutablePointer<Connection>, isHTTP2: Bool
+    ) {
         let captured = connection.pointee.captured
-        Socket.close(connection.pointee.upstream.socket)
+        let key = PoolKey(
+            endpoint: connection.pointee.endpoint, target: connection.pointee.target, source: captured.source,
+            isHTTP2: isHTTP2)
+        adopt(connection.pointee.upstream.socket, key, slot: connection.pointee.slot, captured)
         connection.pointee.upstream = End(socket: -1)
         release(connection)
-        // What was counted as a connection to the endpoint was none.
         connection.pointee.cell?.closed()
         connection.pointee.cell = nil
-        _ = captured
         serve(token, connection)
     }
 }

@@ -48,6 +48,8 @@ struct Exchange: BitwiseCopyable {
         static var responseRead: State { State(rawValue: 128) }
         /// The request came without a length, so that trailers may stand behind it.
         static var requestOpen: State { State(rawValue: 256) }
+        /// The client would send another request on the same connection (HTTP/1).
+        static var mayStayOpen: State { State(rawValue: 1024) }
         /// The response came without a length, so that trailers may stand behind it.
         static var responseOpen: State { State(rawValue: 512) }
     }
@@ -97,6 +99,7 @@ struct Exchange: BitwiseCopyable {
         self.service = service
         began = now
         if head.flags.contains(.upgrade) { state.insert(.asksUpgrade) }
+        if head.flags.contains(.keepAlive), !head.flags.contains(.upgrade) { state.insert(.mayStayOpen) }
     }
 
     /// What the response's meaning depends on.

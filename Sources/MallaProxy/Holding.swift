@@ -56,7 +56,9 @@ extension Worker {
 
     /// The backend has room or a window: goes on with the request.
     mutating func resumeRequest(_ place: UInt32) {
-        guard let exchange = exchange(place), let client = clients.find(exchange.pointee.client) else { return }
+        guard let exchange = exchange(place), !exchange.pointee.state.contains(.requestEnded) || isTunnel(exchange),
+            let client = clients.find(exchange.pointee.client)
+        else { return }
         guard let h2 = client.pointee.h2, let handle = exchange.pointee.clientStream else {
             wake(client: exchange.pointee.client)
             return
@@ -128,7 +130,9 @@ extension Worker {
 
     /// The client has room or a window: goes on with the response.
     mutating func resumeResponse(_ place: UInt32) {
-        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
+        guard let exchange = exchange(place), !exchange.pointee.state.contains(.responseRead) || isHeld(exchange),
+            let backend = backends.find(exchange.pointee.backend)
+        else { return }
         guard let h2 = backend.pointee.h2, let handle = exchange.pointee.backendStream else {
             wake(backend: exchange.pointee.backend)
             return
@@ -172,6 +176,12 @@ extension Worker {
         buffers.recycle(&kept)
         return self.exchange(place)?.pointee.state.contains(.responseBegun) ?? false
     }
+
+    private func isTunnel(_ exchange: UnsafeMutablePointer<Exchange>) -> Bool {
+        exchange.pointee.state.contains(.tunnel) && !exchange.pointee.state.contains(.requestRead)
+    }
+
+    private func isHeld(_ exchange: UnsafeMutablePointer<Exchange>) -> Bool { !exchange.pointee.response.isEmpty }
 
     // MARK: Memory
 

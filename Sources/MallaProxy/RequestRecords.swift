@@ -3,17 +3,37 @@
 import HTTPWire
 import MallaLink
 import MallaModel
+import Reactor
 
 // Finished: what is recorded of each request, whatever became of it.
 
 extension Worker {
     /// An exchange is over: counted always; logged unless it is what happens every day.
     mutating func record(_ exchange: Exchange, _ reason: Reason, rule: UInt32) {
+        var key = CounterKey(
+            source: exchange.source, target: exchange.target, service: exchange.service, reason: 0, kind: .requests)
+        let isWhole = exchange.state.contains(.responseEnded) || !exchange.state.contains(.responseBegun)
+        counters.cell(key).answered(
+            Self.outcome(exchange.status, isWhole: isWhole), after: loop.now &- exchange.began, sent: exchange.sent,
+            received: exchange.received)
+        if exchange.state.contains(.grpc) {
+            key.kind = .calls
+            counters.cell(key).called(status: exchange.grpcStatus)
+        }
         guard reason != .passed else { return }
-        counters.cell(
-            CounterKey(
-                source: exchange.source, target: exchange.target, service: exchange.service, reason: reason.rawValue)
-        ).refused()
+        key.kind = .connections
+        key.reason = reason.rawValue
+        counters.cell(key).cut()
+    }
+
+    private static func outcome(_ status: UInt16, isWhole: Bool) -> RequestOutcome {
+        guard isWhole, status > 0 else { return .aborted }
+        return switch status {
+        case ..<300: .success
+        case ..<400: .redirection
+        case ..<500: .clientError
+        default: .serverError
+        }
     }
 
     /// A request that was answered here, or bytes that were no request.

@@ -47,6 +47,7 @@ extension Worker {
             linger(token, client)
             return
         }
+        let hadOutput = wire.pointee.outputCount > 0
         switch flush(wire) {
         case .failed:
             abandon(client: token, .clientReset)
@@ -57,6 +58,9 @@ extension Worker {
         case .all, .blocked:
             break
         }
+        // Its response may have stopped for want of room.
+        if hadOutput, client.pointee.h2 == nil { resumeResponse(client.pointee.exchange) }
+        guard clients.find(token) != nil else { return }
         if client.pointee.phase == .opening, !open(token, client) { return }
         guard client.pointee.phase == .serving else { return }
         if client.pointee.h2 != nil { serve2(token, client) } else { serve1(token, client) }

@@ -59,6 +59,9 @@ extension Worker {
             }
         }
         guard clients.find(token) != nil else { return }
+        // What was read may have opened windows.
+        if client.pointee.phase == .serving { goOnWaiting(token, client, h2) }
+        guard clients.find(token) != nil else { return }
         // Frames that were written meanwhile leave together.
         if wire.pointee.outputCount > 0, wire.pointee.state.contains(.writable) { wake(client: token) }
         if client.pointee.phase == .serving, h2.pointee.isDone, client.pointee.exchanges == 0 {
@@ -185,6 +188,30 @@ extension Worker {
         }
         watchClient(token)
         wake(client: token)
+    }
+
+    /// Tells clients that nothing more is taken: those that want something get it first.
+    mutating func drainClients() {
+        for place in clients.places {
+            guard let (token, client) = clients.occupant(place) else { continue }
+            if let h2 = client.pointee.h2 {
+                _ = write(Self.wire(of: client)) { out in
+                    h2.pointee.drain(into: &out)
+                    h2.pointee.finishDrain(into: &out)
+                }
+                wake(client: token)
+            } else if client.pointee.exchanges == 0, client.pointee.wire.inputCount == 0,
+                client.pointee.wire.outputCount == 0,
+                client.pointee.phase == .serving || client.pointee.phase == .opening
+            {
+                client.pointee.phase = .closing
+                wake(client: token)
+            }
+        }
+        for place in backends.places {
+            guard let (token, backend) = backends.occupant(place), backend.pointee.exchanges == 0 else { continue }
+            close(backend: token, reset: false)
+        }
     }
 
     /// Tells HTTP/2 how much time has passed, now and then.

@@ -231,6 +231,7 @@ struct Worker: ~Copyable {
             acceptAll(listener: 6)
             listener4 = nil
             listener6 = nil
+            drainClients()
             let deadline = loop.now.addingReportingOverflow(grace)
             guard !deadline.overflow else { return }
             _ = timers.set(

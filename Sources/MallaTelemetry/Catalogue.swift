@@ -188,6 +188,25 @@ extension Metric {
         "malla_proxy_connect_seconds", .summary, unit: "seconds", labels: ["service"],
         help: "Time from accepting a connection to reaching its endpoint.")
 
+    /// What requests are told apart by.
+    public static let requestLabels = ["source_identity", "target_identity", "service"]
+    /// HTTP requests that ended.
+    public static let requests = Metric(
+        "malla_http_requests", .counter, labels: requestLabels + ["outcome"],
+        help: "HTTP requests that ended, by the class of their status, or `aborted`.")
+    /// How long they took.
+    public static let requestSeconds = Metric(
+        "malla_http_request_seconds", .summary, unit: "seconds", labels: requestLabels,
+        help: "Time from a request's head to the end of its response.")
+    /// Bytes of content.
+    public static let requestBytes = Metric(
+        "malla_http_content_bytes", .counter, unit: "bytes", labels: requestLabels + ["flow"],
+        help: "Content of HTTP messages: `upload` in requests, `download` in responses.")
+    /// gRPC calls that ended.
+    public static let calls = Metric(
+        "malla_grpc_calls", .counter, labels: requestLabels + ["grpc_status"],
+        help: "gRPC calls that ended, by their status; `none` without one.")
+
     /// The whole catalogue, in the order of the exposition.
     public static let all: [Metric] = [
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
@@ -197,5 +216,6 @@ extension Metric {
         generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
+        requests, requestSeconds, requestBytes, calls,
     ]
 }

@@ -114,7 +114,30 @@ extension Node {
         ].map { Sample(.dnsQueries, [$0.0], $0.1) }
     }
 
+    private static func requests(_ it: CounterReading, _ names: Names) -> [Sample] {
+        let isKnown = !it.key.isOverflow
+        let labels = [
+            isKnown ? names.identity(it.key.source) : "", isKnown ? names.identity(it.key.target) : "",
+            isKnown ? names.service(it.key.service) : "",
+        ]
+        // What never happened is no series: there are many outcomes and few that occur.
+        let outcomes = it.outcomes.enumerated().filter { $0.element > 0 }
+        if it.key.kind == .calls {
+            return outcomes.map { Sample(.calls, labels + [$0.offset < 17 ? "\($0.offset)" : "none"], $0.element) }
+        }
+        let counts = outcomes.map { outcome in
+            Sample(.requests, labels + [RequestOutcome(rawValue: outcome.offset)?.name ?? ""], outcome.element)
+        }
+        let total = it.outcomes.reduce(0, &+)
+        return counts + [
+            Sample(.requestSeconds, labels, .summary(sum: Double(it.connectNanoseconds) / 1e9, count: total)),
+            Sample(.requestBytes, labels + ["upload"], it.sent),
+            Sample(.requestBytes, labels + ["download"], it.received),
+        ]
+    }
+
     private static func proxied(_ it: CounterReading, _ names: Names) -> [Sample] {
+        if it.key.kind != .connections { return requests(it, names) }
         let service = it.key == .overflow ? "" : names.service(it.key.service)
         if it.key.reason != 0 && it.key != .overflow {
             let reason = Reason(rawValue: it.key.reason).name

@@ -3,19 +3,16 @@
 import HTTPWire
 import Testing
 
+@testable import HTTPVectors
+
 @Suite("HTTP/1.1 vectors A1 to A13, judged by a strict origin")
 struct H1VectorTests {
-    static let all: [H1Vector] =
-        H1Vector.twoFramings + H1Vector.codings + H1Vector.names + H1Vector.lengths + H1Vector.chunkLines
-        + H1Vector.trailers + H1Vector.requestLines + H1Vector.fieldLines + H1Vector.hosts + H1Vector.contents
-        + H1Vector.expectations + H1Vector.upgrades + H1Vector.options + H1Vector.pipelines + H1Vector.paths
-
     @Test("there are more than 300")
-    func count() { #expect(Self.all.count > 300) }
+    func count() { #expect(H1Vector.all.count > 300) }
 
     @Test("each is refused for its reason, or leaves in normal form")
     func verdicts() {
-        for vector in Self.all {
+        for vector in H1Vector.all {
             var relay = TestRelay()
             relay.feed(vector.bytes, closed: false)
             if let complaint = vector.complaint(relay) { Issue.record("\(complaint)") }
@@ -25,7 +22,7 @@ struct H1VectorTests {
     @Test("bytes that come one by one, or in random pieces, make no difference")
     func splits() {
         var random = SystemRandomNumberGenerator()
-        for vector in Self.all where vector.bytes.count < 3_000 {
+        for vector in H1Vector.all where vector.bytes.count < 3_000 {
             var whole = TestRelay()
             whole.feed(vector.bytes, closed: false)
             for round in 0..<4 {
@@ -50,7 +47,7 @@ struct H1VectorTests {
 
     @Test("cut off anywhere, nothing unsafe has left, and the end is noticed")
     func truncations() {
-        for vector in Self.all where vector.bytes.count < 600 {
+        for vector in H1Vector.all where vector.bytes.count < 600 {
             for length in 0..<vector.bytes.count {
                 var relay = TestRelay()
                 relay.feed(vector.bytes[..<length], closed: true)
@@ -84,6 +81,22 @@ struct H1VectorTests {
                     Issue.record("\(before)|\(byte)|\(after): \(why)")
                 }
             }
+        }
+    }
+}
+
+extension H1Vector {
+    /// Judges what a relay made of it; `nil` when it is as expected.
+    func complaint(_ relay: TestRelay) -> String? {
+        let verdict = relay.verdict()
+        switch (expectation, verdict) {
+        case (.reject(let reason), .reject(let found)) where reason == found && relay.complete == 0: return nil
+        case (.rejectAfter(let count, let reason), .reject(let found))
+        where reason == found && relay.complete == count:
+            return nil
+        case (.abort(let reason), .partial(let found)) where reason == found: return nil
+        case (.clean(let count), .forward(let found)) where count == found: return nil
+        default: return "\(name): \(verdict) instead of \(expectation)"
         }
     }
 }

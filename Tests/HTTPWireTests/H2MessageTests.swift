@@ -3,6 +3,8 @@
 import HTTPWire
 import Testing
 
+@testable import HTTPVectors
+
 @Suite("HTTP/2 messages on their way to HTTP/1.1 (A14)")
 struct H2MessageTests {
     typealias Fields = [(String, String)]

@@ -2,6 +2,10 @@
 
 import HTTPWire
 
+#if canImport(HTTPVectors)
+    @testable import HTTPVectors
+#endif
+
 /// A proxy without sockets: a client's bytes go in, and what an HTTP/1.1 upstream would receive comes out.
 ///
 /// The upstream answers each complete request with an empty 200 at once.

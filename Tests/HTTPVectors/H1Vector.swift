@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPWire
-import Testing
 
 /// Bytes of a hostile or odd client, and what must become of them.
-struct H1Vector: CustomTestStringConvertible, Sendable {
+struct H1Vector: Sendable {
     enum Expectation: Sendable {
         /// Refused for this reason before anything reached the upstream.
         case reject(WireReason)
@@ -27,21 +26,9 @@ struct H1Vector: CustomTestStringConvertible, Sendable {
         self.expectation = expectation
     }
 
-    var testDescription: String { name }
-
-    /// Judges what a relay made of it; `nil` when it is as expected.
-    func complaint(_ relay: TestRelay) -> String? {
-        let verdict = relay.verdict()
-        switch (expectation, verdict) {
-        case (.reject(let reason), .reject(let found)) where reason == found && relay.complete == 0: return nil
-        case (.rejectAfter(let count, let reason), .reject(let found))
-        where reason == found && relay.complete == count:
-            return nil
-        case (.abort(let reason), .partial(let found)) where reason == found: return nil
-        case (.clean(let count), .forward(let found)) where count == found: return nil
-        default: return "\(name): \(verdict) instead of \(expectation)"
-        }
-    }
+    static let all: [H1Vector] =
+        twoFramings + codings + names + lengths + chunkLines + trailers + requestLines + fieldLines + hosts + contents
+        + expectations + upgrades + options + pipelines + paths
 
     static func get(_ fields: String) -> String { "GET / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n\r\n" }
 

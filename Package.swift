@@ -139,7 +139,9 @@ let package = Package(
         .testTarget(name: "BPFKitTests", dependencies: ["BPFKit", "BPFObjects", "BPFTestObjects"]),
         .testTarget(
             name: "MallaKernelTests",
-            dependencies: ["MallaKernel", "MallaModel", "MallaPolicy", "BPFKit", "BPFObjects", "BPFTestObjects"]),
+            dependencies: [
+                "MallaKernel", "MallaModel", "MallaPolicy", "BPFKit", "BPFObjects", "BPFTestObjects", "CMallaABI",
+            ]),
 
         .testTarget(name: "PackageTests"),
         .executableTarget(name: "reference", dependencies: ["MallaModel", "MallaTelemetry"], path: "Tools/reference"),

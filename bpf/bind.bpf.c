@@ -22,7 +22,7 @@ static __always_inline int on_bind(struct bpf_sock_addr *ctx, bool is_ipv4)
 	if (!config || !is_reserved_port(bpf_ntohs(ctx->user_port), config))
 		return PROCEED;
 	enrolled = current_workload(&source);
-	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
+	if (enrolled && source.flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE))
 		return PROCEED;
 	request_read(ctx, is_ipv4, &it);
 	if (enrolled) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * Finds the sockets of workloads that go past the hooks: of families that no hook sees, of kinds that were opened before the
- * hooks were there, and those that were made elsewhere and inherited or passed on, because the hooks follow the cgroup
+ * hooks were there or connected by then, and those that were made elsewhere and inherited or passed on, because the hooks follow the cgroup
  * in which a socket was made.
  * Hook: iter/task_file. Reading it to its end gives an array of struct malla_bypass. A connected TCP or UDP socket from
  * elsewhere gets a record, as if the process that holds it had connected it: then it is judged and cut as any other
@@ -10,6 +10,7 @@
 #include "hook.h"
 
 #include "config.h"
+#include "endpoint.h"
 #include "kernel.h"
 #include "socket.h"
 #include "source.h"
@@ -66,7 +67,24 @@ static __always_inline __u32 bypass_kind(struct sock *sk, __u32 workload)
 	return MALLA_BYPASS_FOREIGN;
 }
 
-/* Gives a foreign socket a record of its holder, so that it is judged with the others. */
+/* Did the workload connect it to an endpoint of the mesh before the hooks were there? Accepted sockets of unknown clients
+ * have no record either, so it must lead to the very port of an endpoint and not come from one of the workload's own. */
+static __always_inline bool is_early(struct sock *sk, const struct malla_bypass *bypass)
+{
+	struct malla_endpoint endpoint;
+
+	if (bypass->state != BPF_TCP_ESTABLISHED && bypass->state != BPF_TCP_SYN_SENT)
+		return false;
+	if (bpf_sk_storage_get(&malla_connections, sk, 0, 0))
+		return false;
+	if (endpoint_at(&bypass->local, bypass->local_port, &endpoint) && endpoint.workload == bypass->workload)
+		return false;
+	if (!endpoint_at(&bypass->remote, bypass->remote_port, &endpoint))
+		return false;
+	return endpoint.port || endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS;
+}
+
+/* Gives a socket that no hook decided on a record of its holder, so that it is judged with the others. */
 static __always_inline void adopt(struct sock *sk, const struct malla_bypass *bypass)
 {
 	struct malla_connection *record;
@@ -118,8 +136,6 @@ int malla_bypasses(struct bpf_iter__task_file *ctx)
 	if (!bypass.cgroup || holder.flags & MALLA_WORKLOAD_EXEMPT)
 		return 0;
 	bypass.kind = bypass_kind(sk, holder.workload);
-	if (!bypass.kind)
-		return 0;
 	common = &sk->__sk_common;
 	bypass.pid = task->tgid;
 	bypass.descriptor = ctx->fd;
@@ -130,16 +146,20 @@ int malla_bypasses(struct bpf_iter__task_file *ctx)
 	bypass.protocol = sk->sk_protocol;
 	bypass.state = common->skc_state;
 	bpf_probe_read_kernel_str(bypass.command, sizeof(bypass.command), task->comm);
-	if (bypass.kind != MALLA_BYPASS_FAMILY) {
+	if (common->skc_family == MALLA_AF_INET || common->skc_family == MALLA_AF_INET6) {
 		bypass.local = socket_addr(common, common->skc_rcv_saddr, &common->skc_v6_rcv_saddr);
 		bypass.remote = socket_addr(common, common->skc_daddr, &common->skc_v6_daddr);
 		bypass.local_port = common->skc_num;
 		bypass.remote_port = bpf_ntohs(common->skc_dport);
 	}
+	if (!bypass.kind && (bypass.protocol == IPPROTO_TCP || bypass.protocol == IPPROTO_UDP) && is_early(sk, &bypass))
+		bypass.kind = MALLA_BYPASS_EARLY;
+	if (!bypass.kind)
+		return 0;
 	bypass.cookie = bpf_get_socket_cookie(sk);
 	if (bpf_seq_write(ctx->meta->seq, &bypass, sizeof(bypass)))
 		return 0;
-	if (bypass.kind == MALLA_BYPASS_FOREIGN)
+	if (bypass.kind == MALLA_BYPASS_FOREIGN || bypass.kind == MALLA_BYPASS_EARLY)
 		adopt(sk, &bypass);
 	return 0;
 }

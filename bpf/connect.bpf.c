@@ -45,7 +45,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 	if (!config)
 		return REFUSE; /* an array's element is always there; the verifier wants to hear it */
 	enrolled = current_workload(&source);
-	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
+	if (enrolled && source.flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE))
 		return PROCEED;
 	stat_add(MALLA_STAT_DECISIONS);
 	request_read(ctx, is_ipv4, &it);

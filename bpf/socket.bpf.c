@@ -36,7 +36,7 @@ int malla_socket(struct bpf_sock *ctx)
 	if (is_judged(ctx))
 		return PROCEED;
 	enrolled = current_workload(&source);
-	if (enrolled && source.flags & MALLA_WORKLOAD_EXEMPT)
+	if (enrolled && source.flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE))
 		return PROCEED;
 	it.cgroup = enrolled ? enrolled : bpf_get_current_cgroup_id();
 	it.protocol = ctx->protocol;

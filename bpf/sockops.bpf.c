@@ -15,6 +15,7 @@
 #include "handoff.h"
 #include "histogram.h"
 #include "kernel.h"
+#include "permit.h"
 #include "record.h"
 #include "transfer.h"
 #include <linux/errno.h>
@@ -53,8 +54,10 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 {
 	struct malla_connection *record = record_of(ctx->sk);
 
-	if (!record)
+	if (!record) {
+		permit_publish(ctx);
 		return;
+	}
 	record->state = BPF_TCP_SYN_SENT;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (is_handed_off(record)) {
@@ -89,10 +92,15 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 {
 	const struct malla_config *config = config_now();
-	struct malla_connection *record;
+	struct malla_connection *record = record_of(ctx->sk);
 	struct malla_counter *counter;
 	bool is_counted_here;
 
+	/* Both ends connected at once and nobody accepted: each keeps its own record, and withdraws it. */
+	if (record && record->direction == MALLA_OUTBOUND && !record->established) {
+		on_established(ctx);
+		return;
+	}
 	record = handoff_take(ctx);
 	if (!record) {
 		/* Clients from outside of the mesh have none; at the proxy that is an event. */
@@ -180,6 +188,8 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 	if (ctx->args[1] != BPF_TCP_CLOSE)
 		return; /* whoever wants to know reads it from the socket */
 	record = record_of(sk);
+	if (sk && !record)
+		permit_withdraw(ctx); /* of the proxy or a probe: no other socket without a record comes here */
 	if (!sk || !record || record->state == BPF_TCP_CLOSE)
 		return;
 	record->state = BPF_TCP_CLOSE; /* before the last count: a live reader then leaves it alone */

@@ -37,6 +37,8 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let tcxIngress = AttachType(rawValue: CLIBBPF_TCX_INGRESS.rawValue)
     /// `tcx/egress`; kernel 6.6.
     public static let tcxEgress = AttachType(rawValue: CLIBBPF_TCX_EGRESS.rawValue)
+    /// `sk_lookup`; kernel 5.9.
+    public static let socketLookup = AttachType(rawValue: BPF_SK_LOOKUP.rawValue)
     /// `iter/…`; kernel 5.8.
     public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
 

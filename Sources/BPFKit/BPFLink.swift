@@ -12,10 +12,13 @@ public struct BPFLink: ~Copyable, Sendable {
         public let program: UInt32
         /// The cgroup that it is attached to; 0 when it is no cgroup link, or when that cgroup is gone.
         public let cgroup: UInt64
-        /// The hook; nil when it is neither a cgroup link nor one to an interface.
+        /// The hook; nil when it is a link to none of a cgroup, an interface, a network namespace.
         public let attachType: AttachType?
         /// The interface that it is attached to; 0 when it is no link to one, or when that is gone.
         public let interface: UInt32
+        /// The inode number of the network namespace that it is attached to; 0 when it is no link to one, or when that is
+        /// gone.
+        public let namespace: UInt32
     }
 
     /// The link's descriptor.
@@ -50,6 +53,18 @@ public struct BPFLink: ~Copyable, Sendable {
         let raw = clibbpf_link_create(
             program.descriptor.raw, CInt(truncatingIfNeeded: index), hook.rawValue)
         try checked(raw, "attach", "program \(name) to interface \(index)")
+        descriptor = Descriptor(owning: raw)
+    }
+
+    /// Attaches a program to a network namespace, after the programs that are there already. Kernel 5.9.
+    ///
+    /// - Parameter namespace: an open file such as `/proc/self/ns/net`.
+    /// - Throws: ``BPFError``: EINVAL when the program is not for namespaces or `namespace` is none, E2BIG when it has 64
+    ///   programs already.
+    public init(attaching program: borrowing BPFProgram, toNamespace namespace: borrowing Descriptor) throws {
+        let name = program.name
+        let raw = clibbpf_link_create(program.descriptor.raw, namespace.raw, AttachType.socketLookup.rawValue)
+        try checked(raw, "attach", "program \(name) to a network namespace")
         descriptor = Descriptor(owning: raw)
     }
 
@@ -96,11 +111,14 @@ public struct BPFLink: ~Copyable, Sendable {
             bpf_obj_get_info_by_fd(descriptor.raw, &info, &size), "describe", "link descriptor \(descriptor.raw)")
         let isCgroup = info.type == BPF_LINK_TYPE_CGROUP.rawValue
         let isInterface = info.type == CLIBBPF_LINK_TYPE_TCX.rawValue
+        let isNamespace = info.type == BPF_LINK_TYPE_NETNS.rawValue
         return Description(
             id: info.id, program: info.prog_id, cgroup: isCgroup ? info.cgroup.cgroup_id : 0,
             attachType: isCgroup
                 ? AttachType(rawValue: info.cgroup.attach_type)
-                : isInterface ? AttachType(rawValue: clibbpf_link_direction(&info)) : nil,
-            interface: clibbpf_link_interface(&info))
+                : isInterface
+                    ? AttachType(rawValue: clibbpf_link_direction(&info))
+                    : isNamespace ? AttachType(rawValue: info.netns.attach_type) : nil,
+            interface: clibbpf_link_interface(&info), namespace: isNamespace ? info.netns.netns_ino : 0)
     }
 }

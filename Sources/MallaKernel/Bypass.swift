@@ -13,13 +13,16 @@ public struct Bypass: Sendable, Hashable {
         case `protocol` = 2
         /// It was made elsewhere, and inherited or passed on.
         case foreign = 3
+        /// It was connected before its workload had hooks. Told once: from then on it is a connection like others.
+        case early = 4
 
-        /// `family`, `protocol`, `foreign`.
+        /// `family`, `protocol`, `foreign`, `early`.
         public var name: String {
             switch self {
             case .family: "family"
             case .protocol: "protocol"
             case .foreign: "foreign"
+            case .early: "early"
             }
         }
     }
@@ -85,6 +88,7 @@ extension KernelNode {
     public func findBypasses() throws -> BypassReport {
         guard let finder else { return BypassReport(bypasses: [], cuts: []) }
         let found = try finder.program.iterate(as: malla_bypass.self).map(Bypass.init)
-        return BypassReport(bypasses: found, cuts: found.contains { $0.kind == .foreign } ? try revoke() : [])
+        let areJudged = found.contains { $0.kind == .foreign || $0.kind == .early }
+        return BypassReport(bypasses: found, cuts: areJudged ? try revoke() : [])
     }
 }

@@ -86,11 +86,11 @@ struct Capture: Sendable {
 }
 
 extension BPFLink {
-    /// Detaches at once instead of when the last holder lets go. A link whose cgroup or interface is gone is detached
-    /// already.
+    /// Detaches at once instead of when the last holder lets go. A link whose cgroup, interface or namespace is gone is
+    /// detached already.
     func detachIfAttached() throws {
         let description = try describe()
-        guard description.cgroup != 0 || description.interface != 0 else { return }
+        guard description.cgroup != 0 || description.interface != 0 || description.namespace != 0 else { return }
         try detach()
     }
 }

@@ -22,6 +22,9 @@ extension KernelNode {
             let packets = removed.count
             try removeLinks("\(root)/\(abi)/interfaces", "link interface ", &removed)
             if removed.count > packets { try PacketRoute.remove() }
+            if Folder.isFolder("\(root)/\(abi)/namespaces") {
+                try removeLinks("\(root)/\(abi)/namespaces", "link namespace ", &removed)
+            }
             for (kind, noun) in [("programs", "program"), ("maps", "map")] {
                 for name in try Folder.names("\(root)/\(abi)/\(kind)") {
                     try Folder.removeFile("\(root)/\(abi)/\(kind)/\(name)")

@@ -39,11 +39,13 @@ public struct LinkSummary: Sendable, Equatable {
     public let id: UInt32
     /// The id of the program behind it now.
     public let program: UInt32
-    /// The id of the cgroup that it was attached to; 0: to an interface.
+    /// The id of the cgroup that it was attached to; 0: to something else.
     public let cgroup: UInt64
-    /// The index of the interface that it was attached to; 0: to a cgroup.
+    /// The index of the interface that it was attached to; 0: to something else.
     public let interface: UInt32
-    /// The hook, such as `cgroup_inet4_connect`; nil when that cgroup is gone.
+    /// The inode number of the network namespace that it was attached to; 0: to something else.
+    public let namespace: UInt32
+    /// The hook, such as `cgroup_inet4_connect`; nil when what it was attached to is gone.
     public let attachType: String?
 }
 
@@ -60,9 +62,20 @@ extension KernelReader {
         }
     }
 
-    /// The pinned links of all captured cgroups and interfaces.
+    /// The pinned links of all captured cgroups and interfaces, and of the guarded namespace.
     public func links() throws -> [LinkSummary] {
-        try cgroupLinks() + interfaceLinks()
+        try cgroupLinks() + interfaceLinks() + namespaceLinks()
+    }
+
+    private func namespaceLinks() throws -> [LinkSummary] {
+        try pins.linkedNamespaces().flatMap { inode in
+            try Folder.names(pins.links(ofNamespace: inode)).map { name in
+                let link = try BPFLink(pinned: pins.link(name, ofNamespace: inode)).describe()
+                return LinkSummary(
+                    name: name, id: link.id, program: link.program, cgroup: 0, interface: 0, namespace: inode,
+                    attachType: link.namespace == 0 ? nil : link.attachType?.description)
+            }
+        }
     }
 
     private func interfaceLinks() throws -> [LinkSummary] {
@@ -71,6 +84,7 @@ extension KernelReader {
                 let link = try BPFLink(pinned: pins.link(name, ofInterface: index)).describe()
                 return LinkSummary(
                     name: name, id: link.id, program: link.program, cgroup: 0, interface: index,
+                    namespace: 0,
                     attachType: link.interface == 0 ? nil : link.attachType?.description)
             }
         }
@@ -82,6 +96,7 @@ extension KernelReader {
                 let link = try BPFLink(pinned: pins.link(name, of: cgroup)).describe()
                 return LinkSummary(
                     name: name, id: link.id, program: link.program, cgroup: cgroup, interface: 0,
+                    namespace: 0,
                     attachType: link.cgroup == 0 ? nil : link.attachType?.description)
             }
         }

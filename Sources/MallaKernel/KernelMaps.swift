@@ -21,6 +21,7 @@ final class KernelMaps: Sendable {
     let drains: BPFMap<malla_drain_key, UInt64>
     let connections: SocketStorage<malla_connection>
     let flows: BPFMap<malla_flow_key, malla_flow>
+    let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let stats: PerCPUMap<UInt32, UInt64>
     let events: Descriptor
@@ -43,6 +44,7 @@ final class KernelMaps: Sendable {
         drains = try BPFMap(pinned: pins.map("malla_drains"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
         flows = try BPFMap(pinned: pins.map("malla_flows"))
+        permits = try BPFMap(pinned: pins.map("malla_permits"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))
         stats = try PerCPUMap(pinned: pins.map("malla_stats"))
         events = try Descriptor(pinnedMap: pins.map("malla_events"))

@@ -112,12 +112,15 @@ public final class KernelNode: Sendable {
         let attached = try capture.attach(root)
         let interfaces = InterfaceCapture(pins: pins, programs: programs.programs)
         let adoptedInterfaces = try interfaces.adopt()
+        // Last: what is permitted must be known before somebody is refused for not being it.
+        let guarded = try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach()
         let others = try pins.linkedCgroups().filter { $0 != root.id }
 
         self.startReport = StartReport(
             reusedMaps: programs.reusedMaps, createdMaps: programs.createdMaps,
-            adoptedLinks: adopted.adopted + adoptedInterfaces.adopted, attachedLinks: attached.attached,
-            removedLinks: adopted.removed + adoptedInterfaces.removed, removedEntries: removedEntries,
+            adoptedLinks: adopted.adopted + adoptedInterfaces.adopted + guarded.adopted,
+            attachedLinks: attached.attached + guarded.attached,
+            removedLinks: adopted.removed + adoptedInterfaces.removed + guarded.removed, removedEntries: removedEntries,
             revocationObstacle: programs.refused["revoke"], generation: try maps.snapshot())
         self.cgroup = root.id
         self.proxyCgroup = proxy.id

@@ -25,6 +25,7 @@ struct NodeSettings {
         config.proxy_port = settings.proxyPort
         config.dns_port = settings.dnsPort
         config.proxy_cgroup = proxyCgroup
+        config.netns = try NamespaceGuard.cookie()
         try maps.config.update(0, config)
         try write(settings.localAddresses)
         // The bucket for what finds no room must be there before there is none.

@@ -3,7 +3,7 @@ import BPFKit
 import CMallaABI
 import Glibc
 
-/// Where the kernel objects of one node are pinned: `<root>/<ABI>/{maps,links,interfaces,programs}` on a BPF file system.
+/// Where the kernel objects of one node are pinned: `<root>/<ABI>/{maps,links,interfaces,namespaces,programs}` on a BPF file system.
 ///
 /// What is pinned outlives the daemon: a workload that was denied stays denied, a captured one stays captured.
 struct PinFolder: Sendable {
@@ -22,6 +22,8 @@ struct PinFolder: Sendable {
     var links: String { "\(folder)/links" }
     /// One folder per interface, named by its index, with one pin per program.
     var interfaces: String { "\(folder)/interfaces" }
+    /// One folder per network namespace, named by its inode number, with one pin per program.
+    var namespaces: String { "\(folder)/namespaces" }
     /// One pin per program, by its name.
     var programs: String { "\(folder)/programs" }
 
@@ -31,6 +33,9 @@ struct PinFolder: Sendable {
     func link(_ program: String, of cgroup: UInt64) -> String { "\(links(of: cgroup))/\(program)" }
     func links(ofInterface index: UInt32) -> String { "\(interfaces)/\(index)" }
     func link(_ program: String, ofInterface index: UInt32) -> String { "\(links(ofInterface: index))/\(program)" }
+
+    func links(ofNamespace inode: UInt32) -> String { "\(namespaces)/\(inode)" }
+    func link(_ program: String, ofNamespace inode: UInt32) -> String { "\(links(ofNamespace: inode))/\(program)" }
 
     /// Makes the root, after mounting the BPF file system where it belongs if nobody has.
     func makeRoot() throws {
@@ -56,7 +61,7 @@ struct PinFolder: Sendable {
                     + "this one has ABI \(Self.abi)",
                 hint: "stop that version's daemon and run: malla cleanup --pins \(root)")
         }
-        for path in [maps, links, interfaces, programs] { try Folder.make(path, mode: 0o700) }
+        for path in [maps, links, interfaces, namespaces, programs] { try Folder.make(path, mode: 0o700) }
     }
 
     /// The ABIs that the root has folders of.
@@ -75,6 +80,11 @@ struct PinFolder: Sendable {
     /// The cgroups that links are pinned for.
     func linkedCgroups() throws -> [UInt64] {
         try Folder.names(links).compactMap { UInt64($0) }
+    }
+
+    /// The network namespaces that links are pinned for.
+    func linkedNamespaces() throws -> [UInt32] {
+        try Folder.names(namespaces).compactMap { UInt32($0) }
     }
 
     /// The interfaces that links are pinned for.

@@ -14,8 +14,13 @@ final class KernelProgram: Sendable {
         self.program = program
     }
 
-    /// Whether it is attached to cgroups. Others are attached to interfaces or run on demand.
-    var isHook: Bool { program.attachType.map { $0 != .iterator && $0 != .tcxIngress } ?? false }
+    /// Whether it is attached to cgroups. Others are attached to interfaces or network namespaces, or
+    /// run on demand.
+    var isHook: Bool {
+        program.attachType.map { $0 != .iterator && $0 != .tcxIngress && $0 != .socketLookup } ?? false
+    }
+    /// Whether it is attached to network namespaces.
+    var isForNamespaces: Bool { program.attachType == .socketLookup }
     /// Whether it is attached to interfaces.
     var isForPackets: Bool { program.attachType == .tcxIngress }
 }

@@ -48,6 +48,7 @@ extension KernelNode {
             }
             if !interfaces.isEmpty { try PacketRoute.add() }
             for index in interfaces.sorted() { repairs += try interfaceCapture.repair(index) }
+            repairs += try NamespaceGuard(pins: pins, programs: programs.programs).repair()
             return repairs
         }
     }
@@ -109,6 +110,27 @@ extension InterfaceCapture {
                 continue
             }
             repairs.append(Repair(damage: damage, name: name, place: "interface \(index)"))
+        }
+        return repairs
+    }
+}
+
+extension NamespaceGuard {
+    /// Puts back what this thread's network namespace has lost.
+    func repair() throws -> [Repair] {
+        let namespace = try OwnNamespace.open()
+        let inode = namespace.inode
+        try Folder.make(pins.links(ofNamespace: inode), mode: 0o700)
+        var repairs: [Repair] = []
+        for hook in hooks.values {
+            let pin = pins.link(hook.name, ofNamespace: inode)
+            guard let damage = try hook.damage(at: pin, isInPlace: { $0.namespace == inode }) else { continue }
+            if damage == .replaced {
+                try BPFLink(pinned: pin).replaceProgram(by: hook.program)
+            } else {
+                try BPFLink(attaching: hook.program, toNamespace: namespace.descriptor).pin(inPlaceOf: pin)
+            }
+            repairs.append(Repair(damage: damage, name: hook.name, place: "network namespace \(inode)"))
         }
         return repairs
     }

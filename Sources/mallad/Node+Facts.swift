@@ -92,6 +92,7 @@ extension Node: NodeFacts {
         let interfaces = Dictionary(
             placements.values.flatMap { $0.interfaces.map { ($0.index, $0.name) } }, uniquingKeysWith: { $1 })
         func place(_ link: LinkSummary) -> String {
+            if link.namespace != 0 { return "network namespace \(link.namespace)" }
             guard link.interface != 0 else { return paths[link.cgroup] ?? "cgroup \(link.cgroup)" }
             return "interface \(interfaces[link.interface] ?? "\(link.interface)")"
         }

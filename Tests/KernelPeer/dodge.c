@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "dodge.h"
+#include "attempt.h"
 #include "sockets.h"
 #include "uring.h"
 #include <arpa/inet.h>
@@ -26,7 +27,8 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-static int server_port;
+int server_port;
+static int proxy_port;
 static const char *service_address;
 
 static int outcome(const char *what, const char *step)
@@ -35,13 +37,13 @@ static int outcome(const char *what, const char *step)
 	return 0;
 }
 
-static int through(const char *step)
+int through(const char *step)
 {
 	errno = 0;
 	return outcome("through", step);
 }
 
-static int refused(const char *step)
+int refused(const char *step)
 {
 	return outcome("refused", step);
 }
@@ -94,7 +96,7 @@ static int connect_on(int made, struct target target)
 	return answer_of(made) ? refused("answer") : through("answer");
 }
 
-static struct target at(const char *family, const char *address, int port)
+struct target at(const char *family, const char *address, int port)
 {
 	char text[8];
 
@@ -120,7 +122,7 @@ static int spelled(const char *attempt, int type, bool plain)
 	return through("sendto");
 }
 
-static struct target plainly(void)
+struct target plainly(void)
 {
 	return at("4", "127.0.0.1", server_port);
 }
@@ -161,22 +163,6 @@ static int with_option(int level, int option, int value)
 	/* Whether it may set the option is another question. */
 	setsockopt(made, level, option, &value, sizeof(value));
 	return connect_on(made, plainly());
-}
-
-static int many_datagrams(void)
-{
-	struct target target = plainly();
-	struct iovec bytes = {.iov_base = "?", .iov_len = 1};
-	struct mmsghdr messages[2] = {0};
-	int made = socket(AF_INET, SOCK_DGRAM, 0);
-
-	for (int i = 0; i < 2; i++) {
-		messages[i].msg_hdr.msg_name = &target.address;
-		messages[i].msg_hdr.msg_namelen = target.length;
-		messages[i].msg_hdr.msg_iov = &bytes;
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
-	return sendmmsg(made, messages, 2, 0) > 0 ? through("sendmmsg") : refused("sendmmsg");
 }
 
 /* Connected to a harmless place first, then elsewhere by the address of a message or a second connect. */
@@ -279,6 +265,29 @@ static int with_bound_source(const char *address, int option)
 	return connect_on(made, plainly());
 }
 
+static int with_device(void)
+{
+	int made = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (setsockopt(made, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2))
+		return refused("setsockopt");
+	return connect_on(made, plainly());
+}
+
+/* The proxy's own port, which is the server's in this attempt's world: by connect, or by taking it. */
+static int at_proxy_port(const char *how)
+{
+	struct target target = at("4", strstr(how, "any") ? "0.0.0.0" : "127.0.0.1", proxy_port);
+	int made = socket(AF_INET, strstr(how, "udp") ? SOCK_DGRAM : SOCK_STREAM, 0), on = 1;
+
+	if (strstr(how, "connect"))
+		return connect_on(made, target);
+	if (strstr(how, "share"))
+		setsockopt(made, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return bind(made, (struct sockaddr *)&target.address, target.length) ? refused("bind") : through("bind");
+}
+
 static int by_uring(bool polled)
 {
 	struct target target = plainly();
@@ -291,11 +300,17 @@ static int by_uring(bool polled)
 	return answer_of(made) ? refused("answer") : through("answer");
 }
 
-int dodge(const char *who, const char *attempt, const char *service, int port)
+int dodge(const char *who, const char *attempt, const char *service, int port, int proxy)
 {
 	server_port = port;
+	proxy_port = proxy;
 	service_address = service;
+	int by_datagram;
+
 	become(who);
+	by_datagram = attempt_by_datagram(attempt);
+	if (by_datagram >= 0)
+		return by_datagram;
 #define IS(name) !strcmp(attempt, name)
 	if (!strncmp(attempt, "tcp:", 4))
 		return spelled(attempt, SOCK_STREAM, false);
@@ -341,8 +356,6 @@ int dodge(const char *who, const char *attempt, const char *service, int port)
 		return with_option(SOL_SOCKET, SO_MARK, 0x200);
 	if (IS("priority"))
 		return with_option(SOL_SOCKET, SO_PRIORITY, 6);
-	if (IS("sendmmsg"))
-		return many_datagrams();
 	if (IS("datagram-elsewhere"))
 		return redirected(SOCK_DGRAM);
 	if (IS("reconnect"))
@@ -369,6 +382,10 @@ int dodge(const char *who, const char *attempt, const char *service, int port)
 		return by_uring(false);
 	if (IS("uring-polled"))
 		return by_uring(true);
+	if (IS("device"))
+		return with_device();
+	if (!strncmp(attempt, "proxy-", 6))
+		return at_proxy_port(attempt);
 	if (IS("root-cgroup"))
 		return in_other_cgroup("/cgroup.procs");
 	if (IS("other-user"))

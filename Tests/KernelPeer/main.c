@@ -12,8 +12,13 @@
  *   kernel-peer echo CGROUP ADDRESS PORT           TCP; prints its port; until its input ends
  *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT [LATER]
  *                                                  see crowd.h
- *   kernel-peer dodge CGROUP WHO ATTEMPT SERVICE PORT
+ *   kernel-peer dodge CGROUP WHO ATTEMPT SERVICE PORT [PROXY]
  *                                                  see dodge.h
+ *   kernel-peer turns CGROUP FAMILY ADDRESS PORT OTHER COUNT
+ *   kernel-peer itself CGROUP FAMILY ADDRESS PORT
+ *                                                  see race.h
+ *   kernel-peer smuggle - FAMILY ADDRESS PORT WAY CGROUP
+ *                                                  see smuggle.h
  *   kernel-peer open CGROUP FAMILY TYPE PROTOCOL  a socket by the kernel's numbers; prints "ERRNO"; until its
  *                                                  input ends
  *   kernel-peer bind CGROUP FAMILY ADDRESS PORT tcp|udp
@@ -23,6 +28,8 @@
  */
 #include "crowd.h"
 #include "dodge.h"
+#include "race.h"
+#include "smuggle.h"
 #include "sockets.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -309,8 +316,16 @@ int main(int count, char **arguments)
 		return churn(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]));
 	if (count == 6 && !strcmp(verb, "open"))
 		return hold_open(atoi(arguments[3]), atoi(arguments[4]), atoi(arguments[5]));
-	if (count == 7 && !strcmp(verb, "dodge"))
-		return dodge(arguments[3], arguments[4], arguments[5], atoi(arguments[6]));
+	if (count == 8 && !strcmp(verb, "turns"))
+		return take_turns(target_of(arguments[3], arguments[4], arguments[5]), arguments[6],
+				  atoi(arguments[7]));
+	if (count == 6 && !strcmp(verb, "itself"))
+		return connect_to_itself(target_of(arguments[3], arguments[4], arguments[5]));
+	if (count == 8 && !strcmp(verb, "smuggle"))
+		return smuggle(target_of(arguments[3], arguments[4], arguments[5]), arguments[6], arguments[7]);
+	if ((count == 7 || count == 8) && !strcmp(verb, "dodge"))
+		return dodge(arguments[3], arguments[4], arguments[5], atoi(arguments[6]),
+			     count == 8 ? atoi(arguments[7]) : 0);
 	if (count == 9 && !strcmp(verb, "call"))
 		return call(target_of(arguments[3], arguments[4], arguments[5]), arguments[6], arguments[7],
 			    arguments[8]);
@@ -321,6 +336,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|dodge|open …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|turns|itself|smuggle|dodge|open …\n");
 	return 2;
 }

@@ -24,6 +24,7 @@ final class KernelNode {
     let affinity: BPFMap<malla_affinity_key, malla_affinity>
     let drains: BPFMap<malla_drain_key, UInt64>
     let handoffs: BPFMap<malla_tuple, malla_connection>
+    let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let connections: SocketStorage<malla_connection>
 
@@ -54,6 +55,7 @@ final class KernelNode {
         affinity = try Self.open("malla_affinity", maps)
         drains = try Self.open("malla_drains", maps)
         handoffs = try Self.open("malla_handoffs", maps)
+        permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
         connections = try SocketStorage(Self.descriptor("malla_connections", maps), name: "malla_connections")
     }

@@ -21,7 +21,8 @@ final class SocketNode {
     var proxy: String { root + "/proxy" }
     var stranger: String { root + "/stranger" }
 
-    init(_ name: String) throws {
+    /// - Parameter attached: whether the hooks are there from the beginning.
+    init(_ name: String, attached: Bool = true) throws {
         let mount = try #require(Self.cgroupMount(), "no cgroup2 file system is mounted")
         root = "\(mount)/malla-kernel-\(name)-\(ProcessInfo.processInfo.processIdentifier)"
         kernel = try KernelNode(objects: ObjectCode.all.map(\.name), handoffCapacity: 1024)
@@ -29,10 +30,7 @@ final class SocketNode {
         for folder in [root, client, server, proxy, stranger] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         }
-        let cgroup = try Cgroup(path: root)
-        for program in kernel.programs.values where program.isHook {
-            links.append(SharedLink(try BPFLink(attaching: program.program, to: cgroup)))
-        }
+        if attached { try attach() }
         try world.workload(cgroup: Cgroup(path: client).id, number: 10, identity: 100)
         try world.workload(cgroup: Cgroup(path: server).id, number: 20, identity: 200)
         try world.workload(cgroup: Cgroup(path: proxy).id, number: 1, identity: 1, flags: MALLA_WORKLOAD_EXEMPT)
@@ -44,6 +42,26 @@ final class SocketNode {
             // A process that has just been waited for may take a moment to leave its cgroup.
             for _ in 0..<100 where rmdir(folder) != 0 && errno == EBUSY { usleep(10_000) }
         }
+    }
+
+    /// Takes off what was attached last, which is the guard.
+    func unguardNamespace() { links.removeLast() }
+
+    /// Attaches all hooks to the root.
+    func attach() throws {
+        let cgroup = try Cgroup(path: root)
+        for program in kernel.programs.values where program.isHook {
+            links.append(SharedLink(try BPFLink(attaching: program.program, to: cgroup)))
+        }
+    }
+
+    /// Guards this thread's network namespace, until the value goes.
+    func guardNamespace() throws {
+        let program = try #require(kernel.programs["malla_inbound"])
+        let raw = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+        try #require(raw >= 0)
+        links.append(
+            SharedLink(try BPFLink(attaching: program.program, toNamespace: Descriptor(owning: raw))))
     }
 
     /// Settings with this proxy, trusted in the proxy's cgroup.
@@ -112,7 +130,7 @@ extension LoadedProgram {
     /// Whether it is attached to cgroups.
     var isHook: Bool {
         guard let type = program.attachType else { return false }
-        return type != .iterator && type != .tcxIngress
+        return type != .iterator && type != .tcxIngress && type != .socketLookup
     }
 }
 

@@ -21,6 +21,7 @@ struct World {
         config.proxy_port = proxyPort
         config.dns_port = dnsPort
         config.proxy_cgroup = proxyCgroup
+        config.netns = try Self.namespace()
         try node.config.update(0, config)
         try node.generation.update(0, generation)
     }
@@ -108,6 +109,17 @@ struct World {
         policy.default_rule = defaultRule
         policy.default_reason = defaultReason.rawValue
         try node.policies.update(key, policy)
+    }
+
+    /// The number of this thread's network namespace.
+    static func namespace() throws -> UInt64 {
+        let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(made) }
+        var cookie: UInt64 = 0
+        var size = socklen_t(MemoryLayout<UInt64>.size)
+        let result = getsockopt(made, SOL_SOCKET, 71 /* SO_NETNS_COOKIE */, &cookie, &size)
+        try #require(result == 0, "the namespace has no number")
+        return cookie
     }
 
     /// The address as the maps hold it.

@@ -2,7 +2,7 @@
 /* Sizes that both sides rely on: a change here is a change of MALLA_ABI. */
 #include "CMallaABI.h"
 
-_Static_assert(sizeof(struct malla_config) == 24, "malla_config");
+_Static_assert(sizeof(struct malla_config) == 32, "malla_config");
 _Static_assert(sizeof(struct malla_workload) == 16, "malla_workload");
 _Static_assert(sizeof(struct malla_service_key) == 20, "malla_service_key");
 _Static_assert(sizeof(struct malla_service) == 32, "malla_service");
@@ -23,6 +23,8 @@ _Static_assert(sizeof(struct malla_drain_key) == 8, "malla_drain_key");
 _Static_assert(sizeof(struct malla_tuple) == 48, "malla_tuple");
 _Static_assert(sizeof(struct malla_flow_key) == 40, "malla_flow_key");
 _Static_assert(sizeof(struct malla_flow) == 192, "malla_flow");
+_Static_assert(sizeof(struct malla_permit_key) == 48, "malla_permit_key");
+_Static_assert(sizeof(struct malla_permit) == 16, "malla_permit");
 _Static_assert(sizeof(struct malla_counter_key) == 24, "malla_counter_key");
 _Static_assert(sizeof(struct malla_histogram) == 200, "malla_histogram");
 _Static_assert(sizeof(struct malla_counter) == 664, "malla_counter");

@@ -41,3 +41,11 @@ static __always_inline bool addr_is_loopback(const struct malla_addr *addr)
 	return addr->word[0] == 0 && addr->word[1] == 0 && addr->word[2] == 0 &&
 	       (addr->word[3] & ~bpf_htonl(1)) == 0;
 }
+
+/* Multicast, and 255.255.255.255: whoever listens on all addresses of this node may be among those that it reaches. */
+static __always_inline bool addr_is_for_many(const struct malla_addr *addr)
+{
+	if (addr_is_ipv4(addr))
+		return (addr->word[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || addr->word[3] == 0xffffffff;
+	return (addr->word[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000);
+}

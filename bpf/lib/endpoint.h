@@ -14,7 +14,7 @@ static __always_inline bool addr_is_local(const struct malla_addr *addr)
  * The endpoint behind an address and port, for TCP and UDP alike; false: no workload of the mesh.
  *  1 the very address and port
  *  2 the same port of this node: workloads share its addresses, and most listen on all of them,
- *    so every address of the node leads to the entry under the all-zero one
+ *    so every address of the node leads to the entry under the all-zero one; so do those that reach many
  *  3 an address that is one workload's alone, whatever the port
  */
 static __always_inline bool endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_endpoint *endpoint)
@@ -27,7 +27,7 @@ static __always_inline bool endpoint_at(const struct malla_addr *addr, __u16 por
 
 	if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 		return true; /* 1 */
-	if (addr_is_local(addr)) {
+	if (addr_is_local(addr) || addr_is_for_many(addr)) {
 		key.addr = (struct malla_addr){};
 		if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 			return true; /* 2 */

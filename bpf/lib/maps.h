@@ -155,6 +155,15 @@ struct {
 	__type(value, struct malla_flow);
 } malla_flows SEC(".maps");
 
+/* Written by sockops for connections of the proxy and of probes, by the daemon for its own checks. Full: the oldest
+ * goes, and its connection is judged as an unknown source's unless it is established. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct malla_permit_key);
+	__type(value, struct malla_permit);
+} malla_permits SEC(".maps");
+
 /* Written by the hooks; the daemon reads, and makes the all-zero key at start. Full: counted
  * under that key, and malla_stats says so. */
 struct {

@@ -94,6 +94,7 @@ enum malla_bypass_kind {
 	MALLA_BYPASS_FAMILY = 1,   /* of a family that no hook sees: packets, virtual machines */
 	MALLA_BYPASS_PROTOCOL = 2, /* raw, or another protocol than TCP and UDP */
 	MALLA_BYPASS_FOREIGN = 3,  /* made elsewhere, inherited or passed on: the hooks follow its maker */
+	MALLA_BYPASS_EARLY = 4,	   /* connected to an endpoint before its workload had hooks; found once, then judged */
 };
 
 /* What one read of the bypasses iterator gives for each descriptor of such a socket: an array of these. */
@@ -162,6 +163,25 @@ enum malla_flow_flag {
 	MALLA_FLOW_ENDED = 128,	   /* the workload sent its FIN */
 	MALLA_FLOW_PEER_ENDED = 256,
 	MALLA_FLOW_CLOSED = 512,
+};
+
+/* malla_permits: LRU hash from a flow that may come in to who begins it, where that is not a connection with a record:
+ * of the node proxy and of probes. From TCP_CONNECT_CB until the socket closes; the daemon writes and withdraws those
+ * of its own checks. Evicted: a flow that has not come in yet is judged as from an unknown source. */
+struct malla_permit_key {
+	struct malla_addr source;
+	struct malla_addr destination;
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 reserved[3];
+	__u64 netns;
+};
+
+struct malla_permit {
+	__u32 identity;
+	__u32 workload;
+	__u64 since; /* when it was written */
 };
 
 /* malla_counters: per-CPU hash. An all-zero key is the overflow bucket, made at start. */

@@ -15,6 +15,8 @@
 #define MALLA_IDENTITY_UNKNOWN 0
 /* The node proxy itself. */
 #define MALLA_IDENTITY_PROXY 1
+/* What probes the node's workloads: the daemon's own checks, and processes that MeshConfig names. */
+#define MALLA_IDENTITY_PROBE 2
 /* First number that the daemon hands out. */
 #define MALLA_IDENTITY_FIRST 16
 /* Addresses that one workload in a network namespace may have. */
@@ -44,6 +46,7 @@ struct malla_config {
 	__u16 dns_port;	  /* UDP and TCP on 127.0.0.1 and ::1; 0: DNS is not captured */
 	__u32 reserved;
 	__u64 proxy_cgroup; /* the listener on proxy_port must belong to it */
+	__u64 netns;	    /* cookie of the network namespace that malla_inbound guards */
 };
 
 enum malla_config_flag {
@@ -74,6 +77,8 @@ struct malla_workload {
 enum malla_workload_flag {
 	MALLA_WORKLOAD_EXEMPT = 1, /* the proxy: connects past every rule, its listeners are trusted */
 	MALLA_WORKLOAD_NAMESPACE = 2, /* in a network namespace of its own, behind an enrolled interface */
+	/* A prober of the node: no workload, but workloads let its connections in whatever policy says. */
+	MALLA_WORKLOAD_PROBE = 4,
 };
 
 /* malla_interfaces: index of an interface in the daemon's network namespace (__u32) -> the workload in the

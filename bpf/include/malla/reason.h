@@ -51,6 +51,8 @@
 	  "The address that the open connection goes to now belongs to another workload; cut.")    \
 	X(20, SOCKET_KIND, "socket_kind", 1,                                                       \
 	  "A workload may open TCP, UDP and ping sockets; raw ones and other protocols go past policy.") \
+	X(21, INBOUND_REFUSED, "inbound_refused", 111,                                             \
+	  "What no hook had decided came to a workload's port, and policy lets no unknown source in; reset.") \
 	X(26, DRAINED_BACKEND, "drained_backend", 0,                                               \
 	  "The endpoint left the service, and the open connection did not end within the grace time; cut.") \
 	X(28, CONNECT_ABANDONED, "connect_abandoned", 0,                                           \

@@ -39,7 +39,7 @@ struct ScaleMesh {
                         name: ObjectName("s\(service)-p\(number)"), selector: ["app": "s\(service)"], action: .allow,
                         rules: [
                             .init(
-                                from: [.init(serviceAccounts: ["client-\(number)"])],
+                                from: [.init(principals: ["malla.local/ns/default/sa/client-\(number)"])],
                                 to: number == 0 ? [] : [.init(ports: [UInt16(8000 + number)])])
                         ]))
             }

@@ -14,8 +14,12 @@ public struct EndpointNumbers: Sendable {
 
     private var numbers: [Place: UInt32] = [:]
     private var next: UInt32 = 1
-    /// Numbers that nobody knows any more.
+    /// Numbers that go to others again when there are more than ``rest`` of them, the oldest first: connections to
+    /// those that had them may still be open, and go by the number.
     private var free: [UInt32] = []
+    /// How many of `free` are given away already.
+    private var used = 0
+    private static let rest = 1 << 20
     /// Numbers that go free at the next ``settle()``; until then their places may have them back.
     private var released: [Place: UInt32] = [:]
 
@@ -33,8 +37,7 @@ public struct EndpointNumbers: Sendable {
     /// The number of a place; `nil` when all are given, which takes two thousand million endpoints at once.
     mutating func number(of place: Place) -> UInt32? {
         if let number = numbers[place] { return number }
-        // Numbers that others had come last: connections to those may still be open, and go by the number.
-        guard let number = released.removeValue(forKey: place) ?? fresh() ?? free.popLast() else { return nil }
+        guard let number = released.removeValue(forKey: place) ?? rested() ?? fresh() else { return nil }
         numbers[place] = number
         return number
     }
@@ -49,12 +52,22 @@ public struct EndpointNumbers: Sendable {
         guard !released.isEmpty else { return }
         free += released.values
         released = [:]
+        if used > Self.rest {
+            free.removeFirst(used)
+            used = 0
+        }
     }
 
     /// Releases every number that is not among these.
     mutating func keep(_ used: (UInt32) -> Bool) {
         for (place, number) in numbers where !used(number) { released[place] = number }
         numbers = numbers.filter { used($0.value) }
+    }
+
+    private mutating func rested() -> UInt32? {
+        guard free.count - used > Self.rest else { return nil }
+        defer { used += 1 }
+        return free[used]
     }
 
     private mutating func fresh() -> UInt32? {

@@ -81,7 +81,14 @@ public struct MeshIndex: Sendable {
         for workload in here { scopes[Kind(workload)] = policies.scopes[workload.name] }
         self.frame = frame
         selection = PolicySelection(mesh.authorizationPolicies.values.sorted { $0.name < $1.name })
-        for workload in all { selections[workload.name] = selection.selecting(workload).map(\.name) }
+        // Workloads of a kind are selected alike, and share one list.
+        var lists: [Kind: [ObjectName]] = [:]
+        for workload in all {
+            let kind = Kind(workload)
+            let list = lists[kind] ?? selection.selecting(workload).map(\.name)
+            lists[kind] = list
+            selections[workload.name] = list
+        }
         self.compiler = compiler
 
         let selected = Selection(services: services, workloads: all)

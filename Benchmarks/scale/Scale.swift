@@ -20,22 +20,22 @@ struct Scale {
     /// The CPU time of one change of an endpoint in a mesh of a tenth of the size, in seconds.
     private static func change(services: Int) throws -> Double {
         let node = try ScaleNode(services: services)
-        print("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
+        say("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
         return try changes(node)
     }
 
     private static func large(services: Int, seconds: Int, small: Double) throws {
         let node = try ScaleNode(services: services)
-        print("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
-        print(
+        say("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
+        say(
             "time to enforcing: \(Figures.text(node.timeToEnforcing, 3)) s, CPU "
                 + "\(Figures.text(node.cpuToEnforcing, 3)) s (from resources as values)")
         let kernel = try node.kernelMemory()
-        print(
+        say(
             "memory: kernel maps \(Figures.text(kernel, 1)) MB, process \(Figures.text(Figures.memory("VmRSS") ?? 0, 1))"
                 + " MB (peak \(Figures.text(Figures.memory("VmHWM") ?? 0, 1)) MB, both meshes and the benchmark in it)")
         let large = try changes(node)
-        print("one change: \(Figures.text(large / small))× the CPU of a tenth of the size")
+        say("one change: \(Figures.text(large / small))× the CPU of a tenth of the size")
         try churn(node, seconds: seconds)
         try switches(node, count: 1000)
     }
@@ -52,7 +52,7 @@ struct Scale {
             walls.append(Figures.wall() - wall)
             cpus.append(Figures.processor() - cpu)
         }
-        print(
+        say(
             "one change of an endpoint: \(Figures.text(Figures.quantile(walls, 0.5) * 1e3)) ms (p99 "
                 + "\(Figures.text(Figures.quantile(walls, 0.99) * 1e3)) ms), CPU "
                 + "\(Figures.text(Figures.quantile(cpus, 0.5) * 1e6, 0)) µs")
@@ -91,7 +91,7 @@ struct Scale {
             if ahead > 0 { usleep(UInt32(ahead * 1e6)) } else { late = max(late, -ahead) }
         }
         let took = Figures.wall() - start
-        print(
+        say(
             "churn: \(done) changes in \(Figures.text(took)) s, \(Figures.text(Double(done) / took, 0)) a second, "
                 + "\(Figures.text((Figures.processor() - cpu) / took * 100, 1)) % of a core, at most "
                 + "\(Figures.text(late * 1e3, 1)) ms behind; \(probe.end())")
@@ -125,8 +125,14 @@ struct Scale {
         let start = Figures.wall()
         for round in 1...count { try node.apply(policies: tables[round % 2]) }
         let took = Figures.wall() - start
-        print(
+        say(
             "policies: \(count) switches of \(tables[0].entries.count) entries in \(Figures.text(took)) s, "
                 + "\(Figures.text(took / Double(count) * 1e3)) ms each; \(probe.end())")
+    }
+
+    /// A line that is seen at once, wherever it goes.
+    private static func say(_ line: String) {
+        print(line)
+        fflush(nil)
     }
 }

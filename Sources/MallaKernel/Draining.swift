@@ -173,6 +173,16 @@ extension KernelReader {
 }
 
 extension SnapshotWriter {
+    /// Deletes the counts of those of these endpoints, which are gone, that have no connections.
+    ///
+    /// - Returns: those that are not counted any more.
+    func removeIdleCounts(of gone: Set<UInt32>) throws -> [UInt32] {
+        try gone.filter { number in
+            guard let count = try maps.active.lookup(number) else { return true }
+            return try count.connections == 0 && maps.active.delete(number)
+        }
+    }
+
     /// Deletes the counts of endpoints that are gone and have no connections.
     func removeIdleCounts() throws {
         let idle = try maps.active.entries().filter { $0.value.connections == 0 }.map(\.key)

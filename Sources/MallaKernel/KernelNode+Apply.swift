@@ -53,12 +53,15 @@ extension KernelNode {
             }
             state.standby = Set(snapshot.services.flatMap(\.standby))
             try writer.removeIdleCounts()
+            state.leaving = []
             try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
             return number
         }
     }
 
-    /// The same for a snapshot that differs from the one in force by this much. Costs what the difference takes.
+    /// The same for a snapshot that differs from the one in force by this much. Costs what the difference takes: open
+    /// connections to addresses that are other endpoints' now are judged by the next ``revoke()``, which goes over
+    /// all of them, and which the caller owes within a moment, once for any number of deltas.
     ///
     /// - Parameter generation: the snapshot's.
     /// - Returns: the number of the snapshot in force; `nil` when that cannot be done: nothing was applied yet, or an
@@ -93,11 +96,13 @@ extension KernelNode {
                     try writer.waitForReaders()
                 }
                 let drained = try drain(draining, &state)
-                try settle(changes, mustJudge: moved || drained, told)
+                if changes.needsGrace { try writer.waitForReaders() }
+                if moved || drained { try judge(told) }
             }
             state.standby = state.standby.filter { !concerned.contains($0.service) }
                 .union(delta.services.flatMap(\.standby))
-            if !delta.goneEndpoints.isEmpty { try writer.removeIdleCounts() }
+            state.leaving.formUnion(delta.goneEndpoints.map(\.number))
+            state.leaving.subtract(try writer.removeIdleCounts(of: state.leaving))
             try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
             return number
         }
@@ -113,7 +118,10 @@ extension KernelNode {
     private func settle(_ changes: SnapshotChanges, mustJudge: Bool, _ told: ([Cut]) -> Void) throws {
         // Whoever was decided by what was before has its record then.
         if changes.needsGrace { try writer.waitForReaders() }
-        guard mustJudge || changes.concernsConnections else { return }
+        if mustJudge || changes.concernsConnections { try judge(told) }
+    }
+
+    private func judge(_ told: ([Cut]) -> Void) throws {
         let cuts = try revoker?.run() ?? []
         if !cuts.isEmpty { told(cuts) }
     }

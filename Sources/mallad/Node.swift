@@ -49,6 +49,8 @@ actor Node {
     private var view: CompiledMesh?
     /// Whether open connections are going to be judged once more.
     private var willRevoke = false
+    /// Whether something changed since that was decided, which a look so soon may miss.
+    private var mustRevokeAgain = false
     /// The resources in force, run workloads among them.
     var mesh = Mesh()
     var placements: [ObjectName: Placement] = [:]
@@ -129,7 +131,10 @@ actor Node {
     /// Cuts what was decided just before the change and was not yet among the kernel's sockets: once for all changes
     /// of the next moment.
     func revokeLate() {
-        guard !willRevoke else { return }
+        guard !willRevoke else {
+            mustRevokeAgain = true
+            return
+        }
         willRevoke = true
         Task { [weak self] in
             try? await Task.sleep(for: .milliseconds(50))
@@ -139,6 +144,10 @@ actor Node {
 
     private func revoke() {
         willRevoke = false
+        if mustRevokeAgain {
+            mustRevokeAgain = false
+            revokeLate()
+        }
         do {
             let cuts = try kernel.revoke()
             if !cuts.isEmpty { tell(cuts) }

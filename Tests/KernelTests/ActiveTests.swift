@@ -74,7 +74,7 @@ struct ActiveTests {
     func churn() throws {
         let scene = try Scene("active")
         let count = 100_000
-        let words = try Peer.ask(["churn", scene.node.client, "ipv4", "240.240.0.1", "81", "\(count)"])
+        let words = try Peer.ask(["churn", scene.node.client, "4", "240.240.0.1", "81", "\(count)"])
         let counts = words.compactMap { Int($0) }
         try #require(counts.count == 3)
         print("churn: \(counts[0]) made, \(counts[1]) refused, \(counts[2]) killed")
@@ -87,7 +87,7 @@ struct ActiveTests {
     func open() throws {
         let scene = try Scene("active-open")
         try scene.only([1, 2])
-        let crowd = try Peer(["crowd", scene.node.client, "ipv4", "240.240.0.1", "81", "tcp", "100"])
+        let crowd = try Peer(["crowd", scene.node.client, "4", "240.240.0.1", "81", "tcp", "100"])
         defer { crowd.end() }
         #expect(try crowd.line() == ["100", "0"])
         let active = try scene.active()
@@ -113,7 +113,7 @@ struct ActiveTests {
     func grace() throws {
         let scene = try Scene("active-grace")
         try scene.only([1])
-        let crowd = try Peer(["crowd", scene.node.client, "ipv4", "240.240.0.1", "81", "tcp", "5"])
+        let crowd = try Peer(["crowd", scene.node.client, "4", "240.240.0.1", "81", "tcp", "5"])
         defer { crowd.end() }
         #expect(try crowd.line() == ["5", "0"])
         let key = malla_drain_key(service: 1, endpoint: 1)
@@ -131,10 +131,10 @@ struct ActiveTests {
     func birth() throws {
         let scene = try Scene("active-birth")
         try scene.only([1])
-        let crowd = try Peer(["crowd", scene.node.client, "ipv4", "240.240.0.1", "81", "tcp", "3"])
+        let crowd = try Peer(["crowd", scene.node.client, "4", "240.240.0.1", "81", "tcp", "3"])
         #expect(try crowd.line() == ["3", "0"])
         try scene.node.kernel.active.delete(1)
-        let other = try Peer(["crowd", scene.node.client, "ipv4", "240.240.0.1", "81", "tcp", "2"])
+        let other = try Peer(["crowd", scene.node.client, "4", "240.240.0.1", "81", "tcp", "2"])
         #expect(try other.line() == ["2", "0"])
         crowd.end()
         try eventually("they ended") { try scene.open().values.reduce(0, +) == 2 }
@@ -147,7 +147,7 @@ struct ActiveTests {
     func sticky() throws {
         let scene = try Scene("active-sticky", affinity: 60_000_000_000, flags: [])
         try scene.only([1, 2])
-        let crowd = try Peer(["crowd", scene.node.client, "ipv4", "240.240.0.1", "81", "tcp", "20"])
+        let crowd = try Peer(["crowd", scene.node.client, "4", "240.240.0.1", "81", "tcp", "20"])
         #expect(try crowd.line() == ["20", "0"])
         #expect(try scene.open().count == 1, "all at one endpoint")
         crowd.end()
@@ -156,7 +156,7 @@ struct ActiveTests {
         // Nobody listens at the third: one connect fails, the next goes elsewhere.
         try scene.node.kernel.affinity.update(
             kept.key, malla_affinity(until: .max, endpoint: 3, reserved: 0))
-        let words = try Peer.ask(["churn", scene.node.client, "ipv4", "240.240.0.1", "81", "10"])
+        let words = try Peer.ask(["churn", scene.node.client, "4", "240.240.0.1", "81", "10"])
         #expect(words == ["9", "1", "0"])
     }
 }

@@ -44,7 +44,8 @@ static __always_inline __u32 balance_active(__u32 endpoint)
 
 /*
  * The less busy of two. Equally busy, the first one drawn stays, so that an idle service is balanced by weight. When
- * the second draw is the first one again, the next slot's own endpoint is looked at: it is another one.
+ * the second draw is the first one again, the own endpoints of its slot and of the next are looked at: each slot has
+ * another one, so one of them is not the first.
  */
 static __always_inline __u32 balance_least(const struct malla_service *service, const struct malla_explanation *it)
 {
@@ -57,6 +58,8 @@ static __always_inline __u32 balance_least(const struct malla_service *service, 
 
 	if (second.endpoint == first.endpoint)
 		second = balance_slot(service->table, other + 1 < service->slots ? other + 1 : 0, 0);
+	if (second.endpoint == first.endpoint)
+		second = balance_slot(service->table, other, 0);
 	if (!second.endpoint || second.endpoint == first.endpoint)
 		return first.endpoint;
 	load = (__u64)balance_active(first.endpoint) * second.weight;

@@ -141,7 +141,7 @@ extension Worker {
             switch event {
             case .incomplete:
                 if consumed == 0 {
-                    let isAwaiting = client.pointee.h1.hasWholeRequest
+                    let isAwaiting = client.pointee.h1.hasWholeRequest && !isTunnel(client)
                     keep(wire, from: offset, to: count, isStarved: !isAwaiting)
                     watchHead(token, client)
                     return !isAwaiting

@@ -40,10 +40,10 @@ struct InteropTests {
         #expect(said == "ok\n")
     }
 
-    @Test("256 MiB down and up arrive whole, and the proxy keeps little of it")
+    @Test("32 MiB from an HTTP/2 endpoint arrive whole in either version")
     func large() throws {
         let folder = try Tool.Folder()
-        _ = try Tool.run("head -c 268435456 /dev/urandom > \(folder.path)/large")
+        _ = try Tool.run("head -c 33554432 /dev/urandom > \(folder.path)/large")
         let sum = try Tool.run("md5sum < \(folder.path)/large")
         let origin = try Tool.Server.http2(folder, ["--echo-upload"])
         let lab = try HTTPTests.lab([origin.port], "h2c")

@@ -13,6 +13,9 @@ final class TCP: Sendable {
 
     let number: Int32
 
+    /// Programs that tests start must not keep other tests' connections open.
+    private static var kind: Int32 { Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) }
+
     init(_ number: Int32) {
         self.number = number
         var limit = timeval(tv_sec: 20, tv_usec: 0)
@@ -25,7 +28,7 @@ final class TCP: Sendable {
 
     /// Connects to loopback.
     static func connect(port: UInt16, ipv6: Bool = false) throws -> TCP {
-        let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, kind, 0))
         let result = withLoopback(port: port, ipv6: ipv6) { Glibc.connect(socket.number, $0, $1) }
         guard result == 0 else { throw Failure(code: errno) }
         return socket
@@ -40,7 +43,7 @@ final class TCP: Sendable {
 
     /// Takes a port of loopback for as long as the value lives. Nothing listens there, and nothing else can.
     static func reserve(ipv6: Bool = false) throws -> TCP {
-        let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, kind, 0))
         let result = withLoopback(port: 0, ipv6: ipv6) { bind(socket.number, $0, $1) }
         guard result == 0 else { throw Failure(code: errno) }
         return socket
@@ -51,6 +54,7 @@ final class TCP: Sendable {
     func accept() throws -> TCP {
         let accepted = Glibc.accept(number, nil, nil)
         guard accepted >= 0 else { throw Failure(code: errno) }
+        _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
         return TCP(accepted)
     }
 

@@ -84,7 +84,9 @@ struct Enrolment {
             changed = true
             try waitForReaders()
         }
-        let gone = present.keys.filter { wanted[$0] == nil && $0 != proxyCgroup }
+        let gone = present.filter { key, value in
+            wanted[key] == nil && key != proxyCgroup && value.flags & MALLA_WORKLOAD_PROBE.rawValue == 0
+        }.keys
         if try maps.workloads.delete(Array(gone)) > 0 {
             changed = true
             try waitForReaders()

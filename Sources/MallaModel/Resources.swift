@@ -220,10 +220,15 @@ public struct MeshConfig: Hashable, Sendable {
     public var trustDomain: String
     /// `Allow` where none is written.
     public var defaultPolicy: DefaultPolicy
+    /// Processes of the node that workloads let in whatever policy says, by cgroup or systemd unit: they probe health.
+    public var probes: [Workload.Match]
 
     /// The mesh's settings.
-    public init(trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow) {
+    public init(
+        trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow, probes: [Workload.Match] = []
+    ) {
         self.trustDomain = trustDomain
         self.defaultPolicy = defaultPolicy
+        self.probes = probes
     }
 }

@@ -11,7 +11,9 @@ extension MeshConfig {
         if let value = spec.optional("defaultPolicy") {
             defaultPolicy = value.choice([("Allow", .allow), ("Deny", .deny)])
         }
-        guard let trustDomain, let defaultPolicy else { return nil }
-        self.init(trustDomain: trustDomain, defaultPolicy: defaultPolicy)
+        var probes: [Workload.Match]? = []
+        if let value = spec.optional("probes") { probes = Workload.probes(value) }
+        guard let trustDomain, let defaultPolicy, let probes else { return nil }
+        self.init(trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes)
     }
 }

@@ -34,7 +34,7 @@ extension Workload {
             addresses: addresses, weight: UInt32(truncatingIfNeeded: weight), locality: locality)
     }
 
-    private static func match(_ value: Value) -> Match? {
+    static func match(_ value: Value) -> Match? {
         guard let fields = value.fields() else { return nil }
         value.report.remember("match", at: value.position)
         let given = ["cgroup", "systemdUnit", "networkNamespace", "container"].compactMap { name in
@@ -109,7 +109,7 @@ extension Workload {
         return addresses.count == entries.count ? addresses : nil
     }
 
-    private static func isShort(_ entries: [Value], _ value: Value) -> Bool {
+    static func isShort(_ entries: [Value], _ value: Value) -> Bool {
         if entries.count > maximumPlaces {
             value.fail("the list has \(entries.count) entries", hint: "At most \(maximumPlaces) are allowed")
             return false

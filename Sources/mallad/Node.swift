@@ -98,6 +98,7 @@ actor Node {
         var mesh = loaded.mesh
         for workload in runs.workloads.values { mesh.workloads[workload.name] = workload }
         let placements = capture(try find(mesh))
+        let probes = captureProbes(mesh.config.probes, besides: placements)
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
         let former = problems
         let news = try advance(to: mesh, placements)
@@ -105,7 +106,7 @@ actor Node {
         self.loaded = loaded
         self.mesh = mesh
         self.placements = placements
-        release(placements)
+        release(placements, probes: probes)
         watchPlacements()
         if news, let snapshot = compiled?.snapshot {
             dns?.use(MeshNames(snapshot.services))
@@ -211,7 +212,7 @@ actor Node {
     }
 
     /// Takes the hooks off cgroups and interfaces that no workload matches any more.
-    private func release(_ placements: [ObjectName: Placement]) {
+    private func release(_ placements: [ObjectName: Placement], probes: Set<UInt64>) {
         let interfaces = Set(placements.values.flatMap { $0.interfaces.flatMap { [$0.index, $0.bridge] } })
         for index in kernel.capturedInterfaces.subtracting(interfaces) {
             do {
@@ -222,7 +223,7 @@ actor Node {
                     "an interface keeps its hooks", metadata: ["interface": "\(index)", "error": "\(error)"])
             }
         }
-        let needed = Set(placements.values.map(\.cgroup))
+        let needed = Set(placements.values.map(\.cgroup)).union(probes)
         for cgroup in kernel.capturedCgroups.subtracting(needed) {
             do {
                 try kernel.detach(cgroup: cgroup)
@@ -239,7 +240,9 @@ actor Node {
 
     private func watchPlacements() {
         placementWatch.watch(
-            mesh.workloads.values.reduce(into: []) { $0.formUnion(settings.tree.watched(for: $1)) })
+            (Array(mesh.workloads.values) + mesh.config.probes.map(Workload.init(probe:))).reduce(into: []) {
+                $0.formUnion(settings.tree.watched(for: $1))
+            })
     }
 
     private func tell(_ problems: [SnapshotProblem], besides known: [SnapshotProblem]) {

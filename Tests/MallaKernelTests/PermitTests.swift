@@ -31,6 +31,36 @@ struct PermitTests {
         #expect(try node.reader.counters().contains { $0.reason.name == "inbound_refused" && $0.denied == 3 })
     }
 
+    @Test("processes of a probe's cgroup come in whatever policy says, while it is one, over snapshots too")
+    func probe() throws {
+        let mesh = try TestMesh("probe")
+        let node = try KernelNode(mesh.settings)
+        let server = try EchoListener()
+        let probe = try mesh.makeCgroup("w1")
+        func apply(_ generation: UInt32) throws {
+            var snapshot = Snapshot.small(
+                generation: generation, endpointPort: server.port, rule: 13, denied: true)
+            snapshot.addressEntries.append(.init(address: SocketAddress(.unspecified, server.port), endpoint: 1))
+            try node.apply(snapshot)
+        }
+        func connect() throws -> Int32 {
+            try mesh.python(
+                in: "w1",
+                """
+                import socket, sys
+                sys.exit(socket.socket().connect_ex(("127.0.0.1", \(server.port))))
+                """)
+        }
+        try apply(1)
+        #expect(try connect() == EPERM, "nobody knows it")
+        try node.admit(probes: [probe])
+        #expect(try connect() == 0)
+        try apply(2)
+        #expect(try connect() == 0, "a snapshot leaves probes alone")
+        try node.admit(probes: [])
+        #expect(try connect() == EPERM, "it is one no more")
+    }
+
     /// The errno of a connect from a socket whose own address `prepare` is told; 0: it went well.
     private func connect(to destination: SocketAddress, prepare: (SocketAddress) throws -> Void) throws -> Int32 {
         let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

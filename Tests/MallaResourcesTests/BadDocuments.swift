@@ -327,6 +327,8 @@ extension BadDocument {
         .config("trustDomain: ¦Birds", "spec.trustDomain", "no trust domain"),
         .config("trustDomain: ¦spiffe://birds", "spec.trustDomain", "no trust domain", hint: "without spiffe://"),
         .config("defaultPolicy: ¦Maybe", "spec.defaultPolicy", "not one of Allow or Deny"),
+        .config("probes: [¦{networkNamespace: a}]", "spec.probes[0]", "the node's own network namespace"),
+        .config("probes: [{cgroup: /a}, ¦{cgroup: /a}]", "spec.probes[1]", "in the list twice"),
         .config("¦defaultPolcy: Deny", "spec.defaultPolcy", "unknown field", hint: "Did you mean defaultPolicy?"),
         .init(
             """

@@ -34,7 +34,11 @@ struct GoodDocumentTests {
                 == TrafficPolicy(
                     name: name, service: name, path: .proxy, failMode: .open, connectTimeout: 90_000_000_000,
                     idleTimeout: 0, algorithm: .maglev, hashKey: .socket, drainGrace: 120_000_000_000))
-        #expect(loaded.mesh.config == MeshConfig(trustDomain: "birds.example", defaultPolicy: .deny))
+        #expect(
+            loaded.mesh.config
+                == MeshConfig(
+                    trustDomain: "birds.example", defaultPolicy: .deny,
+                    probes: [.systemdUnit("kubelet.service"), .cgroup("/checks")]))
         let policy = try #require(loaded.mesh.authorizationPolicies[name])
         #expect(policy.action == .deny)
         #expect(policy.selector == ["app": "backend"])

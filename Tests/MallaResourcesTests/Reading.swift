@@ -84,7 +84,7 @@ let completeFile = """
     apiVersion: malla.dev/v1
     kind: MeshConfig
     metadata: {name: mesh}
-    spec: {trustDomain: birds.example, defaultPolicy: Deny}
+    spec: {trustDomain: birds.example, defaultPolicy: Deny, probes: [{systemdUnit: kubelet.service}, {cgroup: /checks}]}
     ---
     apiVersion: security.istio.io/v1beta1
     kind: AuthorizationPolicy

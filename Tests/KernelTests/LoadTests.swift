@@ -10,7 +10,8 @@ struct LoadTests {
     static let ceilings: [String: UInt32] = [
         "malla_bypasses": 72000, "malla_arrival": 26000, "malla_bind4": 1900, "malla_bind6": 1900, "malla_bridge": 1600,
         "malla_connect4": 22000,
-        "malla_connect6": 40000, "malla_explain": 8000, "malla_inbound": 8000, "malla_getpeer4": 60, "malla_getpeer6": 70, "malla_live": 700,
+        "malla_connect6": 40000, "malla_explain": 8000, "malla_inbound": 8000, "malla_getpeer4": 60,
+        "malla_getpeer6": 70, "malla_live": 700,
         "malla_live_flows": 1000,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 6300, "malla_revoke_udp": 2700,
         "malla_sendmsg4": 32000, "malla_sendmsg6": 22000, "malla_socket": 2200, "malla_sockops": 5200,

@@ -34,8 +34,10 @@ enum Repository {
         ])
         let manifest = try JSONDecoder().decode(Manifest.self, from: dump)
         let rooms = manifest.targets.filter { target in
-            let elsewhere = target.path.map { $0.hasPrefix("Tests/") || $0.hasPrefix("Tools/") } ?? false
-            return ["regular", "executable", "system"].contains(target.type) && !elsewhere
+            let elsewhere = target.path.map { path in
+                ["Tests/", "Tools/", "Benchmarks/"].contains { path.hasPrefix($0) }
+            }
+            return ["regular", "executable", "system"].contains(target.type) && !(elsewhere ?? false)
         }
         return Dictionary(uniqueKeysWithValues: rooms.map { ($0.name, Set($0.dependencies.compactMap(\.name))) })
     }

@@ -2,7 +2,7 @@
 import BPFKit
 import Testing
 
-@Suite("Ring buffers", .timeLimit(.minutes(1)))
+@Suite("Ring buffers", .timeLimit(.minutes(15)))
 struct RingBufferTests {
     @Test("every record arrives, in order, however many wait", arguments: [1, 200])
     func all(count: Int) async throws {

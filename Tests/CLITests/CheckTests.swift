@@ -32,7 +32,7 @@ struct CheckTests {
     private func withNode(_ views: [String: any Encodable], _ body: (FakeAdmin) throws -> Void) throws {
         let pins = FileManager.default.temporaryDirectory.appendingPathComponent("malla-cli-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
-            at: pins.appendingPathComponent("1/links/77/malla_connect4"), withIntermediateDirectories: true)
+            at: pins.appendingPathComponent("2/links/77/malla_connect4"), withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: pins) }
         var views = views
         var maps = Views.maps

@@ -7,7 +7,7 @@ import MallaModel
 import Testing
 
 /// What the command line reads and removes without a daemon, on the real kernel.
-@Suite("Pinned nodes without a daemon", .serialized, .timeLimit(.minutes(2)))
+@Suite("Pinned nodes without a daemon", .serialized, .timeLimit(.minutes(15)))
 struct KernelTests {
     /// A node of its own, pinned and then left alone, as if its daemon had been killed.
     private final class Node {

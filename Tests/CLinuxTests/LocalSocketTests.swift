@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 import Testing
 
-@Suite("Unix sockets", .timeLimit(.minutes(1)))
+@Suite("Unix sockets", .timeLimit(.minutes(15)))
 struct LocalSocketTests {
     @Test("descriptors travel with bytes, and the copy is another descriptor of the same file")
     func descriptors() throws {

@@ -5,7 +5,7 @@ import Glibc
 import Testing
 
 /// Needs root and cgroup v2: a process must be able to begin its life in a cgroup that the test makes.
-@Suite("Processes born in a cgroup", .timeLimit(.minutes(1)))
+@Suite("Processes born in a cgroup", .timeLimit(.minutes(15)))
 struct SpawnTests {
     @Test("is in its cgroup, without privileges, with the descriptors it was given and no others")
     func spawnUnprivileged() throws {

@@ -6,7 +6,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("Connections of each endpoint are counted exactly", .serialized, .timeLimit(.minutes(5)))
+@Suite("Connections of each endpoint are counted exactly", .serialized, .timeLimit(.minutes(15)))
 struct ActiveTests {
     /// A node with two echo servers and a port where nobody listens, behind one service.
     private final class Scene {

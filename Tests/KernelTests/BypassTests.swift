@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("Sockets that go past the hooks are found", .serialized, .timeLimit(.minutes(1)))
+@Suite("Sockets that go past the hooks are found", .serialized, .timeLimit(.minutes(15)))
 struct BypassTests {
     @Test(
         "a connection over a foreign socket is found, judged as its holder's, and cut when it is not allowed",

@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("No way around policy", .serialized, .timeLimit(.minutes(5)))
+@Suite("No way around policy", .serialized, .timeLimit(.minutes(15)))
 struct DodgeTests {
     /// Who tries: an unprivileged user, and root with the capabilities that a container usually has.
     static let attackers = ["nobody", "container"]

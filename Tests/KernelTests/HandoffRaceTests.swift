@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("Nobody is taken for somebody else", .serialized, .timeLimit(.minutes(3)))
+@Suite("Nobody is taken for somebody else", .serialized, .timeLimit(.minutes(15)))
 struct HandoffRaceTests {
     /// A server of workload 20, guarded, that lets identity 100 in and nobody else.
     private func guarded(_ name: String, _ family: Family) throws -> (SocketNode, Peer, UInt16) {

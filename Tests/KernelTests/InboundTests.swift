@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("What no hook decided is judged where it comes in", .serialized, .timeLimit(.minutes(2)))
+@Suite("What no hook decided is judged where it comes in", .serialized, .timeLimit(.minutes(15)))
 struct InboundTests {
     /// A server of the workload at every address of this node, and its guarded port.
     private func guarded(_ name: String, _ family: Family) throws -> (SocketNode, Peer, UInt16) {

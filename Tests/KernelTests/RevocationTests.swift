@@ -6,7 +6,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("Open connections are judged again", .serialized, .timeLimit(.minutes(2)))
+@Suite("Open connections are judged again", .serialized, .timeLimit(.minutes(15)))
 struct RevocationTests {
     /// A node with an echo server behind a service, all allowed, and one client's open connection.
     private final class Scene {

@@ -5,7 +5,7 @@ import Glibc
 import MallaModel
 import Testing
 
-@Suite("Sockets that were made elsewhere", .serialized, .timeLimit(.minutes(3)))
+@Suite("Sockets that were made elsewhere", .serialized, .timeLimit(.minutes(15)))
 struct SmuggledTests {
     /// How a socket comes into a workload, past the hooks.
     static let ways = ["passed", "fetched", "inherited", "connected", "moved", "thread"]

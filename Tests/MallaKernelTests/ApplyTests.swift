@@ -4,7 +4,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Snapshots", .removesMeshes, .timeLimit(.minutes(3)))
+@Suite("Snapshots", .removesMeshes, .timeLimit(.minutes(15)))
 struct ApplyTests {
     private let service = SocketAddress(Address(ipv4: 0xf0f0_0001), 80)
 

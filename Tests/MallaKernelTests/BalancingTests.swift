@@ -3,7 +3,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("What balancing keeps in the maps", .serialized, .removesMeshes, .timeLimit(.minutes(4)))
+@Suite("What balancing keeps in the maps", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct BalancingTests {
     private func snapshot(
         _ generation: UInt32, endpoints: Int, balancing: LoadBalancing = LoadBalancing(), grace: Nanoseconds = 0,

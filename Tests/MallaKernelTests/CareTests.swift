@@ -8,7 +8,7 @@ import MallaModel
 import Testing
 
 /// Others have the right to take the node's programs off, or to put theirs beside them.
-@Suite("What others do to the node's programs", .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("What others do to the node's programs", .removesMeshes, .timeLimit(.minutes(15)))
 struct CareTests {
     @Test("links that were detached, replaced or unpinned, and lost pins, are put back; nothing else is touched")
     func repair() throws {

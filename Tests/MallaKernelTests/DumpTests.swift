@@ -3,7 +3,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Maps as text", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("Maps as text", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct DumpTests {
     @Test("every map of a node can be listed, or says where its content is seen instead")
     func everyMap() throws {

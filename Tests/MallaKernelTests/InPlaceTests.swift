@@ -3,7 +3,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Changing what is different", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("Changing what is different", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct InPlaceTests {
     @Test("an endpoint that comes changes its service's table, and nothing else")
     func endpoint() throws {

@@ -6,7 +6,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Start, adopt, clean up", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("Start, adopt, clean up", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct LifecycleTests {
     @Test("the second start adopts the same maps and links and brings its own programs")
     func adopt() throws {

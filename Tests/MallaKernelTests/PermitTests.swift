@@ -4,7 +4,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("The daemon's own checks", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("The daemon's own checks", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct PermitTests {
     @Test("a connection of the daemon's comes in with a permit, and only with one")
     func permit() throws {

@@ -5,7 +5,7 @@ import MallaModel
 import Synchronization
 import Testing
 
-@Suite("Sets of policies that are swapped", .serialized, .removesMeshes, .timeLimit(.minutes(3)))
+@Suite("Sets of policies that are swapped", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct PolicySwitchTests {
     /// One set allows everybody by rule 1. In the other, rule 2 would allow the client, and rule 3 denies everybody. A
     /// decision by rule 2 is one by half of each.

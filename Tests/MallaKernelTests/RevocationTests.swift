@@ -5,7 +5,7 @@ import MallaKernel
 import MallaModel
 import Testing
 
-@Suite("Applying cuts open connections", .serialized, .removesMeshes, .timeLimit(.minutes(3)))
+@Suite("Applying cuts open connections", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct RevocationTests {
     @Test("of 10,000 open connections those of one source are cut by the apply that denies it, the others go on")
     func crowd() throws {

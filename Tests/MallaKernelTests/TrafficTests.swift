@@ -5,7 +5,7 @@ import MallaModel
 import Synchronization
 import Testing
 
-@Suite("Real connections", .serialized, .removesMeshes, .timeLimit(.minutes(2)))
+@Suite("Real connections", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct TrafficTests {
     @Test("a workload reaches a service; counters are exact while the connection lives and after")
     func counters() async throws {

@@ -38,7 +38,10 @@ struct MeshIndexTests {
         var book = NumberBook()
         var index = MeshIndex(scene.compiler, book: &book)
         let before = index.compiled(generation: 1)
-        let leaving = try #require(before.snapshot.workloads.first { $0.name.name == "a0" })
+        // One that the service sends connections to.
+        let shares = try #require(before.snapshot.services.first { $0.name.name == "a" }).ports.flatMap(\.endpoints6)
+        let endpoint = try #require(before.snapshot.endpoints.first { $0.number == shares.first?.endpoint })
+        let leaving = try #require(before.snapshot.workloads.first { $0.number == endpoint.workload })
         let workload = scene.mesh.workloads[leaving.name]
         let gone = WorkloadChange(name: leaving.name, workload: workload, placement: nil)
         let delta = try #require(index.update([gone], book: &book))

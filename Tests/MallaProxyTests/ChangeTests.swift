@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("Snapshots and drains under traffic", .timeLimit(.minutes(2)))
+@Suite("Snapshots and drains under traffic", .timeLimit(.minutes(15)))
 struct ChangeTests {
     @Test("a new snapshot moves new connections and leaves the old ones alone")
     func swap() throws {

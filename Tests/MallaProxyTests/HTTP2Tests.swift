@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("HTTP/2 through the proxy, by curl, nghttp, h2load and nghttpd", .timeLimit(.minutes(3)))
+@Suite("HTTP/2 through the proxy, by curl, nghttp, h2load and nghttpd", .timeLimit(.minutes(15)))
 struct HTTP2Tests {
     private static func origin() throws -> Origin {
         try Origin { head, content in

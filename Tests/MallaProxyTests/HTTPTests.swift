@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("HTTP/1.1 through the proxy", .timeLimit(.minutes(2)))
+@Suite("HTTP/1.1 through the proxy", .timeLimit(.minutes(15)))
 struct HTTPTests {
     /// A proxy in front of origins that speak `application`.
     static func lab(_ origins: [UInt16], _ application: String? = "http", workers: Int = 1) throws -> ProxyLab {

@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("Libraries that people use, through the proxy", .timeLimit(.minutes(3)))
+@Suite("Libraries that people use, through the proxy", .timeLimit(.minutes(15)))
 struct InteropTests {
     @Test("grpcio: unary, streaming each way, trailers, status, deadlines")
     func grpc() throws {

@@ -5,7 +5,7 @@ import MallaLink
 import MallaModel
 import Testing
 
-@Suite("Nothing is left behind", .timeLimit(.minutes(2)))
+@Suite("Nothing is left behind", .timeLimit(.minutes(15)))
 struct LeakTests {
     /// How a side of a connection ends.
     private enum Manner: CaseIterable {

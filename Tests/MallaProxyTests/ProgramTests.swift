@@ -7,7 +7,7 @@ import MallaModel
 import Testing
 
 /// malla-proxy as a program: unprivileged, linked to a daemon, outliving it.
-@Suite("malla-proxy", .timeLimit(.minutes(2)))
+@Suite("malla-proxy", .timeLimit(.minutes(15)))
 struct ProgramTests {
     @Test("serves, outlives its daemon, obeys the next one, drains on SIGTERM")
     func life() throws {

@@ -8,7 +8,7 @@ import MallaProxy
 import Testing
 
 /// Each refusal: RST for the client, a reason that is counted, and nothing that reaches an endpoint.
-@Suite("Refusals and second choices", .timeLimit(.minutes(2)))
+@Suite("Refusals and second choices", .timeLimit(.minutes(15)))
 struct RefusalTests {
     @Test("a connection without the kernel's record is reset")
     func notCaptured() throws {

@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("Relay", .timeLimit(.minutes(2)))
+@Suite("Relay", .timeLimit(.minutes(15)))
 struct RelayTests {
     @Test("64 MiB in both directions at once arrive whole", arguments: [false, true])
     func bulk(ipv6: Bool) throws {

@@ -6,7 +6,7 @@ import MallaModel
 import MallaProxy
 import Testing
 
-@Suite("Routes in the proxy", .timeLimit(.minutes(2)))
+@Suite("Routes in the proxy", .timeLimit(.minutes(15)))
 struct RouteTests {
     /// Services v1 and v2 behind `backend`, which has these rules; each origin answers with its name and what it got.
     private struct Routed {

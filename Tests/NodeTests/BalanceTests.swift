@@ -34,7 +34,7 @@ private func resources(selector: String = "app: open", grace: String = "2s") -> 
             """
 }
 
-@Suite("Services balance as they say", .serialized, .timeLimit(.minutes(5)))
+@Suite("Services balance as they say", .serialized, .timeLimit(.minutes(15)))
 struct BalanceTests {
     /// Starts a server of the application with this version.
     private func serve(_ lab: Lab, _ version: String, port: UInt16) throws -> Child {

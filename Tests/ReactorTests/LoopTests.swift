@@ -6,7 +6,7 @@ import Reactor
 import Synchronization
 import Testing
 
-@Suite("Event loop", .timeLimit(.minutes(1)))
+@Suite("Event loop", .timeLimit(.minutes(15)))
 struct LoopTests {
     @Test("one registration tells of connecting, bytes, the end and a reset")
     func edges() throws {

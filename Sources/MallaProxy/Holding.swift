@@ -66,6 +66,8 @@ extension Worker {
         let count = Int(exchange.pointee.request.contentCount)
         if count > 0, let start = exchange.pointee.request.content.start {
             let taken = min(count, requestRoom(place))
+            // Without room nothing is written, so nobody is woken who would come back here at once.
+            guard taken > 0 else { return }
             forward(
                 UnsafeRawBufferPointer(start: start + Int(exchange.pointee.request.contentOffset), count: taken), place)
             credit(taken, handle, h2, Self.wire(of: client))
@@ -141,6 +143,7 @@ extension Worker {
         let count = Int(exchange.pointee.response.contentCount)
         if count > 0, let start = exchange.pointee.response.content.start {
             let taken = min(count, responseRoom(place))
+            guard taken > 0 else { return }
             deliver(
                 UnsafeRawBufferPointer(start: start + Int(exchange.pointee.response.contentOffset), count: taken),
                 place)

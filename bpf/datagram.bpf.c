@@ -15,6 +15,7 @@
 #include "listener.h"
 #include "original.h"
 #include "record.h"
+#include "rehearse.h"
 #include "refuse.h"
 #include "request.h"
 #include "source.h"
@@ -59,7 +60,8 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, bool is_ipv4)
 	it.ipv6_only = !is_ipv4;
 	recall_original(ctx, &it);
 
-	decide(&it, enrolled ? &source : 0, config, listens_now, ctx);
+	decide(&it, enrolled ? &source : 0, 0, config, listens_now, ctx);
+	tell_rehearsed(&it);
 	if (it.path == MALLA_PATH_PASS)
 		return PROCEED;
 	/* One record per socket: answers look as if the server asked last had sent them. */

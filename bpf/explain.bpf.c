@@ -2,8 +2,9 @@
 /*
  * The decision without a connection, for `malla explain` and for tests: the hooks' own code on
  * the hooks' own maps.
- * Hook: none; run by BPF_PROG_TEST_RUN with a struct malla_explanation as its context. The cgroup
- * in it must be an enrolled one: the caller finds the enrolled ancestor. Changes nothing.
+ * Hook: none; run by BPF_PROG_TEST_RUN on a struct malla_explanation_packet. It is a program on packets, because one
+ * for system calls may sleep, and such programs may not use malla_blocks. The cgroup in it must be an enrolled one: the
+ * caller finds the enrolled ancestor. Changes nothing.
  */
 #include "hook.h"
 
@@ -11,6 +12,7 @@
 #include "decide.h"
 #include "interface.h"
 #include "source.h"
+#include <stddef.h>
 
 static __always_inline bool listens_as_told(enum listener listener, const struct malla_explanation *it,
 					    const struct malla_config *config, void *asked)
@@ -18,15 +20,18 @@ static __always_inline bool listens_as_told(enum listener listener, const struct
 	return listener == LISTENER_PROXY ? it->proxy_alive : it->dns_alive;
 }
 
-/* Answers 0, or 1 when there are no settings to decide by. */
-SEC("syscall")
-int malla_explain(struct malla_explanation *ctx)
+/* Answers 0, or 1 when there are no settings to decide by, or no question. */
+SEC("tc")
+int malla_explain(struct __sk_buff *skb)
 {
 	const struct malla_config *config = config_now();
-	struct malla_explanation it = *ctx;
+	const __u32 offset = offsetof(struct malla_explanation_packet, explanation);
 	struct malla_workload source = {};
+	struct malla_explanation it;
 	bool enrolled;
 
+	if (bpf_skb_load_bytes(skb, offset, &it, sizeof(it)))
+		return 1;
 	if (!config)
 		return 1;
 	it.generation = generation_now();
@@ -39,7 +44,6 @@ int malla_explain(struct malla_explanation *ctx)
 	} else {
 		enrolled = workload_of(it.cgroup, &source);
 	}
-	decide(&it, enrolled ? &source : 0, config, listens_as_told, 0);
-	*ctx = it;
-	return 0;
+	decide(&it, enrolled ? &source : 0, 0, config, listens_as_told, 0);
+	return bpf_skb_store_bytes(skb, offset, &it, sizeof(it), 0) ? 1 : 0;
 }

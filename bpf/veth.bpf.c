@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "record.h"
 #include "recover.h"
+#include "rehearse.h"
 #include "reset.h"
 #include "scratch.h"
 #include "translate.h"
@@ -44,7 +45,7 @@ SUBPROGRAM void decide_on(struct __sk_buff *skb, struct scratch *scratch, const 
 	/* What stands for the socket is the same for all packets of a connection. */
 	it->cookie = ((__u64)packet->source.word[3] << 32 | packet->source_port << 16) ^ packet->destination.word[3];
 	stat_add(MALLA_STAT_DECISIONS);
-	decide(it, scratch->interface.is_enrolled ? &scratch->interface.source : 0, config, listens_for_packets, skb);
+	decide(it, scratch->interface.is_enrolled ? &scratch->interface.source : 0, &packet->source, config, listens_for_packets, skb);
 }
 
 static __always_inline void tell_refusal(const struct malla_explanation *it)
@@ -254,6 +255,9 @@ static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *scratch
 		return deliver_to_connection(skb, packet);
 	}
 	decide_on(skb, scratch, config);
+	/* The packet that ends a handshake is decided on once more. */
+	if (opening)
+		tell_rehearsed(&scratch->it);
 	switch (scratch->it.path) {
 	case MALLA_PATH_DENY:
 		return refuse(skb, scratch);
@@ -289,6 +293,7 @@ static __always_inline int on_udp(struct __sk_buff *skb, struct scratch *scratch
 							   : cut(skb, scratch, flow, ruling);
 	}
 	decide_on(skb, scratch, config);
+	tell_rehearsed(&scratch->it);
 	switch (scratch->it.path) {
 	case MALLA_PATH_DENY:
 		return refuse(skb, scratch);

@@ -53,6 +53,21 @@ public struct BPFProgram: ~Copyable, Sendable {
         return result
     }
 
+    /// Runs a `SEC("tc")` program once, now, on this thread, on a packet that is not sent. Kernel 4.12.
+    ///
+    /// - Parameter packet: the packet's bytes, its Ethernet header (14 bytes) first; the program may change them.
+    /// - Returns: what the program returned.
+    /// - Throws: ``BPFError``: EINVAL for a packet that is too short, or a program that cannot be run this way.
+    @discardableResult
+    public func run<Packet: BitwiseCopyable>(onPacket packet: inout Packet) throws -> UInt32 {
+        var result: UInt32 = 0
+        let failure = withUnsafeMutableBytes(of: &packet) { bytes in
+            clibbpf_run_packet(descriptor.raw, bytes.baseAddress, UInt32(bytes.count), &result)
+        }
+        try checked(failure, "run", "program \(name)")
+        return result
+    }
+
     /// Runs an `iter/…` program over all elements of a map and reads what it wrote. Kernel 5.8.
     ///
     /// - Parameter map: the map whose elements the program gets.

@@ -128,3 +128,12 @@ static inline int clibbpf_run_syscall(int program_fd, void *argument, __u32 size
 	*result = options.retval;
 	return failure;
 }
+
+static inline int clibbpf_run_packet(int program_fd, void *packet, __u32 size, __u32 *result)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = size, .data_out = packet,
+		    .data_size_out = size, .repeat = 1);
+	int failure = bpf_prog_test_run_opts(program_fd, &options);
+	*result = options.retval;
+	return failure;
+}

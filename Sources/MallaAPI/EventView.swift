@@ -4,7 +4,7 @@
 public struct EventView: Codable, Sendable, Equatable {
     /// RFC 3339, UTC.
     public var time: String
-    /// `refused`, `opened`, `closed`, `failed`, `revoked`.
+    /// `refused`, `opened`, `closed`, `failed`, `revoked`, `dry_run`.
     public var kind: String
     /// Reason.
     public var reason: String

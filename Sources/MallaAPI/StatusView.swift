@@ -44,6 +44,9 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var eventsLost: UInt64
     /// Why this kernel cannot cut open connections that are no longer allowed; `nil`: it can.
     public var revocationObstacle: String?
+    /// What is in force and does not do what its writer may think: policies that are too large, rules that only HTTP
+    /// requests could be judged by. `nil`: nothing.
+    public var policyProblems: [String]?
     /// Links, programs and maps that somebody took away and the daemon put back, since it started.
     public var repairs: UInt64?
     /// What cannot be put back; `nil`: nothing.

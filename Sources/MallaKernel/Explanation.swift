@@ -80,6 +80,18 @@ public struct Explanation: Sendable, Equatable {
     public let generation: UInt32
     /// The endpoint that these draws picked; nil: none, or the proxy would pick it.
     public let endpoint: Snapshot.Endpoint?
+    /// What would be if the dry runs of the destination were enforced; nil: there is none.
+    public let dryRun: DryRun?
+
+    /// What policies that are only tried out would say.
+    public struct DryRun: Sendable, Equatable {
+        /// `passed`, or why the connection would be denied.
+        public let reason: Reason
+        /// The number of the rule that would decide; 0: a default.
+        public let rule: UInt32
+        /// Whether it would be allowed instead of denied, or denied instead of allowed.
+        public let differs: Bool
+    }
 
     init(_ abi: malla_explanation) {
         path = UInt8(exactly: abi.path).flatMap(Path.init(rawValue:))
@@ -90,6 +102,10 @@ public struct Explanation: Sendable, Equatable {
         service = abi.service
         rule = abi.rule
         generation = abi.generation
+        dryRun =
+            abi.has_dry_run == 0
+            ? nil
+            : DryRun(reason: Reason(rawValue: abi.would_reason), rule: abi.would_rule, differs: abi.would_differ != 0)
         endpoint =
             abi.endpoint.endpoint == 0
             ? nil

@@ -17,8 +17,10 @@ public struct KernelEvent: Sendable, Equatable {
         case failed = 4
         /// It was cut, because what is in force no longer allows it.
         case revoked = 5
+        /// A policy that is only tried out would have decided otherwise; reason and rule are what it would have said.
+        case rehearsed = 6
 
-        /// `refused`, `opened`, `closed`, `failed`, `revoked`.
+        /// `refused`, `opened`, `closed`, `failed`, `revoked`, `dry_run`.
         public var name: String {
             switch self {
             case .refused: "refused"
@@ -26,6 +28,7 @@ public struct KernelEvent: Sendable, Equatable {
             case .closed: "closed"
             case .failed: "failed"
             case .revoked: "revoked"
+            case .rehearsed: "dry_run"
             }
         }
     }

@@ -19,11 +19,14 @@ final class KernelMaps: Sendable {
     let active: BPFMap<UInt32, malla_active>
     let affinity: BPFMap<malla_affinity_key, malla_affinity>
     let drains: BPFMap<malla_drain_key, UInt64>
+    let blocks: BPFMap<malla_block_key, malla_block>
+    let sources: BPFMap<UInt32, malla_source>
     let connections: SocketStorage<malla_connection>
     let flows: BPFMap<malla_flow_key, malla_flow>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let stats: PerCPUMap<UInt32, UInt64>
+    let rehearsals: PerCPUMap<malla_rehearsal_key, UInt64>
     let events: Descriptor
 
     /// Opens all of them by their pins.
@@ -42,11 +45,14 @@ final class KernelMaps: Sendable {
         active = try BPFMap(pinned: pins.map("malla_active"))
         affinity = try BPFMap(pinned: pins.map("malla_affinity"))
         drains = try BPFMap(pinned: pins.map("malla_drains"))
+        blocks = try BPFMap(pinned: pins.map("malla_blocks"))
+        sources = try BPFMap(pinned: pins.map("malla_sources"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
         flows = try BPFMap(pinned: pins.map("malla_flows"))
         permits = try BPFMap(pinned: pins.map("malla_permits"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))
         stats = try PerCPUMap(pinned: pins.map("malla_stats"))
+        rehearsals = try PerCPUMap(pinned: pins.map("malla_rehearsals"))
         events = try Descriptor(pinnedMap: pins.map("malla_events"))
     }
 

@@ -24,6 +24,8 @@ extension KernelNode {
             let interfaces = InterfaceEnrolment(maps)
             try enrolment.check(snapshot.workloads)
             try interfaces.check(snapshot.workloads)
+            let sources = SourceAddresses(maps)
+            try sources.check(snapshot.workloads)
             let entries = try SnapshotEntries(snapshot)
             let number = try number(for: snapshot.generation)
             var present = try writer.present()
@@ -45,11 +47,13 @@ extension KernelNode {
             }
             try change(from: present, to: entries, number, &state) { changes, state in
                 // What is new decides now. Workloads come after it: one that is new to both is refused until then.
+                let readdressed = try sources.write(snapshot.workloads) { try writer.waitForReaders() }
                 let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let drained = try drain(draining, &state)
                 try settle(
-                    changes, mustJudge: moved || replugged || wasUnsettled || !conflicts.isEmpty || drained, told)
+                    changes,
+                    mustJudge: moved || readdressed || replugged || wasUnsettled || !conflicts.isEmpty || drained, told)
             }
             state.standby = Set(snapshot.services.flatMap(\.standby))
             try writer.removeIdleCounts()
@@ -92,12 +96,13 @@ extension KernelNode {
                 now: Self.now())
             try state.drains.remove(draining.returned, maps)
             try change(from: present, to: entries, number, &state) { changes, state in
+                let readdressed = try SourceAddresses(maps).add(delta.workloads) { try writer.waitForReaders() }
                 let moved = try enrolment.enrol(delta.workloads, leaving: delta.goneWorkloads) {
                     try writer.waitForReaders()
                 }
                 let drained = try drain(draining, &state)
                 if changes.needsGrace { try writer.waitForReaders() }
-                if moved || drained { try judge(told) }
+                if moved || readdressed || drained { try judge(told) }
             }
             state.standby = state.standby.filter { !concerned.contains($0.service) }
                 .union(delta.services.flatMap(\.standby))

@@ -72,8 +72,7 @@ public final class KernelReader: Sendable {
 
     /// Runs the hooks' own decision code on the maps in force, without a connection.
     public func explain(_ question: Question) throws -> Explanation {
-        // This program may sleep, so a grace period does not wait for it: a change in the middle could show it an
-        // entry whose memory goes to another one. Twice in a row it does not.
+        // A change in the middle is told as it is afterwards.
         var answer = try explained(question)
         for _ in 0..<8 {
             let again = try explained(question)
@@ -84,11 +83,12 @@ public final class KernelReader: Sendable {
     }
 
     private func explained(_ question: Question) throws -> Explanation {
-        var argument = question.abi
-        guard try explainer.run(&argument) == 0 else {
+        var packet = malla_explanation_packet()
+        packet.explanation = question.abi
+        guard try explainer.run(onPacket: &packet) == 0 else {
             throw KernelError(.layout, "the decision code found no settings in malla_config")
         }
-        return Explanation(argument)
+        return Explanation(packet.explanation)
     }
 
     /// A descriptor of the connections' records with which a process without privileges may look up its own sockets

@@ -51,9 +51,12 @@ extension KernelReader {
             case "malla_drains":
                 pair(entry, { fields.key($0 as malla_drain_key) }, { (it: UInt64) in ["cut_at_ns": "\(it)"] })
             case "malla_policies": pair(entry, { fields.key($0 as malla_policy_key) }, fields.policy)
+            case "malla_blocks": pair(entry, { fields.key($0 as malla_block_key) }, fields.block)
+            case "malla_sources": pair(entry, { (it: UInt32) in fields.key(workload: it) }, fields.addresses)
             case "malla_handoffs": pair(entry, { fields.key($0 as malla_tuple) }, fields.connection)
             case "malla_counters": counter(entry, fields)
             case "malla_stats": stat(entry, fields)
+            case "malla_rehearsals": rehearsal(entry, fields)
             default: nil
             }
         return decoded ?? MapEntry(key: ["bytes": hex(entry.key)], value: ["bytes": hex(entry.values.first ?? [])])
@@ -63,6 +66,12 @@ extension KernelReader {
         guard let key = load(entry.key, as: malla_counter_key.self) else { return nil }
         let values = entry.values.compactMap { load($0, as: malla_counter.self) }
         return MapEntry(key: fields.key(key), value: fields.counter(CounterRecord(key, values)))
+    }
+
+    private static func rehearsal(_ entry: RawMap.Entry, _ fields: MapFields) -> MapEntry? {
+        guard let key = load(entry.key, as: malla_rehearsal_key.self) else { return nil }
+        let sum = entry.values.compactMap { load($0, as: UInt64.self) }.reduce(0, &+)
+        return MapEntry(key: fields.key(key), value: ["count": "\(sum)"])
     }
 
     private static func stat(_ entry: RawMap.Entry, _ fields: MapFields) -> MapEntry? {

@@ -48,6 +48,7 @@ public struct NumberNames: Sendable {
         case UInt32(MALLA_IDENTITY_UNKNOWN): "unknown"
         case UInt32(MALLA_IDENTITY_PROXY): "proxy"
         case MALLA_IDENTITY_ANY: "any"
+        case MALLA_IDENTITY_LISTED: "any listed"
         default: identity(number) ?? "\(number)"
         }
     }

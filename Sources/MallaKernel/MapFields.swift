@@ -99,7 +99,7 @@ struct MapFields {
     func key(_ it: malla_policy_key) -> [String: String] {
         [
             "generation": "\(it.generation)", "scope": "\(it.scope)", "source": names.shown(identity: it.source),
-            "port": port(it.port),
+            "port": it.listed == 0 ? port(it.port) : "any listed",
         ]
     }
 
@@ -107,8 +107,40 @@ struct MapFields {
         [
             "deny_rule": names.shown(rule: it.deny_rule), "allow_rule": names.shown(rule: it.allow_rule),
             "default_rule": names.shown(rule: it.default_rule),
-            "default_reason": Reason(rawValue: it.default_reason).name,
+            "default_reason": Reason(rawValue: it.default_reason).name, "shadow": "\(it.shadow)",
+            "flags": flags(
+                UInt32(it.flags),
+                [
+                    (MALLA_POLICY_BY_SOURCE.rawValue, "by_source"),
+                    (MALLA_POLICY_BY_DESTINATION.rawValue, "by_destination"),
+                    (MALLA_POLICY_LISTS_SOURCES.rawValue, "lists_sources"),
+                    (MALLA_POLICY_LISTS_PORTS.rawValue, "lists_ports"), (MALLA_POLICY_LISTED.rawValue, "listed"),
+                ]),
         ]
+    }
+
+    func key(_ it: malla_block_key) -> [String: String] {
+        let bits = it.prefix >= MALLA_BLOCK_PREFIX ? UInt8(clamping: it.prefix - UInt32(MALLA_BLOCK_PREFIX)) : 0
+        return [
+            "generation": "\(it.generation)", "scope": "\(it.scope)",
+            "block": "\(AddressBlock(Address(it.addr), bits: bits))",
+        ]
+    }
+
+    func key(_ it: malla_rehearsal_key) -> [String: String] {
+        [
+            "source": names.shown(identity: it.source), "source_workload": names.shown(workload: it.source_workload),
+            "target": names.shown(identity: it.target), "target_workload": names.shown(workload: it.target_workload),
+            "rule": names.shown(rule: it.rule), "reason": Reason(rawValue: it.reason).name,
+        ]
+    }
+
+    func block(_ it: malla_block) -> [String: String] { ["decides": "\(it.scope)"] }
+
+    func key(workload: UInt32) -> [String: String] { ["workload": names.shown(workload: workload)] }
+
+    func addresses(_ it: malla_source) -> [String: String] {
+        ["ipv4": "\(Address(it.ipv4))", "ipv6": "\(Address(it.ipv6))"]
     }
 
     func key(_ it: malla_tuple) -> [String: String] {

@@ -32,6 +32,9 @@ struct NodeSettings {
         if try maps.counters.lookup(malla_counter_key()) == nil {
             try maps.counters.update(malla_counter_key(), all: malla_counter())
         }
+        if try maps.rehearsals.lookup(malla_rehearsal_key()) == nil {
+            try maps.rehearsals.update(malla_rehearsal_key(), all: 0)
+        }
     }
 
     /// Marks the resolver's sockets, so that no other process on its port is believed.

@@ -46,7 +46,7 @@ struct SnapshotChanges {
         SnapshotSize(
             services: services.count { present.services[MapBytes($0.key)] == nil }, slots: newSlots.count,
             endpoints: newEndpoints.count + endpoints.count { present.endpoints[MapBytes($0.key)] == nil },
-            policies: policies.written, maglev: newMaglev.count)
+            policies: policies.written, blocks: policies.writtenBlocks, maglev: newMaglev.count)
     }
 
     /// Entries that are taken away.
@@ -54,7 +54,7 @@ struct SnapshotChanges {
         SnapshotSize(
             services: goneServices.count, slots: unusedSlots.count,
             endpoints: goneAddresses.count + unusedEndpoints.count, policies: policies.unused.count,
-            maglev: unusedMaglev.count)
+            blocks: policies.unusedBlocks.count, maglev: unusedMaglev.count)
     }
 
     /// Whether an open connection may have been allowed that is not allowed now.
@@ -64,7 +64,7 @@ struct SnapshotChanges {
     var needsGrace: Bool {
         policies.next != nil || !endpoints.isEmpty || !services.isEmpty || !goneAddresses.isEmpty
             || !goneServices.isEmpty || !unusedEndpoints.isEmpty || !unusedSlots.isEmpty || !unusedMaglev.isEmpty
-            || !policies.unused.isEmpty
+            || !policies.unused.isEmpty || !policies.unusedBlocks.isEmpty
     }
 }
 
@@ -78,6 +78,8 @@ struct PresentEntries {
     var endpoints: [MapBytes<malla_endpoint_key>: malla_endpoint] = [:]
     /// Of all generations.
     var policies: [(key: malla_policy_key, value: malla_policy)] = []
+    /// Of all generations.
+    var blocks: [(key: malla_block_key, value: malla_block)] = []
     /// Whether there is a table, where these are not all of the maps' entries.
     var isTableTaken: (UInt32) throws -> Bool = { _ in false }
 
@@ -99,7 +101,7 @@ struct PresentEntries {
     var size: SnapshotSize {
         SnapshotSize(
             services: services.count, slots: slots.reduce(0) { $0 + $1.value.count }, endpoints: endpoints.count,
-            policies: policies.count, maglev: maglev.reduce(0) { $0 + Int($1.value) })
+            policies: policies.count, blocks: blocks.count, maglev: maglev.reduce(0) { $0 + Int($1.value) })
     }
 
     /// What leads from here to `entries`, which must not be in conflict with what is here.
@@ -113,7 +115,7 @@ struct PresentEntries {
     ) throws -> SnapshotChanges {
         var changes = SnapshotChanges()
         changes.policies = PolicyChange(
-            from: policies, inForce: generation, to: entries.policies, next: next)
+            from: (policies, blocks), inForce: generation, to: (entries.policies, entries.blocks), next: next)
         change(endpoints: entries, &changes)
         try change(services: entries, &changes, &tables)
         return changes

@@ -21,6 +21,8 @@ struct SnapshotEntries {
     private(set) var endpoints: [(key: malla_endpoint_key, value: malla_endpoint)] = []
     /// Without a generation.
     private(set) var policies: [(key: malla_policy_key, value: malla_policy)] = []
+    /// Without a generation.
+    private(set) var blocks: [(key: malla_block_key, value: malla_block)] = []
 
     /// Translates a snapshot.
     ///
@@ -39,6 +41,7 @@ struct SnapshotEntries {
             endpoints.append(Self.ofWorkload(endpoint))
         }
         policies = snapshot.policies.entries.map { Self.policy($0, $1) }
+        blocks = snapshot.policies.blocks.map { Self.block($0, scope: $1) }
         services = try Self.services(snapshot.services) {
             known[$0] != nil
         } hashed: {
@@ -127,11 +130,24 @@ struct SnapshotEntries {
         abi.scope = key.scope
         abi.source = key.source
         abi.port = key.port
+        abi.listed = key.isListed ? 1 : 0
         var value = malla_policy()
         value.deny_rule = entry.denyRule
         value.allow_rule = entry.allowRule
         value.default_reason = entry.defaultReason.rawValue
+        value.flags = entry.flags.rawValue
+        value.shadow = entry.shadow
         return (abi, value)
+    }
+
+    static func block(
+        _ key: PolicyTable.BlockKey, scope: UInt32
+    ) -> (key: malla_block_key, value: malla_block) {
+        var abi = malla_block_key()
+        abi.prefix = UInt32(MALLA_BLOCK_PREFIX) + UInt32(key.block.bits)
+        abi.scope = key.scope
+        abi.addr = key.block.first.abi
+        return (abi, malla_block(scope: scope))
     }
 
     // MARK: Services

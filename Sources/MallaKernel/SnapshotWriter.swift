@@ -13,19 +13,23 @@ public struct SnapshotSize: Sendable, Equatable {
     public var endpoints = 0
     /// Policy entries.
     public var policies = 0
+    /// Blocks of addresses that policies tell apart.
+    public var blocks = 0
     /// Pieces of Maglev tables.
     public var maglev = 0
 
     static func + (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
         SnapshotSize(
             services: a.services + b.services, slots: a.slots + b.slots, endpoints: a.endpoints + b.endpoints,
-            policies: a.policies + b.policies, maglev: a.maglev + b.maglev)
+            policies: a.policies + b.policies, blocks: a.blocks + b.blocks,
+            maglev: a.maglev + b.maglev)
     }
 
     static func - (a: SnapshotSize, b: SnapshotSize) -> SnapshotSize {
         SnapshotSize(
             services: a.services - b.services, slots: a.slots - b.slots, endpoints: a.endpoints - b.endpoints,
-            policies: a.policies - b.policies, maglev: a.maglev - b.maglev)
+            policies: a.policies - b.policies, blocks: a.blocks - b.blocks,
+            maglev: a.maglev - b.maglev)
     }
 }
 
@@ -61,6 +65,7 @@ final class SnapshotWriter: Sendable {
             present.maglev[key.table] = max(present.maglev[key.table] ?? 0, key.piece &+ 1)
         }
         present.policies = try maps.policies.entries()
+        present.blocks = try maps.blocks.entries()
         return present
     }
 
@@ -102,7 +107,9 @@ final class SnapshotWriter: Sendable {
     ///
     /// - Returns: how many were deleted.
     func removeOtherPolicies(than generation: UInt32) throws -> Int {
-        try maps.policies.delete(try maps.policies.entries().map(\.key).filter { $0.generation != generation })
+        let policies = try maps.policies.entries().map(\.key).filter { $0.generation != generation }
+        let blocks = try maps.blocks.entries().map(\.key).filter { $0.generation != generation }
+        return try maps.policies.delete(policies) + maps.blocks.delete(blocks)
     }
 
     /// Steps 1 and 2. The caller waits for readers, then calls ``finish(_:)``.
@@ -123,6 +130,7 @@ final class SnapshotWriter: Sendable {
         try maps.maglev.delete(changes.unusedMaglev)
         try maps.endpoints.delete(changes.unusedEndpoints)
         try maps.policies.delete(changes.policies.unused)
+        try maps.blocks.delete(changes.policies.unusedBlocks)
     }
 
     private func prepare(_ changes: SnapshotChanges) throws {
@@ -131,11 +139,13 @@ final class SnapshotWriter: Sendable {
             try maps.endpoints.update(changes.newEndpoints)
             try maps.slots.update(changes.newSlots)
             try maps.maglev.update(changes.newMaglev)
+            try maps.blocks.update(changes.policies.addedBlocks + changes.policies.nextBlocks)
             try maps.policies.update(changes.policies.added)
             try maps.policies.update(next)
         } catch {
             // The error of the write is the one to tell; what stays is found by the next change.
             _ = try? maps.policies.delete(next.map(\.key) + changes.policies.added.map(\.key))
+            _ = try? maps.blocks.delete((changes.policies.addedBlocks + changes.policies.nextBlocks).map(\.key))
             _ = try? maps.slots.delete(changes.newSlots.map(\.key))
             _ = try? maps.maglev.delete(changes.newMaglev.map(\.key))
             _ = try? maps.endpoints.delete(changes.newEndpoints.map(\.key))
@@ -150,6 +160,7 @@ final class SnapshotWriter: Sendable {
             ("slots", present.slots, added.slots, maps.slots.description.maxEntries),
             ("endpoints", present.endpoints, added.endpoints, maps.endpoints.description.maxEntries),
             ("policies", present.policies, added.policies, maps.policies.description.maxEntries),
+            ("blocks", present.blocks, added.blocks, maps.blocks.description.maxEntries),
             ("maglev", present.maglev, added.maglev, maps.maglev.description.maxEntries),
         ]
         for (map, present, added, room) in rooms where added > 0 && present + added > room {

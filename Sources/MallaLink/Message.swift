@@ -33,6 +33,8 @@ public enum Message: Sendable, Equatable {
     case endpoints([Snapshot.Endpoint])
     /// Entries of the policy table.
     case policies([PolicyTable.Key: PolicyTable.Entry])
+    /// For scopes that tell addresses apart: which scope decides for a block.
+    case blocks([PolicyTable.BlockKey: UInt32])
     /// Names of rules, by number.
     case rules([UInt32: String])
     /// The snapshot is whole: use it.

@@ -18,6 +18,7 @@ private enum Kind {
     static let drain: UInt16 = 12
     static let listeners: UInt16 = 13
     static let routes: UInt16 = 14
+    static let blocks: UInt16 = 24
 }
 
 extension Message {
@@ -61,6 +62,9 @@ extension Message {
         case .policies(let entries):
             type = Kind.policies
             for (key, entry) in entries { fields.nest(1) { entry.write(key: key, to: &$0) } }
+        case .blocks(let blocks):
+            type = Kind.blocks
+            for (key, scope) in blocks { fields.nest(1) { key.write(scope: scope, to: &$0) } }
         case .rules(let rules):
             type = Kind.rules
             for (number, name) in rules.sorted(by: { $0.key < $1.key }) {
@@ -138,6 +142,13 @@ extension Message {
                 entries[key] = entry
             }
             self = .policies(entries)
+        case Kind.blocks:
+            var blocks: [PolicyTable.BlockKey: UInt32] = [:]
+            while let field = try fields.next(tag: 1) {
+                let (key, scope) = try PolicyTable.BlockKey.read(field.nested)
+                blocks[key] = scope
+            }
+            self = .blocks(blocks)
         case Kind.rules:
             self = .rules(try Self.readRules(&fields))
         case Kind.snapshotEnd:

@@ -35,6 +35,9 @@ extension PolicyTable.Entry {
         if denyRule != 0 { fields.put(4, denyRule) }
         if allowRule != 0 { fields.put(5, allowRule) }
         fields.put(6, defaultReason.rawValue)
+        if key.isListed { fields.put(7, true) }
+        if !flags.isEmpty { fields.put(8, flags.rawValue) }
+        if shadow != 0 { fields.put(9, shadow) }
     }
 
     static func read(_ fields: FieldReader) throws(LinkError) -> (key: PolicyTable.Key, entry: PolicyTable.Entry) {
@@ -49,10 +52,40 @@ extension PolicyTable.Entry {
             case 4: entry.denyRule = try field.number()
             case 5: entry.allowRule = try field.number()
             case 6: entry.defaultReason = Reason(rawValue: try field.number())
+            case 7: key.isListed = try field.flag()
+            case 8: entry.flags = PolicyTable.Flags(rawValue: try field.number())
+            case 9: entry.shadow = try field.number()
             default: break
             }
         }
         return (key, entry)
+    }
+}
+
+extension PolicyTable.BlockKey {
+    func write(scope inner: UInt32, to fields: inout FieldWriter) {
+        fields.put(1, scope)
+        block.first.write(2, to: &fields)
+        fields.put(3, block.bits)
+        fields.put(4, inner)
+    }
+
+    static func read(_ fields: FieldReader) throws(LinkError) -> (key: PolicyTable.BlockKey, scope: UInt32) {
+        var fields = fields
+        var outer: UInt32 = 0
+        var inner: UInt32 = 0
+        var first = Address.unspecified
+        var bits: UInt8 = 0
+        while let field = try fields.next() {
+            switch field.tag {
+            case 1: outer = try field.number()
+            case 2: first = try Address(field.nested)
+            case 3: bits = try field.number()
+            case 4: inner = try field.number()
+            default: break
+            }
+        }
+        return (PolicyTable.BlockKey(scope: outer, block: AddressBlock(first, bits: bits)), inner)
     }
 }
 

@@ -32,6 +32,9 @@ public struct SnapshotMessages {
         for part in Self.portions(Array(snapshot.policies.entries)) {
             messages.append(.policies(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
         }
+        for part in Self.portions(Array(snapshot.policies.blocks)) {
+            messages.append(.blocks(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
+        }
         for part in Self.portions(Array(snapshot.rules)) {
             messages.append(.rules(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
         }
@@ -73,6 +76,8 @@ public struct SnapshotAssembler: Sendable {
             try add { $0.endpoints += endpoints }
         case .policies(let entries):
             try add { $0.policies.entries.merge(entries) { $1 } }
+        case .blocks(let blocks):
+            try add { $0.policies.add(blocks) }
         case .rules(let rules):
             try add { $0.rules.merge(rules) { $1 } }
         case .snapshotEnd(let generation):
@@ -114,7 +119,7 @@ public struct SnapshotAssembler: Sendable {
         change(&growing)
         let largest = max(
             growing.identities.count, growing.services.count, growing.endpoints.count,
-            growing.policies.entries.count, growing.rules.count)
+            growing.policies.entries.count, growing.policies.blocks.count, growing.rules.count)
         guard largest <= Self.limit else { throw LinkError("more than \(Self.limit) entries of one kind") }
         snapshot = growing
     }

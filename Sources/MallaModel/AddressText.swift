@@ -72,10 +72,11 @@ extension Address: CustomStringConvertible, LosslessStringConvertible {
     /// Dotted for IPv4, else the canonical text of RFC 5952.
     public var description: String {
         if isIPv4 {
-            return "\(ipv4Bits >> 24).\(ipv4Bits >> 16 & 255).\(ipv4Bits >> 8 & 255).\(ipv4Bits & 255)"
+            let shifts: [UInt32] = [24, 16, 8, 0]
+            return shifts.map { shift in String((ipv4Bits >> shift) & 255) }.joined(separator: ".")
         }
-        let groups = (0..<8).map { (index: Int) -> UInt16 in
-            let half: UInt64 = index < 4 ? high : low
+        let groups: [UInt16] = (0..<8).map { (index: Int) -> UInt16 in
+            let half = index < 4 ? high : low
             return UInt16(truncatingIfNeeded: half >> UInt64(48 - (index & 3) * 16))
         }
         // The longest run of at least two zero groups, the first of equals, is written `::`.

@@ -30,6 +30,8 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     public static let meshDefaultDenied = Reason(MALLA_REASON_MESH_DEFAULT_DENIED)
     /// There is no policy entry for the destination: denied.
     public static let policyMissing = Reason(MALLA_REASON_POLICY_MISSING)
+    /// The compiled policies of the destination do not fit: denied.
+    public static let policyOverflow = Reason(MALLA_REASON_POLICY_OVERFLOW)
     /// The service has no ready endpoint.
     public static let noEndpoint = Reason(MALLA_REASON_NO_ENDPOINT)
     /// The node proxy is not listening and the fail mode is closed.

@@ -222,13 +222,30 @@ public struct MeshConfig: Hashable, Sendable {
     public var defaultPolicy: DefaultPolicy
     /// Processes of the node that workloads let in whatever policy says, by cgroup or systemd unit: they probe health.
     public var probes: [Workload.Match]
+    /// The default of namespaces that have one of their own.
+    public var namespaceDefaults: [String: DefaultPolicy]
 
     /// The mesh's settings.
     public init(
-        trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow, probes: [Workload.Match] = []
+        trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow, probes: [Workload.Match] = [],
+        namespaceDefaults: [String: DefaultPolicy] = [:]
     ) {
         self.trustDomain = trustDomain
         self.defaultPolicy = defaultPolicy
         self.probes = probes
+        self.namespaceDefaults = namespaceDefaults
+    }
+
+    /// What happens to a connection to a workload of `namespace` that no policy selects.
+    public func defaultPolicy(of namespace: String) -> DefaultPolicy {
+        namespaceDefaults[namespace] ?? defaultPolicy
+    }
+}
+
+extension Workload {
+    /// The address from which it connects to `other`, as policy sees it: its first one of that family, or else its
+    /// first one. `::` when it has none.
+    public func address(likeThatOf other: Address) -> Address {
+        addresses.first { $0.isIPv4 == other.isIPv4 } ?? addresses.first ?? .unspecified
     }
 }

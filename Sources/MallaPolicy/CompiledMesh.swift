@@ -11,6 +11,8 @@ public struct CompiledMesh: Sendable, Equatable {
     public var selections: [ObjectName: [ObjectName]]
     /// What could not be compiled as written. The rest holds.
     public var problems: [SnapshotProblem]
+    /// Sets of policies that are too large. What they select is denied to all; everything else holds.
+    public var overflows: [PolicyOverflow] = []
 }
 
 /// A service that could not be compiled as it is written.

@@ -133,10 +133,15 @@ public struct MeshIndex: Sendable {
         snapshot.workloads = workloads.values.sorted { $0.number < $1.number }
         snapshot.endpoints = targets.endpoints.values.sorted { $0.number < $1.number }
         snapshot.addressEntries = targets.addressEntries()
-        return CompiledMesh(
+        var compiled = CompiledMesh(
             snapshot: snapshot, endpoints: parts.flatMap(\.states), selections: selections,
             problems: problems)
+        compiled.overflows = overflows
+        return compiled
     }
+
+    /// Sets of policies that are too large.
+    public var overflows: [PolicyOverflow] { policies.overflows }
 
     /// What could not be compiled as written.
     public var problems: [SnapshotProblem] {
@@ -152,7 +157,7 @@ public struct MeshIndex: Sendable {
         let members = part.members.compactMap { compiler.mesh.workloads[$0] }
         compiler.add(
             ServicePart(service: part.service, traffic: part.traffic, workloads: members), to: &scratch,
-            targets: targets, book: &book)
+            targets: targets, policies: policies, book: &book)
         var result = part
         if let service = scratch.snapshot.services.first { result.compiled = service }
         result.states = scratch.endpoints
@@ -167,6 +172,6 @@ public struct MeshIndex: Sendable {
         Snapshot.Workload(
             number: book.workloads.number(workload.name.description), name: workload.name, identity: identity,
             cgroup: placement.cgroup, cgroupPath: placement.cgroupPath, interfaces: placement.interfaces,
-            addresses: placement.interfaces.isEmpty ? [] : workload.addresses)
+            addresses: workload.addresses)
     }
 }

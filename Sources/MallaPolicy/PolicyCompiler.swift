@@ -9,6 +9,41 @@ public struct CompiledPolicies: Sendable, Equatable {
     public var scopes: [ObjectName: UInt32]
     /// Names of the rules that the table refers to, by number.
     public var rules: [UInt32: String]
+    /// Scopes that did not fit: what they protect is denied to everybody.
+    public var overflows: [PolicyOverflow]
+    /// By scope, what its decisions depend on besides the source.
+    var traits: [UInt32: ScopeTraits]
+}
+
+/// A set of policies that outgrew its bound.
+public struct PolicyOverflow: Sendable, Hashable, CustomStringConvertible {
+    /// The scope.
+    public var scope: UInt32
+    /// Its policies, by name; dry runs among them.
+    public var policies: [ObjectName]
+    /// The workloads that they select: all connections to them are denied.
+    public var workloads: [ObjectName]
+    /// Whether only the dry run of these policies did not fit: then nothing is denied for it, and nothing counted.
+    public var isDryRunOnly: Bool
+    /// What there is too much of.
+    public var message: String
+
+    /// What did not fit, what follows, and what to do.
+    public var description: String {
+        let names = policies.map(\.description).joined(separator: ", ")
+        let targets = workloads.prefix(5).map(\.description).joined(separator: ", ")
+        let more = workloads.count > 5 ? " and \(workloads.count - 5) more" : ""
+        let effect = isDryRunOnly ? "the dry run is not counted" : "every connection to \(targets)\(more) is denied"
+        return "AuthorizationPolicy \(names): \(message); \(effect). Use patterns, or fewer ports and sources per rule"
+    }
+}
+
+/// What the decisions of a scope depend on besides the source.
+struct ScopeTraits: Sendable, Equatable {
+    /// Ports that some rule names.
+    var ports: Set<UInt16> = []
+    /// Whether the destination's address matters.
+    var isByDestination = false
 }
 
 /// Turns authorization policies into a ``PolicyTable``.
@@ -18,108 +53,177 @@ public struct CompiledPolicies: Sendable, Equatable {
 /// where two rules say the same of the same source and port, the first gives its name.
 public struct PolicyCompiler {
     private let policies: [AuthorizationPolicy]
-    private let identities: [(number: UInt32, identity: Identity)]
-    private let known: [UInt32: Identity]
-    private let numbers: [String: UInt32]
     private let config: MeshConfig
+    private let limits: PolicyLimits
+    private let expansion: RuleExpansion
 
     /// A compiler for these policies.
     ///
-    /// - Parameter identities: every identity that a connection may come from, by number.
-    public init(policies: some Sequence<AuthorizationPolicy>, identities: [UInt32: Identity], config: MeshConfig) {
+    /// - Parameters:
+    ///   - identities: every identity that a connection may come from, by number.
+    ///   - limits: what must not be outgrown.
+    public init(
+        policies: some Sequence<AuthorizationPolicy>, identities: [UInt32: Identity], config: MeshConfig,
+        limits: PolicyLimits = PolicyLimits()
+    ) {
         self.policies = policies.sorted { $0.name < $1.name }
-        self.identities = identities.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
-        self.known = identities
-        self.numbers = Dictionary(identities.map { ($0.value.principal, $0.key) }) { a, b in min(a, b) }
         self.config = config
+        self.limits = limits
+        self.expansion = RuleExpansion(
+            identities: IdentityMatch(identities, trustDomain: config.trustDomain))
     }
 
     /// The table for `workloads`, with numbers for scopes and rules from `book`.
+    ///
+    /// A scope that outgrows its bound denies everybody (`policy_overflow`); so do the largest ones while all of them
+    /// together do not fit. Others are not affected.
     public func compile(for workloads: some Sequence<Workload>, book: inout NumberBook) -> CompiledPolicies {
-        var result = CompiledPolicies(table: PolicyTable(), scopes: [:], rules: [:])
-        var done: Set<UInt32> = []
+        var result = CompiledPolicies(table: PolicyTable(), scopes: [:], rules: [:], overflows: [], traits: [:])
+        var members: [UInt32: [ObjectName]] = [:]
+        var drafts: [ScopeDraft] = []
         let selection = PolicySelection(policies)
         for workload in workloads.sorted(by: { $0.name < $1.name }) {
             let selecting = selection.selecting(workload)
-            let scope = book.scopes.number(Self.scopeText(selecting))
+            let name = scopeName(selecting, namespace: workload.name.namespace)
+            let scope = book.scopes.number(name)
             result.scopes[workload.name] = scope
-            if done.insert(scope).inserted { write(scope, selecting, to: &result, book: &book) }
+            if members[scope] == nil {
+                drafts.append(
+                    draft(scope, name: name, selecting, namespace: workload.name.namespace, book: &book, into: &result))
+            }
+            members[scope, default: []].append(workload.name)
+        }
+        fit(&drafts)
+        for draft in drafts {
+            result.table.entries.merge(draft.entries) { $1 }
+            result.table.add(draft.blocks)
+            result.traits[draft.scope] = draft.traits
+            for (isDryRunOnly, message) in draft.overflows {
+                result.overflows.append(
+                    PolicyOverflow(
+                        scope: draft.scope, policies: draft.policies, workloads: members[draft.scope] ?? [],
+                        isDryRunOnly: isDryRunOnly, message: message))
+            }
         }
         return result
     }
 
-    /// A scope is known by the names of its policies.
-    static func scopeText(_ policies: [AuthorizationPolicy]) -> String {
-        policies.isEmpty ? "-" : policies.map { "\($0.name.namespace)/\($0.name.name)" }.joined(separator: ",")
+    /// A scope is known by the names of its policies, and by its namespace where that has a default of its own.
+    private func scopeName(_ policies: [AuthorizationPolicy], namespace: String) -> String {
+        let names = policies.map { "\($0.name.namespace)/\($0.name.name)" }.joined(separator: ",")
+        let name = names.isEmpty ? "-" : names
+        return config.namespaceDefaults[namespace] == nil ? name : name + "@" + namespace
     }
 
-    private func write(
-        _ scope: UInt32, _ policies: [AuthorizationPolicy], to result: inout CompiledPolicies, book: inout NumberBook
-    ) {
-        let limited = policies.contains { $0.action == .allow }
-        let fallback: Reason =
-            limited ? .policyNotAllowed : config.defaultPolicy == .allow ? .passed : .meshDefaultDenied
-        let key = PolicyTable.Key(scope: scope, source: PolicyTable.anySource, port: 0)
-        result.table.entries[key] = PolicyTable.Entry(defaultReason: fallback)
-
+    private func draft(
+        _ scope: UInt32, name: String, _ policies: [AuthorizationPolicy], namespace: String, book: inout NumberBook,
+        into result: inout CompiledPolicies
+    ) -> ScopeDraft {
+        var draft = ScopeDraft(scope: scope, policies: policies.map(\.name))
+        var enforced: [PolicyClause] = []
+        var all: [PolicyClause] = []
         for policy in policies {
             for (index, rule) in policy.rules.enumerated() {
-                let ports = Self.ports(of: rule)
-                let sources = sources(of: rule, in: policy)
-                guard !sources.isEmpty else { continue }
                 let name = policy.ruleName(index)
-                let number = book.rules.number(name)
+                let clauses = expansion.clauses(of: rule, number: book.rules.number(name), in: policy)
+                guard let number = clauses.first?.rule else { continue }
                 result.rules[number] = name
-                for source in sources {
-                    for port in ports {
-                        let key = PolicyTable.Key(scope: scope, source: source, port: port)
-                        let unset = PolicyTable.Entry()
-                        switch policy.action {
-                        case .deny:
-                            if result.table.entries[key, default: unset].denyRule == 0 {
-                                result.table.entries[key, default: unset].denyRule = number
-                            }
-                        case .allow:
-                            if result.table.entries[key, default: unset].allowRule == 0 {
-                                result.table.entries[key, default: unset].allowRule = number
-                            }
-                        }
-                    }
-                }
+                all += clauses
+                if !policy.isDryRun { enforced += clauses }
             }
         }
-    }
-
-    /// The ports of a rule; an operation without ports, or a rule without operations, stands for any.
-    private static func ports(of rule: AuthorizationPolicy.Rule) -> [UInt16] {
-        guard !rule.to.isEmpty, !rule.to.contains(where: \.ports.isEmpty) else { return [0] }
-        return rule.to.flatMap(\.ports)
-    }
-
-    /// The numbers of a rule's sources; a rule without `from` is for any source, known or not.
-    private func sources(of rule: AuthorizationPolicy.Rule, in policy: AuthorizationPolicy) -> Set<UInt32> {
-        guard !rule.from.isEmpty else { return [PolicyTable.anySource] }
-        var result: Set<UInt32> = []
-        for source in rule.from {
-            for (number, identity) in candidates(for: source)
-            where policy.matches(identity, source, trustDomain: config.trustDomain) {
-                result.insert(number)
+        let fallback = fallback(policies.filter { !$0.isDryRun }, namespace: namespace)
+        var shadow: UInt32 = 0
+        if policies.contains(where: \.isDryRun) {
+            let shadowName = name + "|dry-run"
+            var compilation = ScopeCompilation(limits: limits)
+            do throws(ScopeOverflow) {
+                try compilation.add(
+                    all, name: shadowName, fallback: self.fallback(policies, namespace: namespace), book: &book)
+                shadow = book.scopes.number(shadowName)
+                draft.add(compilation)
+            } catch {
+                draft.overflows.append((true, error.description))
             }
         }
-        return result
+        var compilation = ScopeCompilation(limits: limits)
+        do throws(ScopeOverflow) {
+            try compilation.add(enforced, name: name, fallback: fallback, shadow: shadow, book: &book)
+            draft.add(compilation)
+            draft.traits = ScopeTraits(of: all)
+        } catch {
+            draft.deny(error.description)
+        }
+        return draft
     }
 
-    /// The identities that may be in `source`: those that it names, where it names principals without a pattern.
-    /// Large policies are lists of such names, and trying every identity for each of them takes seconds.
-    private func candidates(for source: AuthorizationPolicy.Source) -> [(number: UInt32, identity: Identity)] {
-        let isNamed =
-            !source.principals.isEmpty
-            && source.principals.allSatisfy { entry in
-                !entry.utf8.contains(UInt8(ascii: "*")) && !entry.hasPrefix(AuthorizationPolicy.localTrustDomain + "/")
+    /// What holds for a connection that no rule decides.
+    private func fallback(_ policies: [AuthorizationPolicy], namespace: String) -> Reason {
+        if policies.contains(where: { $0.action == .allow }) { return .policyNotAllowed }
+        return config.defaultPolicy(of: namespace) == .allow ? .passed : .meshDefaultDenied
+    }
+
+    /// Denies the largest scopes until the rest fits.
+    private func fit(_ drafts: inout [ScopeDraft]) {
+        var entries = drafts.reduce(0) { $0 + $1.entries.count }
+        var blocks = drafts.reduce(0) { $0 + $1.blocks.count }
+        guard entries > limits.entries || blocks > limits.blocks else { return }
+        let largest = drafts.indices.sorted {
+            (drafts[$0].weight, drafts[$1].scope) > (drafts[$1].weight, drafts[$0].scope)
+        }
+        for index in largest where entries > limits.entries || blocks > limits.blocks {
+            entries -= drafts[index].entries.count - 1
+            blocks -= drafts[index].blocks.count
+            drafts[index].deny(
+                "all scopes together need more than \(limits.entries) entries or \(limits.blocks) blocks, and this is "
+                    + "one of the largest, with \(drafts[index].entries.count) and \(drafts[index].blocks.count)")
+        }
+    }
+}
+
+/// A scope before it is known whether all scopes fit together.
+private struct ScopeDraft {
+    let scope: UInt32
+    let policies: [ObjectName]
+    var entries: [PolicyTable.Key: PolicyTable.Entry] = [:]
+    var blocks: [PolicyTable.BlockKey: UInt32] = [:]
+    var traits = ScopeTraits()
+    /// What did not fit: only the dry run, or the scope.
+    var overflows: [(isDryRunOnly: Bool, message: String)] = []
+
+    init(scope: UInt32, policies: [ObjectName]) {
+        self.scope = scope
+        self.policies = policies
+    }
+
+    /// A block weighs what its share of the map is.
+    var weight: Int { entries.count + blocks.count * 4 }
+
+    mutating func add(_ compilation: ScopeCompilation) {
+        entries.merge(compilation.entries) { $1 }
+        blocks.merge(compilation.blocks) { $1 }
+    }
+
+    /// Nobody gets in, because the scope did not fit.
+    mutating func deny(_ message: String) {
+        entries = [
+            PolicyTable.Key(scope: scope, source: PolicyTable.anySource, port: 0): PolicyTable.Entry(
+                defaultReason: .policyOverflow)
+        ]
+        blocks = [:]
+        traits = ScopeTraits()
+        overflows = [(false, message)]
+    }
+}
+
+extension ScopeTraits {
+    /// What these clauses depend on.
+    fileprivate init(of clauses: [PolicyClause]) {
+        for clause in clauses {
+            switch clause.ports {
+            case .only(let named), .allBut(let named): ports.formUnion(named)
             }
-        guard isNamed else { return identities }
-        return source.principals.compactMap { entry in
-            numbers[entry].flatMap { number in known[number].map { (number, $0) } }
+            if !clause.to.isEmpty { isByDestination = true }
         }
     }
 }

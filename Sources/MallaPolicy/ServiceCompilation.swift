@@ -11,7 +11,10 @@ struct ServicePart {
 
 extension SnapshotCompiler {
     /// Adds a service and the states of its endpoints to `result`.
-    func add(_ part: ServicePart, to result: inout CompiledMesh, targets: EndpointTable, book: inout NumberBook) {
+    func add(
+        _ part: ServicePart, to result: inout CompiledMesh, targets: EndpointTable, policies: CompiledPolicies,
+        book: inout NumberBook
+    ) {
         let service = part.service
         let number = book.services.number(service.name.description)
         var addresses = service.clusterIPs
@@ -28,7 +31,7 @@ extension SnapshotCompiler {
         }
         let ports = service.ports.map { port in
             var compiled = compile(
-                port, of: part, targets: targets, policies: result.snapshot.policies, states: &result.endpoints)
+                port, of: part, targets: targets, policies: policies, states: &result.endpoints)
             compiled.routes = routes.sets(for: port, of: service, problems: &result.problems)
             if !compiled.routes.isEmpty {
                 // Requests can be told apart only by the proxy, and it judges where each of them goes.
@@ -49,7 +52,7 @@ extension SnapshotCompiler {
     }
 
     private func compile(
-        _ port: Service.Port, of part: ServicePart, targets: EndpointTable, policies: PolicyTable,
+        _ port: Service.Port, of part: ServicePart, targets: EndpointTable, policies: CompiledPolicies,
         states: inout [EndpointState]
     ) -> Snapshot.ServicePort {
         let traffic = part.traffic
@@ -144,13 +147,14 @@ extension Workload {
     }
 }
 
-extension PolicyTable {
+extension CompiledPolicies {
     /// The scope by which one decision holds for all of the endpoints; 0 where there is none: their scopes differ, or
-    /// their ports do and some rule is about one of these ports.
+    /// their ports or addresses do and some rule is about these.
     func commonScope(of endpoints: [Snapshot.Endpoint]) -> UInt32 {
         guard let scope = endpoints.first?.scope, endpoints.allSatisfy({ $0.scope == scope }) else { return 0 }
+        let traits = traits[scope] ?? ScopeTraits()
+        if traits.isByDestination { return 0 }
         let ports = Set(endpoints.map(\.address.port))
-        guard ports.count > 1 else { return scope }
-        return entries.keys.contains { $0.scope == scope && ports.contains($0.port) } ? 0 : scope
+        return ports.count > 1 && !ports.isDisjoint(with: traits.ports) ? 0 : scope
     }
 }

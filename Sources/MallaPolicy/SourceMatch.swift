@@ -44,33 +44,4 @@ extension AuthorizationPolicy {
         guard name.namespace == Self.rootNamespace || name.namespace == workload.name.namespace else { return false }
         return selector.allSatisfy { workload.labels[$0.key] == $0.value }
     }
-
-    /// Whether `identity` is in `source`: each list that is not empty has an entry that matches.
-    ///
-    /// `cluster.local/…` among principals means the mesh's own trust domain: that is how policies which were written
-    /// for Istio spell it.
-    func matches(_ identity: Identity, _ source: Source, trustDomain: String) -> Bool {
-        if !source.principals.isEmpty {
-            let found = source.principals.contains { entry in
-                if Pattern(entry).matches(identity.principal) { return true }
-                let local = Self.localTrustDomain + "/"
-                guard identity.trustDomain == trustDomain, entry.hasPrefix(local) else { return false }
-                return Pattern(trustDomain + "/" + entry.dropFirst(local.count)).matches(identity.principal)
-            }
-            guard found else { return false }
-        }
-        if !source.namespaces.isEmpty {
-            guard source.namespaces.contains(where: { Pattern($0).matches(identity.namespace) }) else { return false }
-        }
-        if !source.serviceAccounts.isEmpty {
-            let found = source.serviceAccounts.contains { entry in
-                // Without a namespace the entry names an account of the policy's own.
-                entry.contains("/")
-                    ? Pattern(entry).matches("\(identity.namespace)/\(identity.serviceAccount)")
-                    : identity.namespace == name.namespace && Pattern(entry).matches(identity.serviceAccount)
-            }
-            guard found else { return false }
-        }
-        return true
-    }
 }

@@ -130,8 +130,11 @@ extension Worker {
             guard let (token, connection) = connections.occupant(place), connection.pointee.slot >= 0,
                 let endpoint = view.endpoint(at: connection.pointee.endpoint)
             else { continue }
+            let captured = connection.pointee.captured
             let decision = view.policies.decide(
-                scope: endpoint.scope, source: connection.pointee.captured.source, port: endpoint.address.port)
+                PolicyQuestion(
+                    scope: endpoint.scope, source: captured.source, port: endpoint.address.port, from: captured.from,
+                    to: endpoint.address.address))
             if !decision.isAllowed { cut(token, connection, decision.reason, rule: decision.rule) }
         }
     }

@@ -71,6 +71,8 @@ struct Exchange: BitwiseCopyable {
     /// Identity of the endpoint.
     var target: UInt32 = 0
     let source: UInt32
+    /// Where the source connects from, as policy sees it.
+    let from: Address
     /// Number of the service that was asked for.
     let service: UInt32
     var scope: UInt32 = 0
@@ -90,12 +92,13 @@ struct Exchange: BitwiseCopyable {
     var backendNext: UInt32 = 0
     var backendPrevious: UInt32 = 0
 
-    init(client: Token, head: RequestHead, source: UInt32, service: UInt32, now: UInt64) {
+    init(client: Token, head: RequestHead, source: UInt32, from: Address, service: UInt32, now: UInt64) {
         self.client = client
         backend = Token(kind: 0, index: .max, generation: 0)
         method = head.method
         version = head.version
         self.source = source
+        self.from = from
         self.service = service
         began = now
         if head.flags.contains(.upgrade) { state.insert(.asksUpgrade) }

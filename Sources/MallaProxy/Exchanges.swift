@@ -214,7 +214,9 @@ extension Worker {
                 let endpoint = view.endpoint(at: backend.pointee.key.endpoint)
             else { continue }
             let decision = view.policies.decide(
-                scope: endpoint.scope, source: exchange.pointee.source, port: endpoint.address.port)
+                PolicyQuestion(
+                    scope: endpoint.scope, source: exchange.pointee.source, port: endpoint.address.port,
+                    from: exchange.pointee.from, to: endpoint.address.address))
             guard !decision.isAllowed else { continue }
             end(UInt32(index) + 1, Refusal(reason: decision.reason, rule: decision.rule), byClient: false)
         }

@@ -79,7 +79,8 @@ extension Worker {
             throw Refusal(reason: .connectionLimit)
         }
         var exchange = Exchange(
-            client: token, head: head, source: captured.source, service: captured.service, now: loop.now)
+            client: token, head: head, source: captured.source, from: captured.from,
+            service: captured.service, now: loop.now)
         exchange.clientStream = stream
         exchange.target = picked.endpoint.identity
         exchange.idleTimeout = port.idleTimeout

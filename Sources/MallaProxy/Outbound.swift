@@ -31,6 +31,8 @@ struct Captured: BitwiseCopyable {
     /// Number of the endpoint that the kernel chose, because the service asks for more than a draw by weight; 0: the
     /// proxy chooses.
     let wished: UInt32
+    /// Where the source connects from, as policy sees it.
+    let from: Address
 
     fileprivate init(_ record: malla_connection) {
         wished = record.endpoint
@@ -39,6 +41,7 @@ struct Captured: BitwiseCopyable {
         port = record.original_port
         generation = record.generation
         isIPv4 = Address(record.original).isIPv4
+        from = Address(record.from)
     }
 
     private init(_ captured: Captured, service: UInt32, port: UInt16) {
@@ -48,6 +51,7 @@ struct Captured: BitwiseCopyable {
         generation = captured.generation
         isIPv4 = captured.isIPv4
         wished = 0
+        from = captured.from
     }
 
     /// The same caller, towards the port that a route leads to.
@@ -180,17 +184,18 @@ extension Worker {
         guard !shares.isEmpty else { throw Refusal(reason: .noEndpoint) }
         trials.look(at: view.generation)
         candidates.removeAll()
-        // Endpoints of one service mostly share scope and port, so that one decision serves for all of them.
-        var scope: UInt32 = 0
-        var port: UInt16 = 0
+        // Endpoints of one service mostly share scope and port, so that one decision serves for all of them; unless
+        // addresses matter.
+        var question = PolicyQuestion(
+            scope: 0, source: captured.source, port: 0, from: captured.from, to: captured.from)
+        let isByAddress = !view.policies.blocks.isEmpty
         var decision = PolicyDecision(reason: .policyMissing)
         var denial: PolicyDecision?
         for share in shares {
             let endpoint = view.endpoints[share.endpoint]
-            if endpoint.scope != scope || endpoint.address.port != port {
-                scope = endpoint.scope
-                port = endpoint.address.port
-                decision = view.policies.decide(scope: scope, source: captured.source, port: port)
+            if isByAddress || endpoint.scope != question.scope || endpoint.address.port != question.port {
+                question.ask(endpoint)
+                decision = view.policies.decide(question)
             }
             guard decision.isAllowed else {
                 denial = decision
@@ -221,5 +226,14 @@ extension Worker {
         }
         loads.begin(picked.slot)
         return Picked(permitted: permitted, endpoint: view.endpoints[picked.endpoint], slot: picked.slot)
+    }
+}
+
+extension PolicyQuestion {
+    /// Puts the question to another endpoint.
+    mutating func ask(_ endpoint: View.Endpoint) {
+        scope = endpoint.scope
+        port = endpoint.address.port
+        to = endpoint.address.address
     }
 }

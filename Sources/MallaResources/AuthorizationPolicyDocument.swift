@@ -3,14 +3,11 @@ import MallaModel
 
 extension AuthorizationPolicy {
     private static let notYet = "the field is known, but this version cannot enforce it"
-    private static let notYetHint =
-        "It judges connections by principals, namespaces, serviceAccounts and ports; a rule that says more would be "
-        + "enforced as something else"
 
     /// Reads `spec` of a `security.istio.io/v1/AuthorizationPolicy`; `nil` after problems.
     ///
-    /// Fields that only an HTTP request or a packet filter could judge are problems, not ignored: without them a rule
-    /// would allow or deny more than it says.
+    /// Fields that are about HTTP requests are taken, as Istio takes them where there is no HTTP to see, with a
+    /// warning. What would change the meaning of a policy in another way is a problem.
     init?(_ spec: Fields, _ metadata: Metadata) {
         spec.refuse(["provider", "targetRef", "targetRefs"], Self.notYet, hint: "Use a selector")
         var selector: [String: String]? = [:]
@@ -18,9 +15,12 @@ extension AuthorizationPolicy {
         var action: Action? = .allow
         if let value = spec.optional("action") { action = Self.action(value) }
         var rules: [Rule]? = []
-        if let value = spec.optional("rules") { rules = Self.read(value.list(), Self.rule) }
+        if let value = spec.optional("rules") {
+            rules = Reading.all(value.list()) { Self.rule($0, action ?? .allow) }
+        }
         guard let selector, let action, let rules else { return nil }
-        self.init(name: metadata.name, selector: selector, action: action, rules: rules)
+        self.init(
+            name: metadata.name, selector: selector, action: action, rules: rules, isDryRun: metadata.isDryRun)
     }
 
     private static func selector(_ value: Value) -> [String: String]? {
@@ -39,95 +39,41 @@ extension AuthorizationPolicy {
         return value.choice([("ALLOW", .allow), ("DENY", .deny)])
     }
 
-    private static func rule(_ value: Value) -> Rule? {
+    private static func rule(_ value: Value, _ action: Action) -> Rule? {
         guard let fields = value.fields() else { return nil }
-        fields.refuse(["when"], notYet, hint: notYetHint)
+        var requestFields: [String] = []
         var from: [Source]? = []
-        if let value = fields.optional("from") { from = read(value.list(atLeast: 1), source) }
+        if let value = fields.optional("from") {
+            from = Reading.all(value.list(atLeast: 1)) { Source($0, requestFields: &requestFields) }
+        }
         var to: [Operation]? = []
-        if let value = fields.optional("to") { to = read(value.list(atLeast: 1), operation) }
+        if let value = fields.optional("to") {
+            to = Reading.all(value.list(atLeast: 1)) { Operation($0, requestFields: &requestFields) }
+        }
+        var when: [Condition?]? = []
+        if let value = fields.optional("when") {
+            when = Reading.all(value.list(atLeast: 1)) { Condition.read($0, requestFields: &requestFields) }
+        }
         fields.finish()
-        guard let from, let to else { return nil }
-        return Rule(from: from, to: to)
-    }
-
-    private static func source(_ value: Value) -> Source? {
-        guard let entry = value.fields() else { return nil }
-        defer { entry.finish() }
-        guard let source = entry.required("source"), let fields = source.fields() else { return nil }
-        fields.refuse(
-            [
-                "ipBlocks", "notIpBlocks", "notNamespaces", "notPrincipals", "notRemoteIpBlocks",
-                "notRequestPrincipals", "notServiceAccounts", "remoteIpBlocks", "requestPrincipals",
-            ], notYet, hint: notYetHint)
-        var failed = false
-        func patterns(_ name: String, _ check: @escaping Value.Check<String>) -> [String] {
-            guard let value = fields.optional(name) else { return [] }
-            let entries = read(value.list(atLeast: 1)) { $0.text(check) }
-            failed = failed || entries == nil
-            return entries ?? []
+        guard let from, let to, let when else { return nil }
+        if !requestFields.isEmpty {
+            value.report.warn(
+                .init(
+                    message: "\(requestFields.formatted(last: "and")) can only be judged by HTTP requests: "
+                        + (action == .allow
+                            ? "no connection matches this ALLOW rule"
+                            : "this DENY rule denies every connection that its other fields match"),
+                    hint: "Judge connections by principals, namespaces, serviceAccounts, ipBlocks and ports"),
+                field: value.field, at: value.position)
         }
-        let result = Source(
-            principals: patterns("principals", principal), namespaces: patterns("namespaces", Syntax.pattern),
-            serviceAccounts: patterns("serviceAccounts", serviceAccount))
-        let isEmpty = fields.all().isEmpty
-        fields.finish()
-        if isEmpty {
-            source.fail(
-                "the source says nothing", hint: "Name principals, namespaces or serviceAccounts, or leave `from` out")
-        }
-        return failed || isEmpty ? nil : result
+        return Rule(from: from, to: to, when: when.compactMap { $0 }, requestFields: requestFields)
     }
+}
 
-    private static func principal(_ text: String) -> DocumentReport.Flaw? {
-        if text.hasPrefix("spiffe://") {
-            return .init(
-                message: "\"\(text.excerpt)\" would never match: principals are written without spiffe://",
-                hint: "Write trust-domain/ns/namespace/sa/account")
-        }
-        if let flaw = Syntax.pattern(text) { return flaw }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        if text.contains("*") || (parts.count == 5 && parts[1] == "ns" && parts[3] == "sa") { return nil }
-        return .init(
-            message: "\"\(text.excerpt)\" would never match: it is no principal",
-            hint: "Write trust-domain/ns/namespace/sa/account, or a pattern with * at one end")
-    }
-
-    private static func serviceAccount(_ text: String) -> DocumentReport.Flaw? {
-        if let flaw = Syntax.pattern(text) { return flaw }
-        return text.count(where: { $0 == "/" }) <= 1
-            ? nil
-            : .init(message: "\"\(text.excerpt)\" would never match", hint: "Write account, or namespace/account")
-    }
-
-    private static func operation(_ value: Value) -> Operation? {
-        guard let entry = value.fields() else { return nil }
-        defer { entry.finish() }
-        guard let operation = entry.required("operation"), let fields = operation.fields() else { return nil }
-        fields.refuse(
-            ["hosts", "methods", "notHosts", "notMethods", "notPaths", "notPorts", "paths"], notYet, hint: notYetHint)
-        let ports = fields.optional("ports").map { read($0.list(atLeast: 1), port) }
-        let isEmpty = fields.all().isEmpty
-        fields.finish()
-        if isEmpty { operation.fail("the operation says nothing", hint: "Name ports, or leave `to` out") }
-        guard let ports else { return nil }
-        return ports.map { Operation(ports: $0) }
-    }
-
-    /// Istio writes ports as text; numbers mean the same.
-    private static func port(_ value: Value) -> UInt16? {
-        guard case .text(let text) = value.content else { return value.port() }
-        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let number = UInt16(text), number > 0
-        else {
-            value.fail("\"\(text.excerpt)\" is no port", hint: "Write a number from 1 to 65535")
-            return nil
-        }
-        return number
-    }
-
+/// Lists of which every entry must be readable.
+enum Reading {
     /// What `read` makes of all entries; `nil` when it could not of one.
-    private static func read<T>(_ entries: [Value]?, _ read: (Value) -> T?) -> [T]? {
+    static func all<T>(_ entries: [Value]?, _ read: (Value) -> T?) -> [T]? {
         guard let entries else { return nil }
         let result = entries.compactMap(read)
         return result.count == entries.count ? result : nil

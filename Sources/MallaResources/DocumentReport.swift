@@ -27,10 +27,18 @@ final class DocumentReport {
 
     func add(_ flaw: Flaw, field: String, at position: Position) {
         failed = true
-        collector.add(
-            ResourceProblem(
-                file: file, line: position.line, column: position.column, kind: kind, name: name, field: field,
-                message: flaw.message, hint: flaw.hint))
+        collector.add(problem(flaw, field: field, at: position))
+    }
+
+    /// Says something about a document that is taken nevertheless.
+    func warn(_ flaw: Flaw, field: String, at position: Position) {
+        collector.warn(problem(flaw, field: field, at: position))
+    }
+
+    private func problem(_ flaw: Flaw, field: String, at position: Position) -> ResourceProblem {
+        ResourceProblem(
+            file: file, line: position.line, column: position.column, kind: kind, name: name, field: field,
+            message: flaw.message, hint: flaw.hint)
     }
 
     func remember(_ field: String, at position: Position) { places[field] = position }

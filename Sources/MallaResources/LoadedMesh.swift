@@ -71,4 +71,6 @@ public struct LoadedMesh: Sendable, Equatable {
     public var mesh: Mesh
     /// Where each of them is written.
     public var origins: [ResourceKey: ResourceOrigin]
+    /// What means something else than its writer may think, by file and place.
+    public var warnings: [ResourceProblem] = []
 }

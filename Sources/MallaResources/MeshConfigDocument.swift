@@ -13,7 +13,23 @@ extension MeshConfig {
         }
         var probes: [Workload.Match]? = []
         if let value = spec.optional("probes") { probes = Workload.probes(value) }
-        guard let trustDomain, let defaultPolicy, let probes else { return nil }
-        self.init(trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes)
+        var namespaces: [String: DefaultPolicy]? = [:]
+        if let value = spec.optional("namespaces") { namespaces = Self.namespaces(value) }
+        guard let trustDomain, let defaultPolicy, let probes, let namespaces else { return nil }
+        self.init(
+            trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes, namespaceDefaults: namespaces)
+    }
+
+    /// What is different in single namespaces, by their names.
+    private static func namespaces(_ value: Value) -> [String: DefaultPolicy]? {
+        guard let entries = value.fields() else { return nil }
+        var result: [String: DefaultPolicy] = [:]
+        for (name, position, value) in entries.all() {
+            if let flaw = Syntax.name(name) { value.report.add(flaw, field: value.field, at: position) }
+            guard let fields = value.fields() else { continue }
+            result[name] = fields.required("defaultPolicy")?.choice([("Allow", .allow), ("Deny", .deny)])
+            fields.finish()
+        }
+        return result.count == entries.all().count ? result : nil
     }
 }

@@ -110,10 +110,12 @@ struct Metadata {
     let labels: [String: String]
     /// `creationTimestamp`, as it is written; empty where it is not.
     let created: String
+    /// `istio.io/dry-run: "true"` among the annotations.
+    let isDryRun: Bool
 
     /// What clusters and tools write here and nobody needs to read it.
     private static let ignored = [
-        "annotations", "finalizers", "generation", "managedFields", "ownerReferences",
+        "finalizers", "generation", "managedFields", "ownerReferences",
         "resourceVersion", "selfLink", "uid",
     ]
 
@@ -135,10 +137,19 @@ struct Metadata {
         {
             created = text
         }
+        let isDryRun = Self.isDryRun(fields)
         fields.finish()
-        guard let name, let namespace else { return nil }
+        guard let name, let namespace, let isDryRun else { return nil }
         self.created = created
+        self.isDryRun = isDryRun
         self.name = ObjectName(name, namespace: namespace)
         self.labels = labels ?? [:]
+    }
+    /// Annotations are for tools, and nobody needs to read them; this one is for the mesh. `nil` after problems.
+    private static func isDryRun(_ fields: Fields) -> Bool? {
+        guard fields.has("annotations"), let value = fields.all().first(where: { $0.name == "annotations" })?.value,
+            case .mapping = value.content, let annotations = value.fields(), annotations.has("istio.io/dry-run")
+        else { return false }
+        return annotations.optional("istio.io/dry-run")?.choice([("true", true), ("false", false)])
     }
 }

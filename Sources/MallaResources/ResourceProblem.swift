@@ -18,6 +18,8 @@ public struct ResourceProblem: Error, Hashable, Sendable {
     public var message: String
     /// What to do about it; empty when the message says it.
     public var hint: String
+    /// Whether the resource is taken nevertheless, and only means something else than its writer may think.
+    public var isWarning = false
 
     /// A problem.
     public init(
@@ -52,7 +54,7 @@ extension ResourceProblem: Comparable, CustomStringConvertible {
             if column > 0 { text += "\(column):" }
             text += " "
         }
-        text += "error: "
+        text += isWarning ? "warning: " : "error: "
         if !field.isEmpty { text += field + ": " }
         text += message
         if !hint.isEmpty { text += ". " + hint }

@@ -43,7 +43,9 @@ public struct ResourceReader: Sendable {
         guard collector.isEmpty else {
             return .failure(ResourceProblems(problems: collector.problems.sorted(), omitted: collector.omitted))
         }
-        return .success(assembly.loadedMesh())
+        var loaded = assembly.loadedMesh()
+        loaded.warnings = collector.warnings.sorted()
+        return .success(loaded)
     }
 
     private func isWithinLimits(_ files: [ResourceFile], _ collector: ProblemCollector) -> Bool {

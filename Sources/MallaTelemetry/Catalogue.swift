@@ -63,6 +63,22 @@ extension Metric {
         "malla_connection_duration_seconds", .histogram, unit: "seconds", labels: pairLabels,
         exponents: durationExponents, help: "Time from established to the end of a connection.")
 
+    /// What policies that are only tried out would have changed.
+    public static let policyDryRun = Metric(
+        "malla_policy_dry_run", .counter,
+        labels: [
+            "source_workload", "source_identity", "target_workload", "target_identity", "rule", "outcome", "reason",
+        ],
+        help:
+            "Connects that a dry run would have decided otherwise: `outcome` is what they would have been, allowed or denied."
+    )
+    /// Policy sets that outgrew their bounds.
+    public static let policyOverflows = Metric(
+        "malla_policy_overflows", .gauge,
+        help:
+            "Sets of authorization policies that are too large: what they select is denied to all, or their dry run is not counted."
+    )
+
     // MARK: The kernel side itself
 
     /// Entries of a map.
@@ -211,7 +227,8 @@ extension Metric {
     public static let all: [Metric] = [
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
         connectionsActive, sentBytes, receivedBytes, retransmits, connectSeconds, roundTripSeconds, durationSeconds,
-        mapEntries, mapCapacity, mapBytes, decisions, eventsLost, eventsLimited, countersOverflow, handoffsMissed,
+        policyDryRun, policyOverflows, mapEntries, mapCapacity, mapBytes, decisions, eventsLost, eventsLimited,
+        countersOverflow, handoffsMissed,
         activeFailed, backendActive, storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime,
         generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,

@@ -19,9 +19,10 @@ extension Node {
         let answer = try kernel.reader.explain(question)
         let names = Names(numbers)
         let path = answer.path ?? .deny
+        let address = workload.address(likeThatOf: destination.address)
         var steps = [
             "source: workload \(workload.name), \(identity(of: workload).spiffeID), by its \(placement.kind) \(placement.place)",
-            "destination: \(asked)",
+            "destination: \(asked)", "source address: \(address), where rules ask for it",
         ]
         let service = names.service(answer.service)
         if answer.service != 0 { steps.append("service: \(service) by its virtual address \(destination)") }
@@ -35,7 +36,15 @@ extension Node {
         } else if answer.endpoint != nil {
             steps.append("policy: no rule matched; the default says \(answer.reason.name)")
         }
-        if path == .proxy { steps += proxySteps(answer.service, port: destination.port, source: answer.source) }
+        if let dryRun = answer.dryRun {
+            let rule = names.rule(dryRun.rule).map { " by rule \($0)" } ?? " by the default"
+            let verdict = dryRun.reason == .passed ? "allowed" : "denied, \(dryRun.reason.name),"
+            steps.append(
+                dryRun.differs ? "dry run: it would be \(verdict)\(rule)" : "dry run: would change nothing")
+        }
+        if path == .proxy {
+            steps += proxySteps(answer.service, port: destination.port, source: answer.source, from: address)
+        }
         steps.append("decision: \(path.name), \(answer.reason.name)")
         return ExplainView(
             from: workload.name.description, fromIdentity: identity(of: workload).spiffeID, to: to,
@@ -79,7 +88,7 @@ extension Node {
     }
 
     /// What the proxy will decide for each endpoint that it may pick.
-    private func proxySteps(_ service: UInt32, port: UInt16, source: UInt32) -> [String] {
+    private func proxySteps(_ service: UInt32, port: UInt16, source: UInt32, from: Address) -> [String] {
         guard let snapshot = compiled?.snapshot,
             let found = snapshot.services.first(where: { $0.number == service })?.ports.first(where: { $0.port == port }
             ),
@@ -89,7 +98,9 @@ extension Node {
         let numbers = Set((found.endpoints4 + found.endpoints6).map(\.endpoint))
         return snapshot.endpoints.filter { numbers.contains($0.number) }.map { endpoint in
             let decision = snapshot.policies.decide(
-                scope: endpoint.scope, source: source, port: endpoint.address.port)
+                PolicyQuestion(
+                    scope: endpoint.scope, source: source, port: endpoint.address.port, from: from,
+                    to: endpoint.address.address))
             let rule = names.rule(decision.rule).map { " by rule \($0)" } ?? ""
             return "proxy: for endpoint \(endpoint.address) of \(names.workload(endpoint.workload)): "
                 + decision.reason.name + rule

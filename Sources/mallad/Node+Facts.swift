@@ -7,6 +7,7 @@ import MallaKernel
 import MallaLink
 import MallaModel
 import MallaPolicy
+import MallaResources
 import MallaSources
 import MallaTelemetry
 
@@ -21,7 +22,7 @@ extension Node: NodeFacts {
         let connections = Set(try kernel.reader.connections().map(\.cookie)).count
         let snapshot = compiled?.snapshot
         let uptime = (ContinuousClock.now - startedAt).components
-        return StatusView(
+        var view = StatusView(
             node: settings.node, version: Mallad.version, abi: Int(MALLA_ABI),
             ready: await readiness() == .ready, generation: try kernel.generation(), configError: config.problem,
             uptimeSeconds: Double(uptime.seconds) + Double(uptime.attoseconds) / 1e18,
@@ -37,6 +38,11 @@ extension Node: NodeFacts {
                 ForeignProgramView(
                     id: $0.id, name: $0.name, hook: $0.hook, place: $0.place, order: $0.order.rawValue)
             }, startedAt: startedSeconds)
+        let problems =
+            (compiled?.overflows.map(\.description) ?? [])
+            + (loaded?.warnings.map { "\($0.kind) \($0.name): \($0.message)" } ?? [])
+        if !problems.isEmpty { view.policyProblems = problems }
+        return view
     }
 
     func readiness() async -> Readiness {

@@ -5,6 +5,7 @@ import MallaDNS
 import MallaKernel
 import MallaLink
 import MallaModel
+import MallaPolicy
 import MallaTelemetry
 
 /// `/metrics`: everything is read at the scrape, nothing is kept for it.
@@ -15,6 +16,7 @@ extension Node {
         // What cannot be read is missing from this scrape; the rest is still true.
         do {
             samples += try kernel.reader.counters().flatMap { Self.flow($0, names) }
+            samples += try kernel.reader.rehearsals().map { Self.rehearsal($0, names) }
             samples += Self.statistics(try kernel.reader.statistics())
             samples += try kernel.reader.active().compactMap { one in
                 one.address.map {
@@ -56,6 +58,7 @@ extension Node {
             Sample(.build, [Mallad.version, "\(MALLA_ABI)", settings.node], 1),
             Sample(.startTime, [], .real(startedSeconds)), Sample(.configValid, config.problem == nil ? 1 : 0),
             Sample(.configProblems, UInt64(clamping: config.problems)),
+            Sample(.policyOverflows, UInt64(clamping: compiled?.overflows.count ?? 0)),
             Sample(.configReloads, ["taken"], config.taken), Sample(.configReloads, ["refused"], config.refused),
             Sample(.configLastSuccess, [], .real(config.lastSuccess)),
         ] + kinds.map { Sample(.resources, [$0.0], UInt64(clamping: $0.1)) }
@@ -86,6 +89,15 @@ extension Node {
             Sample(.roundTripSeconds, pair, .times(it.roundTrip, Metric.latencyExponents)),
             Sample(.durationSeconds, pair, .times(it.duration, Metric.durationExponents)),
         ]
+    }
+
+    private static func rehearsal(_ it: Rehearsal, _ names: Names) -> Sample {
+        let labels = [
+            names.workload(it.sourceWorkload), names.identity(it.source), names.workload(it.targetWorkload),
+            names.identity(it.target), names.rule(it.rule) ?? "", it.reason == .passed ? "allowed" : "denied",
+            it.reason.name,
+        ]
+        return Sample(.policyDryRun, labels, it.count)
     }
 
     private static func statistics(_ it: KernelStatistics) -> [Sample] {

@@ -41,6 +41,11 @@ extension Node {
         config.taken += 1
         logger.info(
             "resources are in force", metadata: ["files": "\(files.count)", "resources": "\(loaded.origins.count)"])
+        for warning in loaded.warnings {
+            logger.warning(
+                "a resource in force does less than it says",
+                metadata: ["resource": "\(warning.kind) \(warning.name)", "problem": "\(warning)"])
+        }
         do {
             try state.save(files)
         } catch {

@@ -100,9 +100,12 @@ actor Node {
         let placements = capture(try find(mesh))
         let probes = captureProbes(mesh.config.probes, besides: placements)
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
-        let former = problems
+        let former = (problems: problems, overflows: overflows)
         let news = try advance(to: mesh, placements)
-        tell(problems, besides: former)
+        tell(problems, besides: former.problems)
+        for overflow in overflows where !former.overflows.contains(overflow) {
+            logger.error("policies are too large", metadata: ["problem": "\(overflow)"])
+        }
         self.loaded = loaded
         self.mesh = mesh
         self.placements = placements
@@ -126,6 +129,9 @@ actor Node {
 
     /// Services that do not work as they are written.
     private var problems: [SnapshotProblem] { index?.problems ?? [] }
+
+    /// Policies that are too large.
+    private var overflows: [PolicyOverflow] { index?.overflows ?? [] }
 
     // MARK: Open connections
 

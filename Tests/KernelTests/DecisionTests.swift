@@ -254,7 +254,7 @@ struct DecisionTests {
     func reasons() {
         let given = Set(Self.steps.map(\.reason))
         let elsewhere: [malla_reason] = [
-            MALLA_REASON_POLICY_DENIED, MALLA_REASON_POLICY_NOT_ALLOWED,  // PolicyTests
+            MALLA_REASON_POLICY_DENIED, MALLA_REASON_POLICY_NOT_ALLOWED, MALLA_REASON_POLICY_OVERFLOW,  // PolicyTests
             MALLA_REASON_NOT_READY,  // below
             // Of what is open already: RevocationTests.
             MALLA_REASON_REVOKED, MALLA_REASON_IDENTITY_CHANGED, MALLA_REASON_ENDPOINT_CHANGED,

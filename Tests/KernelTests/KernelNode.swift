@@ -23,6 +23,8 @@ final class KernelNode {
     let active: BPFMap<UInt32, malla_active>
     let affinity: BPFMap<malla_affinity_key, malla_affinity>
     let drains: BPFMap<malla_drain_key, UInt64>
+    let blocks: BPFMap<malla_block_key, malla_block>
+    let sources: BPFMap<UInt32, malla_source>
     let handoffs: BPFMap<malla_tuple, malla_connection>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
@@ -54,6 +56,8 @@ final class KernelNode {
         active = try Self.open("malla_active", maps)
         affinity = try Self.open("malla_affinity", maps)
         drains = try Self.open("malla_drains", maps)
+        blocks = try Self.open("malla_blocks", maps)
+        sources = try Self.open("malla_sources", maps)
         handoffs = try Self.open("malla_handoffs", maps)
         permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
@@ -62,11 +66,12 @@ final class KernelNode {
 
     /// Runs the decision; what it answers, with the input filled in.
     func explain(_ question: malla_explanation) throws -> malla_explanation {
-        var answer = question
+        var packet = malla_explanation_packet()
+        packet.explanation = question
         let program = try #require(programs["malla_explain"])
-        let result = try program.program.run(&answer)
+        let result = try program.program.run(onPacket: &packet)
         try #require(result == 0, "there are no settings to decide by")
-        return answer
+        return packet.explanation
     }
 
     private static func open<Key, Value>(_ name: String, _ maps: [String: SharedMap]) throws -> BPFMap<Key, Value> {

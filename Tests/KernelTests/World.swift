@@ -122,6 +122,33 @@ struct World {
         return cookie
     }
 
+    /// A compiled table.
+    func policies(_ table: PolicyTable) throws {
+        for (key, entry) in table.entries {
+            let abi = malla_policy_key(
+                generation: generation, scope: key.scope, source: key.source, port: key.port,
+                listed: key.isListed ? 1 : 0)
+            var policy = malla_policy()
+            policy.deny_rule = entry.denyRule
+            policy.allow_rule = entry.allowRule
+            policy.default_reason = entry.defaultReason.rawValue
+            policy.flags = entry.flags.rawValue
+            policy.shadow = entry.shadow
+            try node.policies.update(abi, policy)
+        }
+        for (key, scope) in table.blocks {
+            let abi = malla_block_key(
+                prefix: UInt32(MALLA_BLOCK_PREFIX) + UInt32(key.block.bits), generation: generation, scope: key.scope,
+                addr: key.block.first.abi)
+            try node.blocks.update(abi, malla_block(scope: scope))
+        }
+    }
+
+    /// Where a workload connects from.
+    func source(of workload: UInt32, _ address: Address) throws {
+        try node.sources.update(workload, malla_source(ipv4: address.abi, ipv6: address.abi))
+    }
+
     /// The address as the maps hold it.
     static func addr(_ text: String) throws -> malla_addr {
         try #require(Address(text), "\(text) is no address").abi

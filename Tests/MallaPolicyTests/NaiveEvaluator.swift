@@ -4,53 +4,120 @@ import MallaModel
 /// Judges a connection straight from the policies, one sentence of their definition after the other, sharing
 /// nothing with the compiler.
 struct NaiveEvaluator {
+    /// Who connects where.
+    struct Connection {
+        /// `nil`: it has no identity.
+        var source: Identity?
+        var from: Address
+        var target: Workload
+        var to: Address
+        var port: UInt16
+    }
+
+    /// The answer, and the rules that may be named for it.
+    struct Answer {
+        var reason: Reason
+        /// Empty: no rule decided.
+        var rules: Set<String>
+    }
+
     var policies: [AuthorizationPolicy]
     var config: MeshConfig
 
-    /// The reason, and the rule's name where a rule decided.
-    func decide(from source: Identity?, to workload: Workload, port: UInt16) -> (Reason, String?) {
-        let selecting = policies.filter { policy in
-            (policy.name.namespace == "malla-system" || policy.name.namespace == workload.name.namespace)
-                && policy.selector.allSatisfy { workload.labels[$0.key] == $0.value }
-        }.sorted { ($0.name.namespace, $0.name.name) < ($1.name.namespace, $1.name.name) }
+    /// What is enforced.
+    func decide(_ connection: Connection) -> Answer { decide(connection, policies.filter { !$0.isDryRun }) }
 
-        if let rule = match(selecting.filter { $0.action == .deny }, source, port) { return (.policyDenied, rule) }
-        let allowing = selecting.filter { $0.action == .allow }
-        if let rule = match(allowing, source, port) { return (.passed, rule) }
-        if !allowing.isEmpty { return (.policyNotAllowed, nil) }
-        return (config.defaultPolicy == .allow ? .passed : .meshDefaultDenied, nil)
+    /// What would be enforced if nothing were a dry run; `nil`: nothing that selects the target is.
+    func rehearse(_ connection: Connection) -> Answer? {
+        let selecting = policies.filter { selects($0, connection.target) }
+        return selecting.contains { $0.isDryRun } ? decide(connection, policies) : nil
     }
 
-    /// Of the rules that match, one that names source and port goes before one that names less.
-    private func match(_ policies: [AuthorizationPolicy], _ source: Identity?, _ port: UInt16) -> String? {
-        var best: (rank: Int, name: String)?
+    private func decide(_ connection: Connection, _ policies: [AuthorizationPolicy]) -> Answer {
+        let selecting = policies.filter { selects($0, connection.target) }
+        let denying = rules(of: selecting.filter { $0.action == .deny }, matching: connection)
+        if !denying.isEmpty { return Answer(reason: .policyDenied, rules: denying) }
+        let allowing = rules(of: selecting.filter { $0.action == .allow }, matching: connection)
+        if !allowing.isEmpty { return Answer(reason: .passed, rules: allowing) }
+        if selecting.contains(where: { $0.action == .allow }) { return Answer(reason: .policyNotAllowed, rules: []) }
+        let fallback = config.namespaceDefaults[connection.target.name.namespace] ?? config.defaultPolicy
+        return Answer(reason: fallback == .allow ? .passed : .meshDefaultDenied, rules: [])
+    }
+
+    private func selects(_ policy: AuthorizationPolicy, _ workload: Workload) -> Bool {
+        (policy.name.namespace == "malla-system" || policy.name.namespace == workload.name.namespace)
+            && policy.selector.allSatisfy { workload.labels[$0.key] == $0.value }
+    }
+
+    private func rules(of policies: [AuthorizationPolicy], matching connection: Connection) -> Set<String> {
+        var names: Set<String> = []
         for policy in policies {
-            for (index, rule) in policy.rules.enumerated() {
-                let anySource = rule.from.isEmpty
-                guard anySource || rule.from.contains(where: { includes($0, source, policy) }) else { continue }
-                let anyPort = rule.to.isEmpty || rule.to.contains { $0.ports.isEmpty }
-                guard anyPort || rule.to.contains(where: { $0.ports.contains(port) }) else { continue }
-                let rank = (anySource ? 2 : 0) + (anyPort ? 1 : 0)
-                if let best, best.rank <= rank { continue }
-                best = (rank, "\(policy.name.namespace)/\(policy.name.name)[\(index)]")
+            for (index, rule) in policy.rules.enumerated() where matches(rule, connection, policy) {
+                names.insert("\(policy.name.namespace)/\(policy.name.name)[\(index)]")
             }
         }
-        return best?.name
+        return names
+    }
+
+    private func matches(
+        _ rule: AuthorizationPolicy.Rule, _ connection: Connection, _ policy: AuthorizationPolicy
+    ) -> Bool {
+        // A connection has no request to compare with; what denies by one denies by the rest.
+        if policy.action == .allow && rule.requestFields.count > 0 { return false }
+        if !rule.from.isEmpty && !rule.from.contains(where: { includes($0, connection, policy) }) { return false }
+        if !rule.to.isEmpty && !rule.to.contains(where: { includes($0, connection.port) }) { return false }
+        for condition in rule.when {
+            switch condition {
+            case .source(let source): if !includes(source, connection, policy) { return false }
+            case .operation(let operation): if !includes(operation, connection.port) { return false }
+            case .destination(let blocks, let notBlocks):
+                if !blocks.isEmpty && !blocks.contains(where: { covers($0, connection.to) }) { return false }
+                if notBlocks.contains(where: { covers($0, connection.to) }) { return false }
+            }
+        }
+        return true
+    }
+
+    private func includes(_ operation: AuthorizationPolicy.Operation, _ port: UInt16) -> Bool {
+        (operation.ports.isEmpty || operation.ports.contains(port)) && !operation.notPorts.contains(port)
     }
 
     private func includes(
-        _ set: AuthorizationPolicy.Source, _ identity: Identity?, _ policy: AuthorizationPolicy
+        _ set: AuthorizationPolicy.Source, _ connection: Connection, _ policy: AuthorizationPolicy
     ) -> Bool {
-        guard let identity else { return false }
-        let principal = "\(identity.trustDomain)/ns/\(identity.namespace)/sa/\(identity.serviceAccount)"
-        return (set.principals.isEmpty || set.principals.contains { glob($0, principal) })
-            && (set.namespaces.isEmpty || set.namespaces.contains { glob($0, identity.namespace) })
-            && (set.serviceAccounts.isEmpty || set.serviceAccounts.contains { includes($0, identity, policy) })
+        func named(_ entries: [String], _ matches: (String, Identity) -> Bool) -> Bool {
+            guard let identity = connection.source else { return false }
+            return entries.contains { matches($0, identity) }
+        }
+        func principal(_ entry: String, _ it: Identity) -> Bool {
+            glob(entry, "\(it.trustDomain)/ns/\(it.namespace)/sa/\(it.serviceAccount)")
+        }
+        func namespace(_ entry: String, _ it: Identity) -> Bool { glob(entry, it.namespace) }
+        func account(_ entry: String, _ it: Identity) -> Bool {
+            if entry.contains("/") { return glob(entry, it.namespace + "/" + it.serviceAccount) }
+            return it.namespace == policy.name.namespace && glob(entry, it.serviceAccount)
+        }
+        if !set.principals.isEmpty && !named(set.principals, principal) { return false }
+        if named(set.notPrincipals, principal) { return false }
+        if !set.namespaces.isEmpty && !named(set.namespaces, namespace) { return false }
+        if named(set.notNamespaces, namespace) { return false }
+        if !set.serviceAccounts.isEmpty && !named(set.serviceAccounts, account) { return false }
+        if named(set.notServiceAccounts, account) { return false }
+        if !set.ipBlocks.isEmpty && !set.ipBlocks.contains(where: { covers($0, connection.from) }) { return false }
+        return !set.notIPBlocks.contains { covers($0, connection.from) }
     }
 
-    private func includes(_ entry: String, _ identity: Identity, _ policy: AuthorizationPolicy) -> Bool {
-        if entry.contains("/") { return glob(entry, identity.namespace + "/" + identity.serviceAccount) }
-        return identity.namespace == policy.name.namespace && glob(entry, identity.serviceAccount)
+    /// Bit by bit, from the text of the block.
+    private func covers(_ block: AddressBlock, _ address: Address) -> Bool {
+        let parts = "\(block)".split(separator: "/")
+        guard let first = Address(String(parts[0])), let length = Int(parts[1]), first.isIPv4 == address.isIPv4 else {
+            return false
+        }
+        func bits(_ address: Address) -> [Bool] {
+            let bytes = address.isIPv4 ? address.bytes.suffix(4) : address.bytes[...]
+            return bytes.flatMap { byte in (0..<8).map { byte & (0x80 >> $0) != 0 } }
+        }
+        return bits(first).prefix(length) == bits(address).prefix(length)
     }
 
     private func glob(_ pattern: String, _ text: String) -> Bool {

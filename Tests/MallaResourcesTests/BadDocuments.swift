@@ -237,31 +237,43 @@ extension BadDocument {
             "rules:\n  - from: [{source: {serviceAccounts: [¦a/b/c]}}]",
             "spec.rules[0].from[0].source.serviceAccounts[0]", "would never match"),
         .policy(
-            "rules:\n  - from: [{source: {¦notPrincipals: [a]}}]", "spec.rules[0].from[0].source.notPrincipals",
+            "rules:\n  - from: [{source: {notPrincipals: [¦a]}}]", "spec.rules[0].from[0].source.notPrincipals[0]",
+            "would never match"),
+        .policy(
+            "rules:\n  - from: [{source: {requestPrincipals: ¦[]}}]", "spec.rules[0].from[0].source.requestPrincipals",
+            "the list is empty"),
+        .policy(
+            "rules:\n  - from: [{source: {¦trustDomains: [a]}}]", "spec.rules[0].from[0].source.trustDomains",
             "this version cannot enforce it"),
         .policy(
-            "rules:\n  - from: [{source: {¦requestPrincipals: [a]}}]", "spec.rules[0].from[0].source.requestPrincipals",
-            "this version cannot enforce it"),
+            "rules:\n  - from: [{source: {ipBlocks: [¦10.0.0.0/33]}}]", "spec.rules[0].from[0].source.ipBlocks[0]",
+            "no block of addresses"),
         .policy(
-            "rules:\n  - from: [{source: {namespaces: [a], ¦ipBlocks: [10.0.0.0/8]}}]",
-            "spec.rules[0].from[0].source.ipBlocks", "this version cannot enforce it"),
+            "rules:\n  - from: [{source: {notIpBlocks: [\"::1\", ¦10.0.0]}}]",
+            "spec.rules[0].from[0].source.notIpBlocks[1]", "no block of addresses"),
         .policy("rules:\n  - to: [{operation: ¦{}}]", "spec.rules[0].to[0].operation", "the operation says nothing"),
         .policy(
             "rules:\n  - to: [{¦operations: {}, operation: {ports: [1]}}]", "spec.rules[0].to[0].operations", "unknown"),
         .policy(
-            "rules:\n  - to: [{operation: {¦methods: [GET]}}]", "spec.rules[0].to[0].operation.methods",
-            "cannot enforce"),
+            "rules:\n  - to: [{operation: {methods: [¦7]}}]", "spec.rules[0].to[0].operation.methods[0]",
+            "expected text"),
         .policy(
-            "rules:\n  - to: [{operation: {¦paths: [/a]}}]", "spec.rules[0].to[0].operation.paths", "cannot enforce"),
-        .policy(
-            "rules:\n  - to: [{operation: {¦notPorts: [\"1\"]}}]", "spec.rules[0].to[0].operation.notPorts", "cannot"),
+            "rules:\n  - to: [{operation: {notPorts: [¦\"x\"]}}]", "spec.rules[0].to[0].operation.notPorts[0]",
+            "no port"),
         .policy("rules:\n  - to: [{operation: {ports: [¦http]}}]", "spec.rules[0].to[0].operation.ports[0]", "no port"),
         .policy(
             "rules:\n  - to: [{operation: {ports: [¦\"0\"]}}]", "spec.rules[0].to[0].operation.ports[0]", "no port"),
         .policy(
             "rules:\n  - to: [{operation: {ports: [1, ¦65536]}}]", "spec.rules[0].to[0].operation.ports[1]",
             "not from 1"),
-        .policy("rules:\n  - {}\n  - ¦when: [{key: a, values: [b]}]", "spec.rules[1].when", "cannot enforce it"),
+        .policy(
+            "rules:\n  - {}\n  - when: [{key: ¦source.ips, values: [b]}]", "spec.rules[1].when[0].key",
+            "no known condition",
+            hint: "Did you mean source.ip?"),
+        .policy("rules:\n  - when: [¦{key: source.ip}]", "spec.rules[0].when[0]", "the condition says nothing"),
+        .policy(
+            "rules:\n  - when: [{key: destination.port, values: [¦0]}]", "spec.rules[0].when[0].values[0]", "not from 1"
+        ),
     ]
 
     static let traffic: [BadDocument] = [

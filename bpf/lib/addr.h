@@ -25,6 +25,11 @@ static __always_inline bool addr_equal(const struct malla_addr *a, const struct 
 	       a->word[3] == b->word[3];
 }
 
+static __always_inline bool addr_is_zero(const struct malla_addr *addr)
+{
+	return !(addr->word[0] | addr->word[1] | addr->word[2] | addr->word[3]);
+}
+
 /* The loopback address that the node's own listeners have in the family of `addr`. */
 static __always_inline struct malla_addr addr_loopback_like(const struct malla_addr *addr)
 {

@@ -7,6 +7,7 @@
 #include "begin.h"
 #include "decide.h"
 #include "event.h"
+#include "rehearse.h"
 #include "source.h"
 
 /* The question, with this source; zero: nobody knows who it is. */
@@ -34,6 +35,7 @@ SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_worklo
 {
 	struct malla_explanation *it = &scratch->it;
 	struct malla_endpoint *endpoint = &scratch->endpoint;
+	struct policy_question asked;
 	struct ruling ruling;
 
 	arrive_ask(scratch, source);
@@ -47,8 +49,18 @@ SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_worklo
 	if (endpoint->workload != scratch->interface.source.workload)
 		return deny(it, MALLA_REASON_ENDPOINT_CHANGED);
 	it->endpoint = *endpoint;
-	ruling = policy_rule(it->generation, endpoint->scope, it->source, endpoint->port ? endpoint->port : it->port);
-	it->rule = ruling.rule;
+	asked = (struct policy_question){
+		.generation = it->generation,
+		.scope = endpoint->scope,
+		.source = it->source,
+		.source_workload = it->source_workload,
+		.from = &scratch->glance.key.remote,
+		.to = &it->endpoint.addr,
+		.asked = &it->addr,
+		.port = endpoint->port ? endpoint->port : it->port,
+	};
+	ruling = ask_policy(it, &asked);
+	tell_rehearsed(it);
 	if (ruling.reason != MALLA_REASON_PASSED)
 		deny(it, ruling.reason);
 }
@@ -63,6 +75,7 @@ static __always_inline void arrive_begin(struct scratch *scratch, __u32 index, _
 	record->destination = scratch->it.addr;
 	record->destination_port = scratch->it.port;
 	record->direction = MALLA_INBOUND;
+	record->from = scratch->glance.key.remote;
 	record->cgroup = cgroup;
 	record->netns = scratch->interface.netns;
 	begin(scratch, &scratch->glance.key, index, flags);

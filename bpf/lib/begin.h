@@ -19,6 +19,7 @@ static __always_inline void begin_record(__u32 index, struct scratch *scratch, s
 		record->destination_port = it->endpoint.port;
 	}
 	record->flags |= MALLA_CONNECTION_BY_PACKET;
+	record->from = scratch->packet.source;
 	record->cgroup = index;
 	record->netns = scratch->interface.netns;
 }

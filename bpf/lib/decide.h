@@ -5,8 +5,8 @@
  */
 #pragma once
 #include "addr.h"
+#include "ask.h"
 #include "endpoint.h"
-#include "policy.h"
 #include "service.h"
 #include <linux/errno.h>
 #include <linux/in.h>
@@ -63,7 +63,8 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
 
 /*
  * Decides `it`: input as in struct malla_explanation with `generation` set, output into its lower
- * part. `source` is the workload of the connecting process, NULL for none.
+ * part. `source` is the workload of the connecting process, NULL for none; `from` the source address of the packet, NULL
+ * where there is none yet: then that of the workload counts.
  *
  *  1 exempt (the proxy itself): passes every rule
  *  2 whoever is no workload is denied, and so is everybody before the first snapshot
@@ -72,7 +73,8 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
  *  5 a virtual service: does the port exist, has it an endpoint, which one?
  *  6 no service: is it an endpoint by its own address? If not, the mesh has no say
  *  7 policy, of the endpoint; or of the service where the proxy will pick the endpoint. Scope 0
- *    there means that the endpoints' policies differ and the proxy decides on the one it picks
+ *    there means that the endpoints' policies differ and the proxy decides on the one it picks. What
+ *    policies that are only tried out would change is noted, and changes nothing
  *  8 through the proxy; without one the fail mode says whether to refuse or to go direct
  *  9 direct
  *
@@ -80,7 +82,8 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
  * goes through the proxy.
  */
 static __always_inline void decide(struct malla_explanation *it, const struct malla_workload *source,
-				   const struct malla_config *config, listens listens, void *asked)
+				   const struct malla_addr *from, const struct malla_config *config,
+				   listens listens, void *asked_of)
 {
 	struct malla_service service = {};
 	bool tcp = it->protocol == IPPROTO_TCP;
@@ -95,6 +98,10 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	it->picked = 0;
 	it->balance = 0;
 	it->affinity = 0;
+	it->has_dry_run = 0;
+	it->would_differ = 0;
+	it->would_rule = 0;
+	it->would_reason = MALLA_REASON_PASSED;
 	__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
 	it->source = source ? source->identity : MALLA_IDENTITY_UNKNOWN;
 	it->source_workload = source ? source->workload : 0;
@@ -109,7 +116,7 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		return; /* no endpoint of the mesh speaks it */
 	if (is_reserved(it, config))
 		return deny(it, MALLA_REASON_RESERVED_PORT); /* 3 */
-	if (it->port == DECIDE_DNS_PORT && config->dns_port && listens(LISTENER_DNS, it, config, asked)) {
+	if (it->port == DECIDE_DNS_PORT && config->dns_port && listens(LISTENER_DNS, it, config, asked_of)) {
 		it->path = MALLA_PATH_DNS;
 		return; /* 4 */
 	}
@@ -139,16 +146,24 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	}
 	/* The proxy relays TCP only: for anything else it counts as away. */
 	if (wants_proxy)
-		alive = tcp && config->proxy_port && listens(LISTENER_PROXY, it, config, asked);
+		alive = tcp && config->proxy_port && listens(LISTENER_PROXY, it, config, asked_of);
 	/* An open fail mode is of no use where the proxy is the only way. */
 	direct = !wants_proxy || (!alive && open && !needs_proxy(it));
 
 	scope = direct ? it->endpoint.scope : service.scope;
 	if (direct || scope) {
-		struct ruling ruling = policy_rule(it->generation, scope, it->source,
-						   it->endpoint.port ? it->endpoint.port : it->port);
+		struct policy_question asked = {
+			.generation = it->generation,
+			.scope = scope,
+			.source = it->source,
+			.source_workload = it->source_workload,
+			.from = from,
+			.to = &it->endpoint.addr,
+			.asked = &it->addr,
+			.port = it->endpoint.port ? it->endpoint.port : it->port,
+		};
+		struct ruling ruling = ask_policy(it, &asked);
 
-		it->rule = ruling.rule;
 		if (ruling.reason != MALLA_REASON_PASSED)
 			return deny(it, ruling.reason); /* 7 */
 	}

@@ -101,7 +101,9 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 		.port = flow->destination_port,
 	};
 	struct malla_endpoint *endpoint = &it->endpoint;
+	struct policy_question asked;
 	struct ruling ruling;
+	__u32 shadow = 0;
 
 	it->generation = generation_now();
 	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
@@ -122,8 +124,16 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 		deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 5 */
 		return true;
 	}
-	ruling = policy_rule(it->generation, endpoint->scope, MALLA_IDENTITY_UNKNOWN,
-			     endpoint->port ? endpoint->port : flow->destination_port);
+	asked = (struct policy_question){
+		.generation = it->generation,
+		.scope = endpoint->scope,
+		.source = MALLA_IDENTITY_UNKNOWN,
+		.from = &flow->source,
+		.to = &endpoint->addr,
+		.asked = &flow->destination,
+		.port = endpoint->port ? endpoint->port : flow->destination_port,
+	};
+	ruling = policy_rule(&asked, &shadow);
 	if (ruling.reason == MALLA_REASON_PASSED)
 		return false;
 	it->rule = ruling.rule;

@@ -66,7 +66,9 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 {
 	struct malla_endpoint endpoint = {};
 	struct malla_workload source = {};
+	struct policy_question asked;
 	struct ruling ruling;
+	__u32 shadow = 0;
 
 	if (!judge_source(record, &source) || source.workload != record->source_workload ||
 	    source.identity != record->source)
@@ -80,8 +82,17 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 	if (endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS ||
 	    (record->path == MALLA_PATH_DIRECT && endpoint.workload != record->target_workload))
 		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 5 */
-	ruling = policy_rule(generation, endpoint.scope, record->source,
-			     endpoint.port ? endpoint.port : record->destination_port);
+	asked = (struct policy_question){
+		.generation = generation,
+		.scope = endpoint.scope,
+		.source = record->source,
+		.source_workload = record->source_workload,
+		.from = addr_is_zero(&record->from) ? 0 : &record->from,
+		.to = &endpoint.addr,
+		.asked = &record->original,
+		.port = endpoint.port ? endpoint.port : record->destination_port,
+	};
+	ruling = policy_rule(&asked, &shadow);
 	if (ruling.reason != MALLA_REASON_PASSED)
 		ruling.reason = MALLA_REASON_REVOKED; /* 6 */
 	return ruling;
@@ -93,14 +104,25 @@ static __always_inline struct ruling judge_flow(const struct malla_flow *flow, _
 	const struct malla_connection *record = &flow->connection;
 	struct ruling ruling = {MALLA_REASON_PASSED, record->rule};
 	struct malla_endpoint endpoint = {};
+	__u32 shadow = 0;
 
 	if (flow->flags & MALLA_FLOW_EXEMPT)
 		return ruling;
 	if (record->source_workload)
 		return judge(record, generation);
-	if (endpoint_at(&record->destination, record->destination_port, &endpoint))
-		ruling = policy_rule(generation, endpoint.scope, record->source,
-				     endpoint.port ? endpoint.port : record->destination_port);
+	if (endpoint_at(&record->destination, record->destination_port, &endpoint)) {
+		struct policy_question asked = {
+			.generation = generation,
+			.scope = endpoint.scope,
+			.source = record->source,
+			.from = &record->from,
+			.to = &endpoint.addr,
+			.asked = &record->original,
+			.port = endpoint.port ? endpoint.port : record->destination_port,
+		};
+
+		ruling = policy_rule(&asked, &shadow);
+	}
 	if (ruling.reason != MALLA_REASON_PASSED)
 		ruling.reason = MALLA_REASON_REVOKED;
 	return ruling;

@@ -88,11 +88,28 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144);
+	__uint(max_entries, MALLA_POLICY_ENTRIES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct malla_policy_key);
 	__type(value, struct malla_policy);
 } malla_policies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MALLA_BLOCK_ENTRIES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_block_key);
+	__type(value, struct malla_block);
+} malla_blocks SEC(".maps");
+
+/* Written by the daemon before a workload is enrolled. Full: the snapshot is rejected. Key: workload. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct malla_source);
+} malla_sources SEC(".maps");
 
 /* Maglev tables, written by the daemon like slots. */
 struct {
@@ -173,6 +190,16 @@ struct {
 	__type(key, struct malla_counter_key);
 	__type(value, struct malla_counter);
 } malla_counters SEC(".maps");
+
+/* Written by the hooks, for policies that are only tried out. Full: counted under the all-zero key, which the daemon
+ * makes at start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_rehearsal_key);
+	__type(value, __u64);
+} malla_rehearsals SEC(".maps");
 
 /* Written by the hooks. */
 struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* May this source connect to a port of this scope? */
 #pragma once
+#include "addr.h"
 #include "maps.h"
 
 /* What was found: a reason (PASSED: allowed) and the rule that made it. */
@@ -9,34 +10,112 @@ struct ruling {
 	__u32 rule;
 };
 
-/*
- * Four entries may speak, exact before wildcard: (source, port), (source, any), (any, port),
- * (any, any).
- *  1 any deny wins, whichever entry has it
- *  2 no (any, any) entry: the scope is not complete in this generation, so nothing may pass
- *  3 then any allow
- *  4 then the default of the scope, which stands in (any, any)
- */
-static __always_inline struct ruling policy_rule(__u32 generation, __u32 scope, __u32 source, __u16 port)
-{
-	struct malla_policy_key key = {.generation = generation, .scope = scope};
-	const struct malla_policy *entry;
-	__u32 allow = 0;
+/* Who asks whom. The source's address is looked up only where a scope asks for it. */
+struct policy_question {
+	__u32 generation;
+	__u32 scope;
+	__u32 source;
+	__u32 source_workload;
+	const struct malla_addr *from;	/* of the packet; NULL: that of the source's workload */
+	const struct malla_addr *to;	/* the endpoint's own, whatever address was asked for */
+	const struct malla_addr *asked; /* what was asked for: tells the family of the workload's address */
+	__u16 port;			/* the endpoint's */
+};
 
-	for (int probe = 0; probe < 4; probe++) {
-		key.source = probe & 2 ? MALLA_IDENTITY_ANY : source;
-		key.port = probe & 1 ? 0 : port;
+/* The address that a workload connects from, when it asks for this one; NULL: nobody knows it. What a process of a
+ * cgroup binds its socket to does not count: it may take any address of the node. */
+static __always_inline const struct malla_addr *workload_addr(__u32 workload, const struct malla_addr *asked)
+{
+	const struct malla_source *source = bpf_map_lookup_elem(&malla_sources, &workload);
+
+	if (!source)
+		return 0;
+	return addr_is_ipv4(asked) ? &source->ipv4 : &source->ipv6;
+}
+
+static __always_inline const struct malla_addr *policy_from(const struct policy_question *it)
+{
+	return it->from ? it->from : workload_addr(it->source_workload, it->asked);
+}
+
+/* The scope that decides for this address in place of `scope`; 0: none does. */
+static __always_inline __u32 policy_scope_at(__u32 generation, __u32 scope, const struct malla_addr *addr)
+{
+	struct malla_block_key key = {
+		.prefix = MALLA_BLOCK_PREFIX + 8 * sizeof(*addr),
+		.generation = generation,
+		.scope = scope,
+	};
+	const struct malla_block *block;
+
+	if (!addr)
+		return 0;
+	key.addr = *addr;
+	block = bpf_map_lookup_elem(&malla_blocks, &key);
+	return block ? block->scope : 0;
+}
+
+/*
+ * What a scope says, and into `shadow` which scope would hold if its dry runs were enforced.
+ *  1 no head: the scope is not complete in this generation, so nothing may pass
+ *  2 a scope with rules about addresses names the one that decides: by the destination's, then by the source's
+ *  3 the wildcards: those for listed sources and ports where these are listed
+ *  4 four entries may speak, exact before wildcard; any deny wins, whichever has it
+ *  5 then any allow
+ *  6 then the default of the scope, which stands in its head
+ * Four probes; one more for each of: a test of addresses, sources that are listed, ports that are listed.
+ */
+static __always_inline struct ruling policy_rule(const struct policy_question *it, __u32 *shadow)
+{
+	struct malla_policy_key key = {.generation = it->generation, .scope = it->scope};
+	const struct malla_policy *head = 0, *entry;
+	__u32 any = MALLA_IDENTITY_ANY, allow = 0;
+	__u16 listed = 0;
+
+	for (int step = 0; step < 3; step++) {
+		key.source = MALLA_IDENTITY_ANY;
+		head = bpf_map_lookup_elem(&malla_policies, &key);
+		if (!head)
+			return (struct ruling){MALLA_REASON_POLICY_MISSING, 0}; /* 1 */
+		if (!step)
+			*shadow = head->shadow;
+		if (head->flags & MALLA_POLICY_BY_DESTINATION)
+			key.scope = policy_scope_at(key.generation, key.scope, it->to); /* 2 */
+		else if (head->flags & MALLA_POLICY_BY_SOURCE)
+			key.scope = policy_scope_at(key.generation, key.scope, policy_from(it)); /* 2 */
+		else
+			break;
+	}
+	if (head->flags & MALLA_POLICY_LISTS_SOURCES) {
+		key.source = it->source;
 		entry = bpf_map_lookup_elem(&malla_policies, &key);
+		if (entry && entry->flags & MALLA_POLICY_LISTED)
+			any = MALLA_IDENTITY_LISTED; /* 3 */
+	}
+	if (head->flags & MALLA_POLICY_LISTS_PORTS) {
+		key.source = MALLA_IDENTITY_ANY;
+		key.port = it->port;
+		entry = bpf_map_lookup_elem(&malla_policies, &key);
+		if (entry && entry->flags & MALLA_POLICY_LISTED)
+			listed = 1; /* 3 */
+	}
+	for (int probe = 0; probe < 4; probe++) {
+		key.source = probe & 2 ? any : it->source;
+		key.port = probe & 1 ? 0 : it->port;
+		key.listed = probe & 1 ? listed : 0;
+		/* The head is at hand already. */
+		if (probe == 3 && any == MALLA_IDENTITY_ANY && !listed)
+			entry = head;
+		else
+			entry = bpf_map_lookup_elem(&malla_policies, &key);
 		if (!entry)
 			continue;
 		if (entry->deny_rule)
-			return (struct ruling){MALLA_REASON_POLICY_DENIED, entry->deny_rule}; /* 1 */
+			return (struct ruling){MALLA_REASON_POLICY_DENIED, entry->deny_rule}; /* 4 */
 		if (!allow)
 			allow = entry->allow_rule;
 	}
-	if (!entry)
-		return (struct ruling){MALLA_REASON_POLICY_MISSING, 0}; /* 2 */
 	if (allow)
-		return (struct ruling){MALLA_REASON_PASSED, allow}; /* 3 */
-	return (struct ruling){entry->default_reason, entry->default_rule}; /* 4 */
+		return (struct ruling){MALLA_REASON_PASSED, allow}; /* 5 */
+	return (struct ruling){head->default_reason, head->default_rule}; /* 6 */
 }

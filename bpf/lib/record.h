@@ -51,6 +51,7 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->retransmits = 0;
 	record->endpoint = it->picked;
 	record->birth = 0;
+	record->from = (struct malla_addr){};
 }
 
 /* Keeps what was decided with the connecting socket. False: there is no memory for it. */
@@ -77,6 +78,12 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 		counter = goes_on ? 0 : counter_of(record);
 		if (counter)
 			COUNT(counter, opened, 1);
+	}
+	if (it->path == MALLA_PATH_PROXY) {
+		const struct malla_addr *from = workload_addr(it->source_workload, &it->addr);
+
+		if (from)
+			record->from = *from;
 	}
 	record->netns = bpf_get_netns_cookie(ctx);
 	record->cookie = bpf_get_socket_cookie(ctx);

@@ -49,6 +49,7 @@ struct Status: ParsableCommand {
             ("cgroup", shown(view.cgroup)),
             ("pins", shown(view.pins)),
         ]
+        lines += (view.policyProblems ?? []).map { ("policy", style.paint(shown($0), .yellow)) }
         if let problem = view.kernelProblem { lines.append(("kernel", style.paint(shown(problem), .red))) }
         if let repairs = view.repairs, repairs > 0 {
             lines.append(("repairs", style.paint("\(repairs): somebody took links or pins away; see the log", .red)))

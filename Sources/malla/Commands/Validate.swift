@@ -11,7 +11,7 @@ struct Validate: ParsableCommand {
         abstract: "Check resources as the daemon would, without a daemon.",
         discussion: """
             Reads the .yaml, .yml and .json files of a directory, or one file, and prints every problem with file, \
-            line and column. Exit status: 0 the daemon would take them, 1 it would not.
+            line and column. Exit status: 0 the daemon would take them, with warnings or without, 1 it would not.
 
             EXAMPLES:
               malla validate /etc/malla/mesh.d
@@ -49,6 +49,8 @@ struct Validate: ParsableCommand {
         var problems: [Problem]
         /// How many more there are.
         var omitted: Int
+        /// What the daemon would take and what does less than its writer may think.
+        var warnings: [Problem] = []
     }
 
     @OptionGroup var output: OutputOptions
@@ -62,7 +64,12 @@ struct Validate: ParsableCommand {
         let view: View
         switch reader.read(files) {
         case .success(let loaded):
-            view = View(valid: true, resources: Self.counts(loaded.mesh), problems: [], omitted: 0)
+            view = View(
+                valid: true, resources: Self.counts(loaded.mesh), problems: [], omitted: 0,
+                warnings: loaded.warnings.map(View.Problem.init))
+            if output.output == .table || output.output == .wide, !loaded.warnings.isEmpty {
+                try Console.write(Table.lines(loaded.warnings.map(\.description).joined(separator: "\n")))
+            }
         case .failure(let found):
             view = View(
                 valid: false, resources: [:], problems: found.problems.map(View.Problem.init), omitted: found.omitted)

@@ -47,6 +47,8 @@ struct malla_connection {
 			 * balancing chose, 0 when that is left to the proxy */
 	__u32 birth;	/* of the entry of malla_active that counts it; 0: none does */
 	__u32 reserved;
+	/* The source's address, as policy sees it: of what packets tell, and with path PROXY. Else it is the workload's. */
+	struct malla_addr from;
 };
 
 enum malla_connection_flag {
@@ -224,6 +226,18 @@ struct malla_counter {
 	struct malla_histogram duration;   /* from established to the end */
 };
 
+/* malla_rehearsals: per-CPU hash of __u64, how often a dry run would have decided otherwise. An all-zero key is the
+ * overflow bucket, made at start. */
+struct malla_rehearsal_key {
+	__u32 source; /* identity */
+	__u32 source_workload;
+	__u32 target;
+	__u32 target_workload;
+	__u32 rule;   /* that would decide; 0: a default */
+	__u16 reason; /* enum malla_reason: PASSED, would be allowed */
+	__u16 reserved;
+};
+
 /* malla_stats: per-CPU array of __u64, by enum malla_stat. */
 enum malla_stat {
 	MALLA_STAT_EVENTS_LOST = 0,	/* the ring buffer was full */
@@ -268,6 +282,7 @@ enum malla_event_kind {
 	MALLA_EVENT_CLOSED = 3,
 	MALLA_EVENT_FAILED = 4, /* the connect did not get established */
 	MALLA_EVENT_REVOKED = 5, /* it was cut: what is in force no longer allows it */
+	MALLA_EVENT_REHEARSED = 6, /* a dry run would have decided otherwise; reason and rule are its */
 };
 
 /* Where a connection is decided. */
@@ -279,8 +294,8 @@ enum malla_seen {
 	MALLA_SEEN_ON_PACKET = 2,
 };
 
-/* What the decision reads and says: the argument of the SEC("syscall") programs that run the
- * hooks' own code, for `malla explain` and for tests. Input above, output below. */
+/* What the decision reads and says, and what malla_explain is asked: it runs the hooks' own code, for
+ * `malla explain` and for tests. Input above, output below. */
 struct malla_explanation {
 	__u64 cgroup;
 	struct malla_addr addr;
@@ -308,4 +323,15 @@ struct malla_explanation {
 	/* -- input again -- */
 	__u64 cookie; /* of the socket; 0: there is none */
 	__u32 interface; /* whose workload it is, where that has no cgroup */
+	/* -- output again: what would be if the dry runs of the scope were enforced -- */
+	__u32 would_rule;
+	__u16 would_reason;  /* enum malla_reason */
+	__u8 has_dry_run;    /* the scope has some */
+	__u8 would_differ;   /* it would be allowed instead of denied, or denied instead of allowed */
+};
+
+/* The packet on which malla_explain is run. */
+struct malla_explanation_packet {
+	__u8 ethernet[16]; /* zero; the kernel wants a packet to have a header */
+	struct malla_explanation explanation;
 };

@@ -35,8 +35,9 @@
 #define MALLA_RESOLVER_IPV6_LOW 0x53ull
 #define MALLA_ROUTE_TABLE 15001u
 #define MALLA_ROUTE_PRIORITY 150u
-/* The wildcard in a policy key. */
+/* The wildcards in a policy key: any source that its scope does not list, and any that it lists. */
 #define MALLA_IDENTITY_ANY 0xffffffffu
+#define MALLA_IDENTITY_LISTED 0xfffffffeu
 
 /* malla_config: array of one. Written before the links are attached and on changes. */
 struct malla_config {
@@ -231,23 +232,65 @@ enum malla_endpoint_flag {
 	MALLA_ENDPOINT_AMBIGUOUS = 1, /* several workloads claim it: denied */
 };
 
-/* malla_policies, a set under the number of its snapshot: what a scope (one set of policies) says of a source and port. Probed exact to
- * wildcard: (source, port), (source, 0), (any, port), (any, 0). Any deny wins, then any allow,
- * then the default, which stands in the (any, 0) entry that every scope has. */
+/*
+ * malla_policies, a set under the number of its snapshot: what a scope (one set of policies) says of a source and port. Probed exact to
+ * wildcard: (source, port), (source, any), (any, port), (any, any). Any deny wins, then any allow,
+ * then the default, which stands in the head, the entry (MALLA_IDENTITY_ANY, 0) that every scope has.
+ *
+ * Sources and ports that a rule excepts ("all but these") are listed: they have wildcards of their own, to
+ * which such rules are not written. See docs/design/0004-policy-form.md.
+ */
 struct malla_policy_key {
 	__u32 generation;
 	__u32 scope;
-	__u32 source; /* identity, or MALLA_IDENTITY_ANY */
+	__u32 source; /* identity, MALLA_IDENTITY_ANY or MALLA_IDENTITY_LISTED */
 	__u16 port;   /* of the endpoint, not of the service; 0: any */
-	__u16 reserved;
+	__u16 listed; /* with port 0: any of the ports that the scope lists; without: any other port */
 };
 
 struct malla_policy {
 	__u32 deny_rule;  /* 0: none */
 	__u32 allow_rule; /* 0: none */
 	__u32 default_rule;
-	__u16 default_reason; /* enum malla_reason: PASSED, POLICY_NOT_ALLOWED, MESH_DEFAULT_DENIED */
-	__u16 reserved;
+	__u16 default_reason; /* enum malla_reason: PASSED, POLICY_NOT_ALLOWED, MESH_DEFAULT_DENIED, … */
+	__u16 flags;	      /* enum malla_policy_flag */
+	__u32 shadow;	      /* head: the scope that would hold if dry runs were enforced; 0: no dry run */
+};
+
+enum malla_policy_flag {
+	/* Head: another scope decides, by the address of one end (malla_blocks). */
+	MALLA_POLICY_BY_SOURCE = 1,
+	MALLA_POLICY_BY_DESTINATION = 2,
+	/* Head: some sources, some ports are listed. */
+	MALLA_POLICY_LISTS_SOURCES = 4,
+	MALLA_POLICY_LISTS_PORTS = 8,
+	/* (source, 0): the source is listed. (MALLA_IDENTITY_ANY, port): the port is. */
+	MALLA_POLICY_LISTED = 16,
+};
+
+/* How many entries the maps of a policy set have room for, the set in force and the next one together. */
+#define MALLA_POLICY_ENTRIES 262144
+#define MALLA_BLOCK_ENTRIES 65536
+
+/* malla_blocks: longest-prefix trie from a scope and an address to the scope that decides there. */
+struct malla_block_key {
+	__u32 prefix; /* bits that count: MALLA_BLOCK_PREFIX and those of the address */
+	__u32 generation;
+	__u32 scope;
+	struct malla_addr addr;
+};
+
+#define MALLA_BLOCK_PREFIX 64
+
+struct malla_block {
+	__u32 scope;
+};
+
+/* malla_sources: workload -> the addresses that it connects from, as far as policy asks for them. For a
+ * family in which it has none, one of the other. A packet's own address goes before these. */
+struct malla_source {
+	struct malla_addr ipv4;
+	struct malla_addr ipv6;
 };
 
 /* How a connection goes. */

@@ -16,7 +16,7 @@
 	X(2, POLICY_NOT_ALLOWED, "policy_not_allowed", 1,                                          \
 	  "ALLOW policies select the destination and none of their rules matched. Add a rule.")    \
 	X(3, MESH_DEFAULT_DENIED, "mesh_default_denied", 1,                                        \
-	  "No policy selects the destination and MeshConfig's defaultPolicy is deny.")             \
+	  "No ALLOW policy selects the destination; its namespace's or the mesh's default is deny.")             \
 	X(4, POLICY_MISSING, "policy_missing", 1,                                                  \
 	  "The kernel has no policy entry for the destination, so it is denied. See `malla check`.") \
 	X(5, NO_ENDPOINT, "no_endpoint", 111,                                                      \
@@ -53,6 +53,8 @@
 	  "A workload may open TCP, UDP and ping sockets; raw ones and other protocols go past policy.") \
 	X(21, INBOUND_REFUSED, "inbound_refused", 111,                                             \
 	  "What no hook had decided came to a workload's port, and policy lets no unknown source in; reset.") \
+	X(24, POLICY_OVERFLOW, "policy_overflow", 1,                                               \
+	  "The destination's policies are too large, so it is denied to all. See `malla status`.") \
 	X(26, DRAINED_BACKEND, "drained_backend", 0,                                               \
 	  "The endpoint left the service, and the open connection did not end within the grace time; cut.") \
 	X(28, CONNECT_ABANDONED, "connect_abandoned", 0,                                           \

@@ -1,0 +1,1 @@
+../MallaPolicyTests/RandomPolicies.swift

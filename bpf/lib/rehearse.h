@@ -34,7 +34,7 @@ static __always_inline void count_rehearsed(const struct malla_explanation *it)
 }
 
 /* To be called once for each decision, with what it said. */
-static __always_inline void tell_rehearsed(const struct malla_explanation *it)
+SUBPROGRAM void tell_rehearsed(const struct malla_explanation *it)
 {
 	struct malla_limit_key limit = {
 		.source_workload = it->source_workload,

@@ -72,7 +72,7 @@ struct PolicyFormTests {
                 let policy = """
                     apiVersion: security.istio.io/v1
                     kind: AuthorizationPolicy
-                    metadata: {name: \(form.name), namespace: malla-system}
+                    metadata: {name: \(form.name)}
                     spec: \(form.spec)
                     """
                 try lab.write(policy, file: "form.yaml")

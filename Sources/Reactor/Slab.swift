@@ -22,10 +22,11 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// How many values there is room for.
     public let capacity: Int
     /// How many values there are.
-    public private(set) var count = 0
+    @inlinable public var count: Int { occupants }
+    @usableFromInline var occupants = 0
     /// Slots below this index have been used before.
     @usableFromInline var used: UInt32 = 0
-    private var firstFree: UInt32 = 0
+    @usableFromInline var firstFree: UInt32 = 0
 
     /// A slab with room for `capacity` values.
     public init(capacity: Int) throws(SystemError) {
@@ -41,7 +42,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// Puts a value into a free place.
     /// - Returns: its token with kind 0, or `nil` when the slab is full.
-    public mutating func insert(_ element: Element) -> Token? {
+    @inlinable public mutating func insert(_ element: Element) -> Token? {
         let index: UInt32
         if firstFree != 0 {
             index = firstFree - 1
@@ -54,7 +55,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         let slot = slots + Int(index)
         slot.pointee.generation &+= 1
         slot.pointee.element = element
-        count += 1
+        occupants += 1
         return Token(kind: 0, index: index, generation: slot.pointee.generation)
     }
 
@@ -69,26 +70,26 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// The value in place `index` and its token, for going over all of them; `nil` when the place is free.
-    public func occupant(_ index: Int) -> (token: Token, element: UnsafeMutablePointer<Element>)? {
+    @inlinable public func occupant(_ index: Int) -> (token: Token, element: UnsafeMutablePointer<Element>)? {
         guard index >= 0, index < Int(used), slots[index].generation & 1 == 1 else { return nil }
         let token = Token(kind: 0, index: UInt32(index), generation: slots[index].generation)
         return (token, Self.element(slots + index))
     }
 
     /// All places that may be occupied.
-    public var places: Range<Int> { 0..<Int(used) }
+    @inlinable public var places: Range<Int> { 0..<Int(used) }
 
     /// Frees the place of a token. Nothing happens when it is gone already.
-    public mutating func remove(_ token: Token) {
+    @inlinable public mutating func remove(_ token: Token) {
         guard find(token) != nil else { return }
         let slot = slots + Int(token.index)
         slot.pointee.generation &+= 1
         slot.pointee.nextFree = firstFree
         firstFree = token.index + 1
-        count -= 1
+        occupants -= 1
     }
 
-    @usableFromInline static func element(_ slot: UnsafeMutablePointer<Slot>) -> UnsafeMutablePointer<Element> {
+    @inlinable static func element(_ slot: UnsafeMutablePointer<Slot>) -> UnsafeMutablePointer<Element> {
         let offset = MemoryLayout<Slot>.offset(of: \.element) ?? 0
         return (UnsafeMutableRawPointer(slot) + offset).assumingMemoryBound(to: Element.self)
     }

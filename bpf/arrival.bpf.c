@@ -3,7 +3,8 @@
  * Packets on their way into a network namespace: judges the beginning of each connection to the workload in it, unless
  * it was judged where it came from, and puts the service's address back into answers from its endpoints.
  * Hook: tcx egress on the node's end of the veth pair (struct __sk_buff).
- * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset.
+ * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset, refused UDP with "port
+ * unreachable".
  */
 #include "hook.h"
 
@@ -11,15 +12,15 @@
 #include "config.h"
 #include "flows.h"
 #include "listener.h"
-#include "reset.h"
 #include "scratch.h"
 #include "translate.h"
+#include "unreachable.h"
 
 SUBPROGRAM int refuse(struct __sk_buff *skb, struct scratch *scratch)
 {
 	count_refused(&scratch->it, MALLA_INBOUND);
 	event_refused_packet(&scratch->it);
-	return scratch->packet.protocol == IPPROTO_TCP ? reset_answer_in(skb, &scratch->packet) : TC_ACT_SHOT;
+	return refuse_to(skb, scratch);
 }
 
 /* Does this node's resolver send it? */

@@ -3,7 +3,8 @@
  * Packets that leave a network namespace: judges each connection of the workload in it, takes those that need the proxy
  * to its listener with source address and original destination unchanged, and translates datagrams to services.
  * Hook: tcx ingress on the node's end of the veth pair (struct __sk_buff).
- * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset.
+ * Fails closed: what cannot be judged is refused or dropped. Refused TCP is answered with a reset, refused UDP with "port
+ * unreachable".
  */
 #include "hook.h"
 
@@ -24,6 +25,7 @@
 #include "reset.h"
 #include "scratch.h"
 #include "translate.h"
+#include "unreachable.h"
 
 /* Decides on a packet as the beginning of a connection. */
 SUBPROGRAM void decide_on(struct __sk_buff *skb, struct scratch *scratch, const struct malla_config *config)
@@ -125,7 +127,7 @@ SUBPROGRAM int cut(struct __sk_buff *skb, struct scratch *scratch, struct malla_
 	event_cut(&flow->connection, ruling.reason, ruling.rule);
 	flow_close(flow);
 	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
-	return scratch->packet.protocol == IPPROTO_TCP ? reset_answer(skb, &scratch->packet) : TC_ACT_SHOT;
+	return refuse_from(skb, scratch);
 }
 
 /* Begins what `scratch->it` allows to go directly, and lets this packet of it go. */
@@ -160,7 +162,7 @@ SUBPROGRAM int go_directly(struct __sk_buff *skb, struct scratch *scratch)
 SUBPROGRAM int refuse(struct __sk_buff *skb, struct scratch *scratch)
 {
 	tell_refusal(&scratch->it);
-	return scratch->packet.protocol == IPPROTO_TCP ? reset_answer(skb, &scratch->packet) : TC_ACT_SHOT;
+	return refuse_from(skb, scratch);
 }
 
 /* The same in the middle of a connection that came in to the workload. */

@@ -99,6 +99,40 @@ int datagrams_ask(const char *family, const char *host, const char *port, const 
 	return 0;
 }
 
+int datagrams_flood(const char *family, const char *host, long count)
+{
+	const long ports = 16384; /* there, from 20000 on */
+	long sent = 0;
+	struct sockaddr_storage to;
+	socklen_t length;
+	int fd = -1;
+
+	for (; sent < count; sent++) {
+		in_port_t port = htons((in_port_t)(20000 + sent % ports));
+
+		if (sent % ports == 0) {
+			if (fd >= 0)
+				close(fd);
+			fd = opened(family, host, "1", SOCK_DGRAM, 1000, &to, &length);
+			if (fd < 0)
+				break;
+		}
+		if (to.ss_family == AF_INET)
+			((struct sockaddr_in *)&to)->sin_port = port;
+		else
+			((struct sockaddr_in6 *)&to)->sin6_port = port;
+		/* A full queue is not what this is about: the datagram is sent again. */
+		while (sendto(fd, "x", 1, 0, (void *)&to, length) < 0)
+			if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED && errno != EINTR)
+				goto failed;
+	}
+failed:
+	printf("{\"errno\":%d,\"sent\":%ld}\n", sent < count ? errno : 0, sent);
+	if (fd >= 0)
+		close(fd);
+	return sent < count;
+}
+
 /* A question for the IPv4 address of a name, with two bytes of room before it; its length without those. */
 static size_t question_of(const char *name, unsigned char *out)
 {

@@ -11,3 +11,7 @@ int datagrams_ask(const char *family, const char *host, const char *port, const 
 
 /* Asks a DNS server for the IPv4 address of a name, over "udp" or "tcp". */
 int datagrams_resolve(const char *family, const char *host, const char *name, const char *transport);
+
+/* Sends COUNT datagrams to as many pairs of a port here and a port there, so that each is a flow of its own. No answer
+ * is awaited. */
+int datagrams_flood(const char *family, const char *host, long count);

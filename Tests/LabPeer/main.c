@@ -12,6 +12,7 @@
  *   lab-peer listen ADDRESS PORT               only listen: an impostor
  *   lab-peer answer ADDRESS PORT TAG           answer datagrams until killed
  *   lab-peer ask FAMILY ADDRESS PORT HOW COUNT SIZE   datagrams, HOW connected or unconnected
+ *   lab-peer flood FAMILY ADDRESS COUNT        COUNT datagrams, each of a flow of its own
  *   lab-peer resolve FAMILY ADDRESS NAME TRANSPORT    one question to a DNS server, TRANSPORT udp or tcp
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
@@ -383,6 +384,8 @@ int main(int count, char **arguments)
 	if (count == 8 && !strcmp(arguments[1], "ask"))
 		return datagrams_ask(arguments[2], arguments[3], arguments[4], arguments[5], atoi(arguments[6]),
 				     atoi(arguments[7]));
+	if (count == 5 && !strcmp(arguments[1], "flood"))
+		return datagrams_flood(arguments[2], arguments[3], strtol(arguments[4], NULL, 10));
 	if (count == 6 && !strcmp(arguments[1], "resolve"))
 		return datagrams_resolve(arguments[2], arguments[3], arguments[4], arguments[5]);
 	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen …\n");

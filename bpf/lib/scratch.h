@@ -10,6 +10,15 @@
 #include "maps.h"
 #include "packet.h"
 
+/* A message of ICMP or ICMPv6 that says that a destination cannot be reached. */
+struct unreachable {
+	__u8 type;
+	__u8 code;
+	__u16 checksum;
+	__u32 unused;
+	__u8 quoted[sizeof(struct ipv6hdr) + sizeof(struct udphdr)]; /* of the datagram */
+};
+
 struct scratch {
 	struct packet packet;
 	struct interface interface;
@@ -21,6 +30,7 @@ struct scratch {
 	struct malla_tuple tuple;
 	struct malla_service service;
 	struct malla_endpoint endpoint;
+	struct unreachable unreachable;
 };
 
 /* Of each object its own: it is not pinned, so that a new version may change it. */

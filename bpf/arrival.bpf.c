@@ -84,6 +84,11 @@ SUBPROGRAM enum sender arrive_from_socket(struct __sk_buff *skb, struct scratch 
 	if (!workload_of(cgroup, &source))
 		return SENDER_UNKNOWN;
 	if (source.flags & MALLA_WORKLOAD_EXEMPT) {
+		/* By its client's address: no flow, so that malla_veth looks for the socket that the answers are for. */
+		if (!addr_is_local(&key->remote)) {
+			bpf_map_delete_elem(&malla_flows, key);
+			return SENDER_ALLOWED;
+		}
 		arrive_ask(scratch, &source);
 		arrive_begin(scratch, skb->ifindex, cgroup, MALLA_FLOW_EXEMPT | MALLA_FLOW_UNCOUNTED);
 		return SENDER_ALLOWED;

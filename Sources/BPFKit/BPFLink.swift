@@ -68,6 +68,14 @@ public struct BPFLink: ~Copyable, Sendable {
         descriptor = Descriptor(owning: raw)
     }
 
+    /// Whether it is a link that is pinned there, and not a program or a map.
+    ///
+    /// - Throws: ``BPFError``: ENOENT when nothing is pinned there.
+    public static func isPinned(at path: String) throws -> Bool {
+        let raw = try checked(clibbpf_pinned(path, 0), "open pinned link", path)
+        return Descriptor(owning: raw).procNumbers()["link_id"] != nil
+    }
+
     /// Opens a pinned link. It stays attached whatever becomes of this value.
     ///
     /// - Throws: ``BPFError``: ENOENT when nothing is pinned there, or that something is no link.

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <sys/eventfd.h>
 #include <sys/vfs.h>
@@ -75,6 +76,40 @@ static inline __u32 clibbpf_link_interface(const struct bpf_link_info *info)
 static inline __u32 clibbpf_link_direction(const struct bpf_link_info *info)
 {
 	return info->netns.attach_type;
+}
+
+/* The place of this library's filters: a handle of its own, before those that others put at the usual priorities. */
+enum clibbpf_filter {
+	CLIBBPF_FILTER_HANDLE = 0x6d61,
+	CLIBBPF_FILTER_PRIORITY = 1,
+};
+
+/* Puts a program behind clsact, which is made where it is missing, in place of the one that this put there before. */
+static inline int clibbpf_filter_attach(int interface, int egress, int program_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = interface, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLIBBPF_FILTER_HANDLE, .priority = CLIBBPF_FILTER_PRIORITY,
+		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
+	int failure = bpf_tc_hook_create(&hook);
+	return failure && failure != -EEXIST ? failure : bpf_tc_attach(&hook, &options);
+}
+
+/* The id of the program that is there; 0: none. */
+static inline int clibbpf_filter_query(int interface, int egress, __u32 *program)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = interface, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLIBBPF_FILTER_HANDLE, .priority = CLIBBPF_FILTER_PRIORITY);
+	int failure = bpf_tc_query(&hook, &options);
+	*program = failure ? 0 : options.prog_id;
+	return failure;
+}
+
+/* Takes it off. clsact stays: others may have filters there. */
+static inline int clibbpf_filter_detach(int interface, int egress)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = interface, .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = CLIBBPF_FILTER_HANDLE, .priority = CLIBBPF_FILTER_PRIORITY);
+	return bpf_tc_detach(&hook, &options);
 }
 
 static inline int clibbpf_link_create_iterator(int program_fd, int map_fd)

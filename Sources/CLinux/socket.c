@@ -68,6 +68,62 @@ int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 	return fd;
 }
 
+/* A socket that the mint accepts, not connected to anything any more; -1: there is none. */
+static int minted(int mint)
+{
+	union any_address at;
+	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	socklen_t length = sizeof at;
+	int fd = -1, knock;
+
+	if (getsockname(mint, &at.any, &length))
+		return -1;
+	knock = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (knock < 0)
+		return -1;
+	/* On loopback the handshake is over when connect() returns, or a moment later. */
+	if (!connect(knock, &at.any, length) || errno == EINPROGRESS)
+		fd = accept4(mint, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	/* Whoever else knocked at the mint is turned away by the same call. */
+	if (fd >= 0 && connect(fd, &nowhere, sizeof nowhere)) {
+		close(fd);
+		fd = -1;
+	}
+	close(knock);
+	return fd;
+}
+
+int linux_connect_from(int mint, const uint8_t from[16], const uint8_t address[16], uint16_t port, uint32_t draw,
+		       int *connected)
+{
+	union any_address at, to;
+	socklen_t length = fill(&to, address, port), at_length;
+
+	/* A port that is taken for this very destination shows at the connect, and costs another socket. */
+	for (int attempt = 0; attempt < 4; attempt++) {
+		int fd = minted(mint), error = 0;
+
+		if (fd < 0)
+			break;
+		at_length = fill(&at, from, (uint16_t)(LINUX_SOURCE_PORT + (draw + (uint32_t)attempt * 7919u) % LINUX_SOURCE_PORTS));
+		if (bind(fd, &at.any, at_length)) {
+			/* Without transparency no other attempt would go better. */
+			error = errno == EADDRINUSE ? EADDRINUSE : EACCES;
+		} else {
+			*connected = connect(fd, &to.any, length) == 0;
+			if (*connected || errno == EINPROGRESS)
+				return fd;
+			error = errno;
+		}
+		close(fd);
+		if (error == EACCES)
+			break;
+		if (error != EADDRINUSE && error != EADDRNOTAVAIL)
+			return -error;
+	}
+	return -EADDRNOTAVAIL;
+}
+
 int linux_accept(int listener)
 {
 	int fd = accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);

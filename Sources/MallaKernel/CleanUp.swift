@@ -44,8 +44,12 @@ extension KernelNode {
         for place in try Folder.names(folder) {
             for name in try Folder.names("\(folder)/\(place)") {
                 let path = "\(folder)/\(place)/\(name)"
-                try BPFLink(pinned: path).detachIfAttached()
-                try Folder.removeFile(path)
+                if try BPFLink.isPinned(at: path) {
+                    try BPFLink(pinned: path).detachIfAttached()
+                    try Folder.removeFile(path)
+                } else {
+                    try InterfaceHold(name, UInt32(place) ?? 0, at: path).detach()
+                }
                 removed.append("\(title)\(place)/\(name)")
             }
             try Folder.removeFolder("\(folder)/\(place)")

@@ -31,11 +31,11 @@ public struct ProgramSummary: Sendable, Equatable {
     public let links: [LinkSummary]
 }
 
-/// A pinned link.
+/// A pinned link, or a filter of the node's on an interface.
 public struct LinkSummary: Sendable, Equatable {
     /// The hook's program, such as `malla_connect4`.
     public let name: String
-    /// The kernel's id.
+    /// The kernel's id; 0 for a filter.
     public let id: UInt32
     /// The id of the program behind it now.
     public let program: UInt32
@@ -81,7 +81,14 @@ extension KernelReader {
     private func interfaceLinks() throws -> [LinkSummary] {
         try pins.linkedInterfaces().flatMap { index in
             try Folder.names(pins.links(ofInterface: index)).map { name in
-                let link = try BPFLink(pinned: pins.link(name, ofInterface: index)).describe()
+                let hold = InterfaceHold(name, index, pins)
+                if try hold.isFilter {
+                    let program = try hold.program
+                    return LinkSummary(
+                        name: name, id: 0, program: program ?? 0, cgroup: 0, interface: index, namespace: 0,
+                        attachType: program.map { _ in "clsact_\(hold.hook == .tcxEgress ? "egress" : "ingress")" })
+                }
+                let link = try BPFLink(pinned: hold.path).describe()
                 return LinkSummary(
                     name: name, id: link.id, program: link.program, cgroup: 0, interface: index,
                     namespace: 0,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CMallaABI
 public import MallaModel
+import Synchronization
 
 /// Workloads in network namespaces of their own.
 extension KernelNode {
@@ -40,9 +41,11 @@ extension KernelNode {
 
     /// Gives the connections of network namespaces that need the proxy to these listeners of it.
     ///
-    /// - Parameter listeners: descriptors of all the listeners that share its port, IPv4 and IPv6; not kept.
+    /// - Parameter listeners: descriptors of all the listeners that share its port, IPv4 and IPv6, and of those that
+    ///   only give it transparent sockets; not kept.
     public func use(listeners: [CInt]) throws {
-        try withInterfaces { _ in try PacketListeners(maps).use(listeners) }
+        let port = state.withLock { $0.settings.proxyPort }
+        try withInterfaces { _ in try PacketListeners(maps, port: port).use(listeners) }
     }
 
     /// Says which network namespaces workloads have for themselves, by the files that name them: there, too, open

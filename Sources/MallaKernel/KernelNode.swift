@@ -112,7 +112,7 @@ public final class KernelNode: Sendable {
         let capture = Capture(pins: pins, programs: programs.programs)
         let adopted = try capture.adopt()
         let attached = try capture.attach(root)
-        let interfaces = InterfaceCapture(pins: pins, programs: programs.programs)
+        let interfaces = InterfaceCapture(pins: pins, programs: programs.programs, way: settings.interfaceHooks)
         let adoptedInterfaces = try interfaces.adopt()
         // Last: what is permitted must be known before somebody is refused for not being it.
         let guarded = try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach()

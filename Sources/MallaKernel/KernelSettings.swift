@@ -15,12 +15,16 @@ public struct KernelSettings: Sendable, Equatable {
     public var allEvents: Bool
     /// The node's addresses besides loopback.
     public var localAddresses: Set<Address>
+    /// How programs are put on interfaces. Default: as the kernel can.
+    public var interfaceHooks: InterfaceHooks
 
     /// Settings with their defaults.
     public init(
         cgroup: String, pins: String = "/sys/fs/bpf/malla", proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053,
-        allEvents: Bool = false, localAddresses: Set<Address> = []
+        allEvents: Bool = false, localAddresses: Set<Address> = [],
+        interfaceHooks: InterfaceHooks = .automatic
     ) {
+        self.interfaceHooks = interfaceHooks
         self.cgroup = cgroup
         self.pins = pins
         self.proxyPort = proxyPort

@@ -7,10 +7,16 @@ import Glibc
 /// The proxy's listeners, as the programs on interfaces find them.
 struct PacketListeners {
     private let maps: KernelMaps
+    private let port: UInt16
 
-    init(_ maps: KernelMaps) { self.maps = maps }
+    /// - Parameter port: the proxy's.
+    init(_ maps: KernelMaps, port: UInt16) {
+        self.maps = maps
+        self.port = port
+    }
 
-    /// Lets these listeners take connections to any address, and makes them those that packets are given to.
+    /// Lets these listeners take connections to any address, and makes those on the proxy's port the ones that packets
+    /// are given to. By the others the proxy gets sockets that may connect from any address.
     ///
     /// Of listeners that share a port each must be among them: the kernel spreads connections over all. A listener that
     /// is closed leaves its place by itself.
@@ -24,7 +30,7 @@ struct PacketListeners {
                     hint: "the daemon needs CAP_NET_ADMIN")
             }
         }
-        for socket in sockets {
+        for socket in sockets where linux_local_port(socket) == CInt(port) {
             let slot = Self.isIPv6(socket) ? MALLA_LISTENER_IPV6 : MALLA_LISTENER_IPV4
             try maps.listeners.update(slot.rawValue, UInt64(UInt32(bitPattern: socket)))
         }

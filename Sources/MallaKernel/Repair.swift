@@ -97,14 +97,12 @@ extension InterfaceCapture {
         var repairs: [Repair] = []
         for name in try Folder.names(pins.links(ofInterface: index)) {
             guard let hook = hooks[name] else { continue }
-            let pin = pins.link(name, ofInterface: index)
-            guard let damage = try hook.damage(at: pin, isInPlace: { $0.interface == index }) else { continue }
+            let hold = InterfaceHold(name, index, pins)
+            let program = try hold.program
+            guard program != hook.id else { continue }
+            let damage: Repair.Damage = program == nil ? .detached : .replaced
             do {
-                if damage == .replaced {
-                    try BPFLink(pinned: pin).replaceProgram(by: hook.program)
-                } else {
-                    try BPFLink(attaching: hook.program, toInterface: index).pin(inPlaceOf: pin)
-                }
+                if program == nil { try hold.attach(hook, way) } else { try hold.replace(by: hook) }
             } catch let error as BPFError where error.isGone {
                 // The interface was deleted. Its pin goes when the next snapshot leaves it out.
                 continue
@@ -148,7 +146,7 @@ extension KernelProgram {
 
 extension BPFLink {
     /// Pins the link where another one may be pinned, in one step.
-    fileprivate func pin(inPlaceOf path: String) throws {
+    func pin(inPlaceOf path: String) throws {
         try Folder.removeFile(path + "_next")
         try pin(at: path + "_next")
         try Folder.replace(path, by: path + "_next")

@@ -120,6 +120,7 @@ extension Snapshot.Endpoint {
         fields.put(4, workload)
         fields.put(5, identity)
         fields.put(6, scope)
+        if seesClients { fields.put(7, true) }
     }
 
     init(_ fields: FieldReader) throws(LinkError) {
@@ -133,6 +134,7 @@ extension Snapshot.Endpoint {
             case 4: workload = try field.number()
             case 5: identity = try field.number()
             case 6: scope = try field.number()
+            case 7: seesClients = try field.flag()
             default: break
             }
         }

@@ -216,6 +216,14 @@ public struct MeshConfig: Hashable, Sendable {
         case deny = "Deny"
     }
 
+    /// From which address the proxy connects to an endpoint that is in a network namespace of this node.
+    public enum SourceAddress: String, Hashable, Sendable {
+        /// From that of its client, where that is in such a namespace, too.
+        case client = "Client"
+        /// From the node's own.
+        case node = "Node"
+    }
+
     /// `malla.local` where none is written.
     public var trustDomain: String
     /// `Allow` where none is written.
@@ -224,12 +232,15 @@ public struct MeshConfig: Hashable, Sendable {
     public var probes: [Workload.Match]
     /// The default of namespaces that have one of their own.
     public var namespaceDefaults: [String: DefaultPolicy]
+    /// `Client` where none is written.
+    public var sourceAddress: SourceAddress
 
     /// The mesh's settings.
     public init(
         trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow, probes: [Workload.Match] = [],
-        namespaceDefaults: [String: DefaultPolicy] = [:]
+        namespaceDefaults: [String: DefaultPolicy] = [:], sourceAddress: SourceAddress = .client
     ) {
+        self.sourceAddress = sourceAddress
         self.trustDomain = trustDomain
         self.defaultPolicy = defaultPolicy
         self.probes = probes

@@ -47,14 +47,21 @@ public struct Snapshot: Sendable, Equatable {
         public var identity: UInt32
         /// The policies that select the workload.
         public var scope: UInt32
+        /// Whether the proxy connects there from its client's address: the answers pass by this node's programs. The
+        /// kernel does not keep it.
+        public var seesClients: Bool
 
         /// An endpoint.
-        public init(number: UInt32, address: SocketAddress, workload: UInt32, identity: UInt32, scope: UInt32) {
+        public init(
+            number: UInt32, address: SocketAddress, workload: UInt32, identity: UInt32, scope: UInt32,
+            seesClients: Bool = false
+        ) {
             self.number = number
             self.address = address
             self.workload = workload
             self.identity = identity
             self.scope = scope
+            self.seesClients = seesClients
         }
     }
 

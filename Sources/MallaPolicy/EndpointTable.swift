@@ -30,7 +30,10 @@ struct EndpointTable: Sendable {
 
     /// Adds an endpoint for each address and port of `workload`, and one with port 0 for each address that is not
     /// the node's.
-    mutating func add(_ workload: Workload, ports: [UInt16], number: UInt32, identity: UInt32, scope: UInt32) {
+    mutating func add(
+        _ workload: Workload, ports: [UInt16], number: UInt32, identity: UInt32, scope: UInt32,
+        seesClients: Bool = false
+    ) {
         let addresses = Set(workload.addresses).sorted()
         var member = Member(number: number, addresses: addresses, endpoints: [:])
         for address in addresses {
@@ -41,7 +44,8 @@ struct EndpointTable: Sendable {
                 guard let endpoint = numbers.number(of: .init(workload: number, address: at)) else { continue }
                 member.endpoints[at] = endpoint
                 endpoints[endpoint] = Snapshot.Endpoint(
-                    number: endpoint, address: at, workload: number, identity: identity, scope: scope)
+                    number: endpoint, address: at, workload: number, identity: identity, scope: scope,
+                    seesClients: seesClients && !isOfNode(address))
                 claim(at) { $0.insert(endpoint) }
             }
         }

@@ -126,7 +126,8 @@ extension MeshIndex {
                 let entry = Self.entry(new, placement, identity: identity, book: &book)
                 workloads[name] = entry
                 targets.add(
-                    new, ports: ports(of: new, after), number: entry.number, identity: identity, scope: scope)
+                    new, ports: ports(of: new, after), number: entry.number, identity: identity, scope: scope,
+                    seesClients: compiler.mesh.config.sourceAddress == .client && !placement.interfaces.isEmpty)
             }
         }
         if let entry, entry.cgroup != workloads[name]?.cgroup { delta.goneWorkloads.append(entry) }

@@ -102,7 +102,8 @@ public struct MeshIndex: Sendable {
             let entry = Self.entry(workload, placement, identity: identity, book: &book)
             workloads[workload.name] = entry
             targets.add(
-                workload, ports: selected.ports(of: workload), number: entry.number, identity: identity, scope: scope)
+                workload, ports: selected.ports(of: workload), number: entry.number, identity: identity, scope: scope,
+                seesClients: mesh.config.sourceAddress == .client && !placement.interfaces.isEmpty)
         }
         targets.releaseOthers()
 

@@ -18,7 +18,7 @@ extension Worker {
     mutating func backend(for picked: Picked, captured: Captured, isHTTP2: Bool) -> Token? {
         let key = PoolKey(
             endpoint: picked.endpoint.address, target: picked.endpoint.identity, source: captured.source,
-            isHTTP2: isHTTP2)
+            from: captured.from, isHTTP2: isHTTP2)
         guard let view else { return nil }
         let port = view.ports[picked.permitted.identified.port]
         let captured = captured.at(service: port.service, port: port.port)
@@ -60,7 +60,7 @@ extension Worker {
         let port = view.ports[picked.permitted.identified.port]
         backend.pointee.trials.begin()
         backend.pointee.slot = Int32(picked.slot)
-        switch Socket.connect(to: picked.endpoint.bytes, port: picked.endpoint.address.port) {
+        switch reach(picked.endpoint, for: backend.pointee.captured) {
         case .connected(let socket):
             guard register(socket, token, backend) else { return }
             connected(token, backend)

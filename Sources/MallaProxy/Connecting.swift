@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import MallaBalance
 import MallaLink
 import MallaModel
 import Reactor
@@ -22,6 +23,7 @@ extension Worker {
     mutating func connect(_ picked: Picked, _ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         guard let view else { return }
         let port = view.ports[picked.permitted.identified.port]
+        let captured = connection.pointee.captured
         connection.pointee.trials.begin()
         connection.pointee.application = port.application
         connection.pointee.slot = Int32(picked.slot)
@@ -29,7 +31,7 @@ extension Worker {
         connection.pointee.endpoint = picked.endpoint.address
         connection.pointee.idleTimeout = port.idleTimeout
         connection.pointee.phase = .connecting
-        switch Socket.connect(to: picked.endpoint.bytes, port: picked.endpoint.address.port) {
+        switch reach(picked.endpoint, for: captured) {
         case .connected(let socket):
             if register(socket, token, connection) { connected(token, connection) }
         case .pending(let socket):
@@ -41,6 +43,25 @@ extension Worker {
         case .failed(let code):
             failed(token, connection, Self.reason(of: code))
         }
+    }
+
+    /// Begins to connect to an endpoint: from the client's address where the endpoint is to see that, and the client has
+    /// one of the same family; else, or when that cannot be had, from one of the node's.
+    mutating func reach(_ endpoint: View.Endpoint, for captured: Captured) -> Socket.Connecting {
+        let address = endpoint.address.address
+        if endpoint.seesClients, captured.isOfNamespace, captured.from.isIPv4 == address.isIPv4 {
+            let draw = UInt32(truncatingIfNeeded: random.next())
+            let source = captured.from.inlineBytes
+            let begun =
+                address.isIPv4
+                ? mint4?.connect(from: source, to: endpoint.bytes, port: endpoint.address.port, draw: draw)
+                : mint6?.connect(from: source, to: endpoint.bytes, port: endpoint.address.port, draw: draw)
+            switch begun {
+            case nil, .failed(EADDRNOTAVAIL): break
+            case .some(let begun): return begun
+            }
+        }
+        return Socket.connect(to: endpoint.bytes, port: endpoint.address.port)
     }
 
     /// The pending connect's socket became writable or failed.

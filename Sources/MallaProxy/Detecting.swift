@@ -55,7 +55,7 @@ extension Worker {
         let captured = connection.pointee.captured
         let key = PoolKey(
             endpoint: connection.pointee.endpoint, target: connection.pointee.target, source: captured.source,
-            isHTTP2: isHTTP2)
+            from: captured.from, isHTTP2: isHTTP2)
         adopt(connection.pointee.upstream.socket, key, slot: connection.pointee.slot, captured)
         connection.pointee.upstream = End(socket: -1)
         release(connection)

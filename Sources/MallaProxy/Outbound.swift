@@ -33,6 +33,8 @@ struct Captured: BitwiseCopyable {
     let wished: UInt32
     /// Where the source connects from, as policy sees it.
     let from: Address
+    /// Whether that is the address of a network namespace of this node's.
+    let isOfNamespace: Bool
 
     fileprivate init(_ record: malla_connection) {
         wished = record.endpoint
@@ -42,6 +44,7 @@ struct Captured: BitwiseCopyable {
         generation = record.generation
         isIPv4 = Address(record.original).isIPv4
         from = Address(record.from)
+        isOfNamespace = record.flags & UInt8(MALLA_CONNECTION_BY_PACKET.rawValue) != 0
     }
 
     private init(_ captured: Captured, service: UInt32, port: UInt16) {
@@ -52,6 +55,7 @@ struct Captured: BitwiseCopyable {
         isIPv4 = captured.isIPv4
         wished = 0
         from = captured.from
+        isOfNamespace = captured.isOfNamespace
     }
 
     /// The same caller, towards the port that a route leads to.

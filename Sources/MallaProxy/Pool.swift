@@ -9,6 +9,8 @@ struct PoolKey: BitwiseCopyable, Equatable {
     /// The identity that is at the endpoint: an address may pass to another workload.
     var target: UInt32
     var source: UInt32
+    /// Where the source connects from: endpoints may see that, and policy may ask for it.
+    var from: Address
     var isHTTP2: Bool
 
     /// A number that spreads keys.
@@ -16,6 +18,7 @@ struct PoolKey: BitwiseCopyable, Equatable {
         var mixed = endpoint.address.high ^ endpoint.address.low &* 0x9e37_79b9_7f4a_7c15
         mixed ^= (UInt64(endpoint.port) << 40 ^ UInt64(source) << 8 ^ (isHTTP2 ? 1 : 0)) &* 0xc2b2_ae3d_27d4_eb4f
         mixed ^= UInt64(target) &* 0xd6e8_feb8_6659_fd93
+        mixed ^= (from.high ^ from.low) &* 0xa076_1d64_78bd_642f
         return Int(truncatingIfNeeded: mixed ^ mixed >> 29)
     }
 }

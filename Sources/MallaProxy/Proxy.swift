@@ -53,7 +53,8 @@ public final class Proxy: Sendable {
 
     private struct State {
         var records: ConnectionRecords?
-        /// Second descriptors of all listeners, for the daemon; they would keep a listener alive, so they go first.
+        /// Second descriptors of all listeners, those of the mints among them, for the daemon; they would keep a
+        /// listener alive, so they go first.
         var listeners: [Int32] = []
         var adopted: [UInt32]
         var applied: UInt32 = 0
@@ -76,6 +77,10 @@ public final class Proxy: Sendable {
             let listener4 = try Listener(address: Address.loopback4.inlineBytes, port: port, shared: true)
             port = listener4.port
             let listener6 = try Self.listener6(port: port)
+            let mint4 = Self.mint(.loopback4)
+            let mint6 = Self.mint(.loopback6)
+            if let copy = mint4?.duplicate() { copies.append(copy) }
+            if let copy = mint6?.duplicate() { copies.append(copy) }
             mailboxes.append(mailbox)
             copies.append(listener4.duplicate())
             if let copy = listener6?.duplicate() { copies.append(copy) }
@@ -83,7 +88,8 @@ public final class Proxy: Sendable {
                 Handover(
                     Worker.Parts(
                         number: number, counters: file.table(worker: number), listener4: listener4,
-                        listener6: listener6, capacity: options.connectionsPerWorker,
+                        listener6: listener6, mint4: mint4, mint6: mint6,
+                        capacity: options.connectionsPerWorker,
                         bufferLimit: options.buffersPerWorker, log: log, publication: publication, mailbox: mailbox,
                         reports: reports)))
         }
@@ -117,6 +123,11 @@ public final class Proxy: Sendable {
             for copy in state.listeners { close(copy) }
             state.listeners = []
         }
+    }
+
+    /// Without one, connections are made from the node's own address.
+    private static func mint(_ address: Address) -> Mint? {
+        do { return try Mint(loopback: address.inlineBytes) } catch { return nil }
     }
 
     /// A node without IPv6 has no ::1, and then no workload that could connect to it.

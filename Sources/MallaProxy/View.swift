@@ -11,6 +11,8 @@ final class View: Sendable {
         let bytes: InlineArray<16, UInt8>
         let identity: UInt32
         let scope: UInt32
+        /// Whether it is connected to from the client's address, where that is known to be reached by way of this node.
+        let seesClients: Bool
     }
 
     /// An endpoint of a service's port: its place in ``View/endpoints``, and its share.
@@ -54,7 +56,8 @@ final class View: Sendable {
         generation = snapshot.generation
         endpoints = snapshot.endpoints.map {
             Endpoint(
-                address: $0.address, bytes: $0.address.address.inlineBytes, identity: $0.identity, scope: $0.scope)
+                address: $0.address, bytes: $0.address.address.inlineBytes, identity: $0.identity, scope: $0.scope,
+                seesClients: $0.seesClients)
         }
         let places = Dictionary(
             snapshot.endpoints.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })

@@ -26,6 +26,9 @@ struct Worker: ~Copyable {
     var counters: CounterTable
     var listener4: Listener?
     var listener6: Listener?
+    /// Of connections from clients' addresses.
+    let mint4: Mint?
+    let mint6: Mint?
     /// What all connections read into.
     let scratch: UnsafeMutableRawPointer
     static let scratchSize = BufferPool.largest
@@ -82,6 +85,8 @@ struct Worker: ~Copyable {
         let counters: CounterTable
         let listener4: Listener?
         let listener6: Listener?
+        let mint4: Mint?
+        let mint6: Mint?
         let capacity: Int
         let bufferLimit: Int
         let log: Log
@@ -118,6 +123,8 @@ struct Worker: ~Copyable {
         counters = parts.counters
         listener4 = parts.listener4
         listener6 = parts.listener6
+        mint4 = parts.mint4
+        mint6 = parts.mint6
         ready.reserveCapacity(256)
         resumed.reserveCapacity(256)
         prompt.reserveCapacity(256)

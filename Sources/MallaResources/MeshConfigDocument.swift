@@ -15,9 +15,14 @@ extension MeshConfig {
         if let value = spec.optional("probes") { probes = Workload.probes(value) }
         var namespaces: [String: DefaultPolicy]? = [:]
         if let value = spec.optional("namespaces") { namespaces = Self.namespaces(value) }
-        guard let trustDomain, let defaultPolicy, let probes, let namespaces else { return nil }
+        var sourceAddress: SourceAddress? = unset.sourceAddress
+        if let value = spec.optional("sourceAddress") {
+            sourceAddress = value.choice([("Client", .client), ("Node", .node)])
+        }
+        guard let trustDomain, let defaultPolicy, let probes, let namespaces, let sourceAddress else { return nil }
         self.init(
-            trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes, namespaceDefaults: namespaces)
+            trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes, namespaceDefaults: namespaces,
+            sourceAddress: sourceAddress)
     }
 
     /// What is different in single namespaces, by their names.

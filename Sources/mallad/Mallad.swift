@@ -73,6 +73,12 @@ struct Mallad: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The proxy's program. (default: malla-proxy beside mallad)", valueName: "path"))
     var proxy: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How programs are put on network interfaces: auto, or clsact also where the kernel has tcx.",
+            valueName: "auto|clsact"))
+    var interfaceHooks = InterfaceWay.auto
+
     @Flag(help: "Run no proxy: services that need it are refused.")
     var noProxy = false
 
@@ -91,6 +97,14 @@ struct Mallad: AsyncParsableCommand {
             throw ExitCode(1)
         }
     }
+}
+
+/// How programs are put on network interfaces.
+enum InterfaceWay: String, ExpressibleByArgument, Sendable {
+    /// As the kernel can.
+    case auto
+    /// By filters.
+    case clsact
 }
 
 /// How log lines look.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Glibc
+import MallaKernel
 import MallaModel
 import MallaSources
 
@@ -24,6 +25,7 @@ struct Settings: Sendable {
     /// The proxy's program; `nil`: there is none.
     var proxy: String?
     var stopProxyOnExit: Bool
+    var interfaceHooks: InterfaceHooks
 
     var proxySocket: String { "\(state)/proxy.sock" }
     var proxyCounters: String { "\(state)/proxy.counters" }
@@ -56,6 +58,7 @@ struct Settings: Sendable {
         dnsPort = flags.dnsPort
         proxy = flags.noProxy ? nil : flags.proxy.map(Self.absolute) ?? Self.besideOwnProgram("malla-proxy")
         stopProxyOnExit = flags.stopProxyOnExit
+        interfaceHooks = flags.interfaceHooks == .clsact ? .filters : .automatic
         guard flags.noProxy || flags.proxyPort != 0 else {
             throw SettingError("--proxy-port 0: the kernel has to know the port; use --no-proxy to run without a proxy")
         }

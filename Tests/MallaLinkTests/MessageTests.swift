@@ -28,7 +28,8 @@ struct MessageTests {
             Snapshot.Endpoint(
                 number: 1, address: SocketAddress(.loopback4, 7000), workload: 5, identity: 17, scope: 9),
             Snapshot.Endpoint(
-                number: 2, address: SocketAddress(.loopback6, 7001), workload: 6, identity: 17, scope: 9),
+                number: 2, address: SocketAddress(.loopback6, 7001), workload: 6, identity: 17, scope: 9,
+                seesClients: true),
         ],
         policies: PolicyTable(entries: [
             .init(scope: 9, source: 16, port: 0): .init(allowRule: 4),

@@ -121,6 +121,7 @@ final class ProxyProcess {
         return found.isEmpty
     }
 
+    /// Those that share their port: its mints have one each, by themselves.
     private func listeners() throws -> [Int32] {
         // glibc has it, its Swift module does not show it.
         typealias Function = @convention(c) (Int32, Int32, UInt32) -> Int32
@@ -133,9 +134,11 @@ final class ProxyProcess {
             var listening: Int32 = 0
             var size = socklen_t(4)
             var domain: Int32 = 0
+            var shared: Int32 = 0
             getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size)
             getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &size)
-            if listening == 1, domain != AF_UNIX { found.append(copy) } else { close(copy) }
+            getsockopt(copy, SOL_SOCKET, SO_REUSEPORT, &shared, &size)
+            if listening == 1, shared == 1, domain != AF_UNIX { found.append(copy) } else { close(copy) }
         }
         return found
     }

@@ -341,6 +341,7 @@ extension BadDocument {
         .config("defaultPolicy: ¦Maybe", "spec.defaultPolicy", "not one of Allow or Deny"),
         .config("probes: [¦{networkNamespace: a}]", "spec.probes[0]", "the node's own network namespace"),
         .config("probes: [{cgroup: /a}, ¦{cgroup: /a}]", "spec.probes[1]", "in the list twice"),
+        .config("sourceAddress: ¦Proxy", "spec.sourceAddress", "not one of Client or Node"),
         .config("¦defaultPolcy: Deny", "spec.defaultPolcy", "unknown field", hint: "Did you mean defaultPolicy?"),
         .init(
             """

@@ -50,6 +50,10 @@ struct NamespacePressureTests {
                 let result = try flood.wait().json(FloodResult.self)
                 #expect(result.errno == 0 && result.sent == Self.entries * 5 / 2, "\(result)")
             }
+            let flows = ["direction": "outbound", "source_identity": "spiffe://malla.local/ns/default/sa/guarded"]
+            #expect(
+                try pods.lab.sum("malla_connections_opened_total", flows) >= Double(Self.entries * 5),
+                "each datagram was a flow of its own")
             try judge(pods, "afterwards")
             for child in held { #expect(child.isRunning, "an open connection lives through it: \(child.text)") }
             print("\(rounds) rounds of verdicts while \(Self.entries * 10) entries went through the map")

@@ -26,6 +26,19 @@ static inline int linux_listen(int fd, int backlog)
  */
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected);
 
+/* Below those that clients get by themselves, so that no connection of their own has the same address and port. */
+#define LINUX_SOURCE_PORT 10000u
+#define LINUX_SOURCE_PORTS 22768u
+
+/*
+ * The same from an address of somebody else's, of the same family, and one of the ports above, chosen by `draw`. `mint`
+ * is a listening socket of this process and that family, which is transparent: sockets that it accepts are so, too, and
+ * one of them is made for this and turned round. So a process without any capability can use what its listener was given.
+ * -EADDRNOTAVAIL: the mint is not transparent, gave nothing now, or the ports that were tried are taken.
+ */
+int linux_connect_from(int mint, const uint8_t from[16], const uint8_t address[16], uint16_t port, uint32_t draw,
+		       int *connected);
+
 /* The port that a socket is bound to, host order. */
 int linux_local_port(int fd);
 

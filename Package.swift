@@ -26,6 +26,7 @@ let package = Package(
         .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
         .target(name: "CMallaABI", path: "bpf/include", publicHeadersPath: "."),
         .target(name: "CLinux"),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .executableTarget(name: "embed", path: "Tools/embed"),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["embed"]),
 
@@ -47,6 +48,7 @@ let package = Package(
         // MARK: The data path
 
         .target(name: "HTTPWire"),
+        .target(name: "TLSWire", dependencies: ["COpenSSL"]),
         .target(name: "MallaRouting", dependencies: ["HTTPWire", "MallaModel"]),
         .target(name: "Reactor", dependencies: ["CLinux"]),
         .target(name: "MallaLink", dependencies: ["MallaModel"]),
@@ -129,6 +131,7 @@ let package = Package(
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
+        .testTarget(name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI"]),
         .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),

@@ -186,7 +186,93 @@
 	  "More WINDOW_UPDATE frames than the data sent explains.")                                \
 	X(116, H2_PEER_RESET, "h2_peer_reset", 0, "The stream was reset by the peer.")             \
 	X(117, H2_PEER_REFUSED, "h2_peer_refused", 0,                                              \
-	  "The peer refused the stream before doing anything with it: it may be tried again.")
+	  "The peer refused the stream before doing anything with it: it may be tried again.")     \
+	X(160, TLS_VERSION, "tls_version", 0,                                                      \
+	  "The peer does not speak TLS 1.3.")                                                      \
+	X(161, TLS_CIPHER, "tls_cipher", 0,                                                        \
+	  "No cipher suite in common: AES-GCM of TLS 1.3 is spoken.")                              \
+	X(162, TLS_GROUP, "tls_group", 0,                                                          \
+	  "No key exchange in common, or a bad share of it.")                                      \
+	X(163, TLS_SIGNATURE_KIND, "tls_signature_kind", 0,                                        \
+	  "No signature algorithm in common.")                                                     \
+	X(164, TLS_PROTOCOL_NAME, "tls_protocol_name", 0,                                          \
+	  "No ALPN name in common.")                                                               \
+	X(165, TLS_NOT_TLS, "tls_not_tls", 0,                                                      \
+	  "The bytes are no TLS, plaintext HTTP for example.")                                     \
+	X(166, TLS_MALFORMED, "tls_malformed", 0,                                                  \
+	  "A handshake message that does not parse.")                                              \
+	X(167, TLS_UNEXPECTED_MESSAGE, "tls_unexpected_message", 0,                                \
+	  "A message that has no place where it came: renegotiation, early data, a second handshake.") \
+	X(168, TLS_BAD_RECORD, "tls_bad_record", 0,                                                \
+	  "A record that does not open with the keys of the connection.")                          \
+	X(169, TLS_RECORD_SIZE, "tls_record_size", 0,                                              \
+	  "A record is longer than TLS allows.")                                                   \
+	X(170, TLS_PROOF, "tls_proof", 0,                                                          \
+	  "The peer does not have the private key of its certificate.")                            \
+	X(171, TLS_FINISHED, "tls_finished", 0,                                                    \
+	  "Both sides saw different handshakes.")                                                  \
+	X(172, TLS_HANDSHAKE_SIZE, "tls_handshake_size", 0,                                        \
+	  "The handshake is longer than allowed.")                                                 \
+	X(173, TLS_HANDSHAKE_TIMEOUT, "tls_handshake_timeout", 0,                                  \
+	  "The handshake was not done in time.")                                                   \
+	X(174, TLS_HANDSHAKE_ENDED, "tls_handshake_ended", 0,                                      \
+	  "The peer closed the connection during the handshake.")                                  \
+	X(175, TLS_PEER_REFUSED, "tls_peer_refused", 0,                                            \
+	  "The peer refused the own certificate; its log says why.")                               \
+	X(176, TLS_PEER_ALERT, "tls_peer_alert", 0,                                                \
+	  "The peer ended the connection with an alert.")                                          \
+	X(177, TLS_TRUNCATED, "tls_truncated", 0,                                                  \
+	  "The connection ended without the peer's word that nothing more comes.")                 \
+	X(178, TLS_TOO_MANY_MESSAGES, "tls_too_many_messages", 0,                                  \
+	  "More key updates, tickets or empty records than a peer needs.")                         \
+	X(179, TLS_EXHAUSTED, "tls_exhausted", 0,                                                  \
+	  "No memory, or no place, for another handshake.")                                        \
+	X(180, TLS_FAILED, "tls_failed", 0,                                                        \
+	  "A failure inside the TLS library that has no name here.")                               \
+	X(181, TLS_NO_CERTIFICATE, "tls_no_certificate", 0,                                        \
+	  "The peer showed no certificate.")                                                       \
+	X(182, TLS_CERTIFICATE_FORM, "tls_certificate_form", 0,                                    \
+	  "A certificate of the peer does not parse.")                                             \
+	X(183, TLS_CHAIN_TOO_LONG, "tls_chain_too_long", 0,                                        \
+	  "More certificates than allowed, or more than an authority in the chain allows.")        \
+	X(184, TLS_CHAIN_SIZE, "tls_chain_size", 0,                                                \
+	  "The certificates are larger than allowed.")                                             \
+	X(185, TLS_EXPIRED, "tls_expired", 0,                                                      \
+	  "A certificate of the peer has expired. Was it renewed, and is the clock right?")        \
+	X(186, TLS_NOT_YET_VALID, "tls_not_yet_valid", 0,                                          \
+	  "A certificate of the peer is not valid yet. Is the clock right?")                       \
+	X(187, TLS_UNKNOWN_ISSUER, "tls_unknown_issuer", 0,                                        \
+	  "No root of the trust domain stands behind the certificate, or a link of the chain is missing.") \
+	X(188, TLS_SELF_SIGNED, "tls_self_signed", 0,                                              \
+	  "The peer signed its certificate itself.")                                               \
+	X(189, TLS_CHAIN_SIGNATURE, "tls_chain_signature", 0,                                      \
+	  "A signature in the chain is wrong.")                                                    \
+	X(190, TLS_NOT_AN_AUTHORITY, "tls_not_an_authority", 0,                                    \
+	  "A certificate in the chain was signed by one that may not sign.")                       \
+	X(191, TLS_WEAK_KEY, "tls_weak_key", 0,                                                    \
+	  "A key in the chain is too short: at least RSA 2048 or P-256.")                          \
+	X(192, TLS_WEAK_DIGEST, "tls_weak_digest", 0,                                              \
+	  "A signature in the chain uses a digest that can be forged.")                            \
+	X(193, TLS_WRONG_USAGE, "tls_wrong_usage", 0,                                              \
+	  "The certificate's usages do not allow this side of TLS.")                               \
+	X(194, TLS_UNKNOWN_CRITICAL, "tls_unknown_critical", 0,                                    \
+	  "A certificate has a critical extension that nobody here knows.")                        \
+	X(195, TLS_NAME_CONSTRAINT, "tls_name_constraint", 0,                                      \
+	  "An authority in the chain may not sign this name.")                                     \
+	X(196, TLS_LEAF_IS_AUTHORITY, "tls_leaf_is_authority", 0,                                  \
+	  "The peer's own certificate may sign others: not one of a workload.")                    \
+	X(197, TLS_NO_IDENTITY, "tls_no_identity", 0,                                              \
+	  "The certificate has no URI name.")                                                      \
+	X(198, TLS_SEVERAL_IDENTITIES, "tls_several_identities", 0,                                \
+	  "The certificate has more than one URI name.")                                           \
+	X(199, TLS_BAD_IDENTITY, "tls_bad_identity", 0,                                            \
+	  "The URI name is not `spiffe://<trust-domain>/ns/<namespace>/sa/<service-account>`, written in its one form.") \
+	X(200, TLS_WRONG_TRUST_DOMAIN, "tls_wrong_trust_domain", 0,                                \
+	  "The peer belongs to a trust domain that this mesh does not trust.")                     \
+	X(201, TLS_WRONG_IDENTITY, "tls_wrong_identity", 0,                                        \
+	  "The peer proved to be another workload than the one that was asked for.")               \
+	X(202, TLS_CHAIN_OTHER, "tls_chain_other", 0,                                              \
+	  "The chain is not in order in a way that has no name here.")
 
 enum malla_reason {
 #define MALLA_REASON_CASE(number, symbol, name, error, help) MALLA_REASON_##symbol = number,
@@ -195,7 +281,7 @@ enum malla_reason {
 };
 
 /* One past the highest number in use: the bound for tables and range checks. */
-#define MALLA_REASON_END 118
+#define MALLA_REASON_END 203
 
 /* The errno (positive) that an application gets for a refusal at connect; 0: none is given. */
 static inline int malla_reason_errno(__u32 reason)

@@ -25,8 +25,8 @@ bench-scale: ## measure changes of a mesh of 1,000 services, 100,000 endpoints (
 	@swift build -c release --product bench-scale --scratch-path .build-release
 	@.build-release/release/bench-scale $(ARGS)
 
-bench-http: ## measure HTTP alone beside the same peers (needs root)
-	@Benchmarks/run --only http $(ARGS)
+bench-http: ## measure HTTP/1.1, HTTP/2 and gRPC beside the same peers (needs root)
+	@Benchmarks/run --only http --only http2 --only grpc $(ARGS)
 
 demo: ## start a node and a small app and show the mesh at work (needs root); ARGS=--once ends by itself
 	@deploy/demo/run $(ARGS)

@@ -11,12 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from . import mesh, peers, processes, programs
+from . import h2load, mesh, peers, processes, programs
 
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
 PLAIN_BACKEND = ("127.0.0.1", 7000)
 PEER_PORTS = {"haproxy": 7101, "nginx": 7102, "envoy": 7103}
 HTTP_PORTS = {"haproxy": 7111, "nginx": 7112, "envoy": 7113}
+STREAM_PORTS = {"haproxy": 7121, "nginx": 7122, "envoy": 7123}
+CALL_PORTS = {"haproxy": 7131, "nginx": 7132, "envoy": 7133}
 BULK_BYTES = 1 << 30
 
 
@@ -48,7 +50,14 @@ CONNECTS = [
 ]
 
 
-LOAD_NAMES = [load.name for load in CONNECTS + LOADS]
+PACED = [
+    Load("paced", "open loop, 2,000 a second", "request", "paced", [],
+         lambda seconds: ["16", "2000", str(max(5, seconds))]),
+]
+STREAMS = [Load("streams", "HTTP/2, 4 × 32 streams", "request", "h2load", [], lambda _: [])]
+CALLS = [Load("calls", "gRPC unary, 4 × 32 streams", "call", "h2load", ["calls"], lambda _: [])]
+
+LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + STREAMS + CALLS]
 
 
 @dataclasses.dataclass
@@ -75,6 +84,8 @@ SECTIONS = {
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "http": "HTTP/1.1 through the proxy; ratio = peer / Malla",
+    "http2": "HTTP/2 through the proxy; ratio = peer / Malla",
+    "grpc": "gRPC through the proxy; ratio = peer / Malla",
 }
 
 
@@ -86,7 +97,8 @@ def measure(arguments: argparse.Namespace) -> dict:
         try:
             sections = start(arguments, pathlib.Path(directory), running)
             for section in sections:
-                figures["sections"].append(measure_section(section, arguments, figures["errors"]))
+                figures["sections"].append(
+                    measure_section(section, arguments, figures["errors"], pathlib.Path(directory)))
         finally:
             for thing in reversed(running):
                 thing.stop()
@@ -117,7 +129,7 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     if "http" in wanted:
         for name in SUBJECTS[1:]:
             if name not in arguments.without:
-                proxies[name] = peers.start(name, HTTP_PORTS[name], PLAIN_BACKEND[1], directory, http=True)
+                proxies[name] = peers.start(name, HTTP_PORTS[name], PLAIN_BACKEND[1], directory, "http")
                 running.append(proxies[name])
 
     loopback = Subject("loopback", PLAIN_BACKEND, list, plain)
@@ -138,11 +150,40 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     if "http" in wanted:
         through = [Subject("malla", mesh.REQUESTS, node.pids, node.backend, node.client_command)] if node else []
         through += [Subject(name, ("127.0.0.1", HTTP_PORTS[name]), proxy.pids, plain) for name, proxy in proxies.items()]
-        sections.append(Section(SECTIONS["http"], "relay", LOADS, through))
+        sections.append(Section(SECTIONS["http"], "relay", LOADS + PACED, through))
+    sections += [start_http2(name, arguments, directory, running, node) for name in ("http2", "grpc") if name in wanted]
     return sections
 
 
-def measure_section(section: Section, arguments: argparse.Namespace, errors: list[str]) -> dict:
+def start_http2(
+        name: str, arguments: argparse.Namespace, directory: pathlib.Path, running: list,
+        node: mesh.Node | None) -> Section:
+    """Starts the peers of a section over HTTP/2. All share the mesh's backend: to them it is a port of loopback."""
+    is_calls = name == "grpc"
+    through = []
+    if node:
+        backend = node.others["calls" if is_calls else "streams"]
+        target = mesh.CALLS if is_calls else mesh.STREAMS
+        through.append(Subject("malla", target, node.pids, backend, node.client_command))
+    else:
+        port = mesh.CALLS_BACKEND if is_calls else mesh.STREAMS_BACKEND
+        h2load.prepare(directory)
+        backend = processes.Process(name, processes.LOAD, h2load.backend(directory, port, is_calls), directory)
+        running.append(backend)
+        backend.wait_for_port(port)
+    ports = CALL_PORTS if is_calls else STREAM_PORTS
+    for peer in SUBJECTS[1:]:
+        if peer in arguments.without:
+            continue
+        proxy = peers.start(
+            peer, ports[peer], mesh.CALLS_BACKEND if is_calls else mesh.STREAMS_BACKEND, directory, "http2")
+        running.append(proxy)
+        through.append(Subject(peer, ("127.0.0.1", ports[peer]), proxy.pids, backend))
+    return Section(SECTIONS[name], "relay", CALLS if is_calls else STREAMS, through)
+
+
+def measure_section(
+        section: Section, arguments: argparse.Namespace, errors: list[str], directory: pathlib.Path) -> dict:
     """All rounds of one section: in each, every load on every subject, who goes first changing."""
     loads = [load for load in section.loads if not arguments.load or load.name in arguments.load]
     rows = [{"load": load.title, "unit": load.unit, "samples": {s.name: [] for s in section.subjects}}
@@ -152,7 +193,7 @@ def measure_section(section: Section, arguments: argparse.Namespace, errors: lis
         turn = number % len(section.subjects)
         for load, row in zip(loads, rows):
             for subject in section.subjects[turn:] + section.subjects[:turn]:
-                taken = sample(subject, load, 1 if number < 0 else arguments.seconds)
+                taken = sample(subject, load, 1 if number < 0 else arguments.seconds, directory)
                 if taken["errors"]:
                     errors.append(f"{load.title} over {subject.name}: {taken['errors']} × {taken['first_error']}")
                 if number >= 0:
@@ -162,8 +203,10 @@ def measure_section(section: Section, arguments: argparse.Namespace, errors: lis
     return {"title": section.title, "judged": section.judged, "rows": rows}
 
 
-def sample(subject: Subject, load: Load, seconds: int) -> dict:
+def sample(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) -> dict:
     """One load on one subject. CPU is read right before the load starts and right after its last answer."""
+    if load.program == "h2load":
+        return sample_h2load(subject, load, seconds, directory)
     command = ["taskset", "--cpu-list", str(processes.LOAD),
                *map(str, subject.wrap(load.command(subject.target, seconds)))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
@@ -183,6 +226,19 @@ def sample(subject: Subject, load: Load, seconds: int) -> dict:
     relay = relay_after - relay_before
     everything = relay + backend_after - backend_before + result["cpu_ns"]
     return {**result, "units": units, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
+
+
+def sample_h2load(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) -> dict:
+    """The same by h2load, which does not wait for a word: its connecting is counted too."""
+    line = ["taskset", "--cpu-list", str(processes.LOAD), *map(str, subject.wrap(
+        h2load.command(directory, subject.target, seconds, calls=load.name == "calls")))]
+    measured = subject.measured()
+    before = processes.cpu_ns(measured)
+    result = h2load.run(line, seconds)
+    relay = processes.cpu_ns(measured) - before
+    expect_whole(load, result)
+    units = result["operations"]
+    return {**result, "units": units, "relay_us": relay / 1e3 / max(units, 1), "all_us": 0.0}
 
 
 def expect_whole(load: Load, result: dict) -> None:

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import time
 
-from . import processes, programs
+from . import h2load, processes, programs
 
 RESOURCES = """\
 apiVersion: v1
@@ -34,6 +34,43 @@ spec:
 ---
 apiVersion: malla.dev/v1
 kind: TrafficPolicy
+metadata: {name: streams}
+spec:
+  targetRef: {kind: Service, name: streams}
+  path: Proxy
+---
+apiVersion: v1
+kind: Service
+metadata: {name: streams}
+spec:
+  clusterIP: 198.18.0.4
+  selector: {app: streams}
+  ports: [{port: 80, targetPort: 7004, appProtocol: http2}]
+---
+apiVersion: malla.dev/v1
+kind: TrafficPolicy
+metadata: {name: calls}
+spec:
+  targetRef: {kind: Service, name: calls}
+  path: Proxy
+---
+apiVersion: v1
+kind: Service
+metadata: {name: calls}
+spec:
+  clusterIP: 198.18.0.5
+  selector: {app: calls}
+  ports: [{port: 80, targetPort: 7005, appProtocol: grpc}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: requests}
+spec:
+  parentRefs: [{group: "", kind: Service, name: requests}]
+  rules: [{matches: [{path: {type: PathPrefix, value: /}}], backendRefs: [{name: requests, port: 80}]}]
+---
+apiVersion: malla.dev/v1
+kind: TrafficPolicy
 metadata: {name: requests}
 spec:
   targetRef: {kind: Service, name: requests}
@@ -48,7 +85,8 @@ spec:
 """
 
 DIRECT, RELAY, REQUESTS = ("198.18.0.1", 80), ("198.18.0.2", 80), ("198.18.0.3", 80)
-BACKEND = 7001
+STREAMS, CALLS = ("198.18.0.4", 80), ("198.18.0.5", 80)
+BACKEND, STREAMS_BACKEND, CALLS_BACKEND = 7001, 7004, 7005
 
 
 class Node:
@@ -60,6 +98,7 @@ class Node:
         self.pins = pathlib.Path("/sys/fs/bpf/malla-bench")
         self.processes: list[processes.Process] = []
         self.daemon = self.backend = None
+        self.others: dict[str, processes.Process] = {}
 
     def start(self) -> None:
         """Returns once traffic can flow. `stop` also ends what a failed start leaves."""
@@ -74,6 +113,12 @@ class Node:
         self.backend = self.launch("backend-in-mesh", processes.LOAD, self.run_command("backend", [
             programs.load("backend"), "127.0.0.1", BACKEND], "--label", "app=backend", "--port", str(BACKEND)))
         self.backend.wait_for_port(BACKEND)
+        h2load.prepare(self.directory)
+        for name, port in (("streams", STREAMS_BACKEND), ("calls", CALLS_BACKEND)):
+            self.others[name] = self.launch(name, processes.LOAD, self.run_command(
+                name, h2load.backend(self.directory, port, calls=name == "calls"), "--label", f"app={name}",
+                "--port", str(port)))
+            self.others[name].wait_for_port(port)
         self.wait_until("the backend is an endpoint of all services", self.services_ready)
 
     def launch(self, name: str, cpu: int, command: list) -> processes.Process:

@@ -4,7 +4,7 @@ proxies, connections to the backend are kept and the path decides, as it does wi
 import json
 import pathlib
 
-from . import processes, programs
+from . import peers2, processes, programs
 
 HAPROXY = """\
 global
@@ -125,21 +125,26 @@ def envoy_config(port: int, backend: int) -> str:
     }})
 
 
-def start(name: str, port: int, backend: int, directory: pathlib.Path, http: bool = False) -> processes.Process:
-    """Starts the peer of this name between 127.0.0.1:port and 127.0.0.1:backend."""
-    label = f"{name}-http" if http else name
+def start(name: str, port: int, backend: int, directory: pathlib.Path, protocol: str = "tcp") -> processes.Process:
+    """Starts the peer of this name between 127.0.0.1:port and 127.0.0.1:backend, for `tcp`, `http` or `http2`."""
+    http = protocol != "tcp"
+    label = f"{name}-{protocol}-{port}"
     config = directory / f"{label}.conf"
-    if name == "haproxy":
+    commands = {
+        "haproxy": lambda path: ["haproxy", "-db", "-f", path],
+        "nginx": lambda path: ["nginx", "-c", path, "-e", "stderr"],
+        "envoy": lambda path: [programs.envoy_binary(), "-c", path, "--concurrency", "1", "--log-level", "error",
+                               "--disable-hot-restart"],
+    }
+    if protocol == "http2":
+        config = peers2.write(name, port, backend, directory, envoy_http_config(port, backend))
+    elif name == "haproxy":
         config.write_text((HAPROXY_HTTP if http else HAPROXY).format(port=port, backend=backend))
-        command = ["haproxy", "-db", "-f", config]
     elif name == "nginx":
         config.write_text((NGINX_HTTP if http else NGINX).format(port=port, backend=backend, directory=directory))
-        command = ["nginx", "-c", config, "-e", "stderr"]
     else:
         config = directory / f"{label}.json"
         config.write_text((envoy_http_config if http else envoy_config)(port, backend))
-        command = [programs.envoy_binary(), "-c", config, "--concurrency", "1", "--log-level", "error",
-                   "--disable-hot-restart"]
-    peer = processes.Process(label, processes.MEASURED, command, directory)
+    peer = processes.Process(label, processes.MEASURED, commands[name](config), directory)
     peer.wait_for_port(port)
     return peer

@@ -61,7 +61,7 @@ public enum StoredHead {
         return head
     }
 
-    private static func readFields(_ bytes: Span<UInt8>, from start: Int, into fields: inout FieldTable) {
+    static func readFields(_ bytes: Span<UInt8>, from start: Int, into fields: inout FieldTable) {
         fields.clear()
         var index = start
         while index + fieldBytes <= bytes.count {
@@ -79,7 +79,7 @@ public enum StoredHead {
         }
     }
 
-    private static func number(_ bytes: Span<UInt8>, at index: Int, width: Int) -> UInt64 {
+    static func number(_ bytes: Span<UInt8>, at index: Int, width: Int) -> UInt64 {
         var number: UInt64 = 0
         for place in index..<index + width { number = number << 8 | UInt64(bytes[place]) }
         return number

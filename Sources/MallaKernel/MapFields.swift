@@ -60,6 +60,7 @@ struct MapFields {
                     (MALLA_SERVICE_PROXY.rawValue, "proxy"), (MALLA_SERVICE_FAIL_OPEN.rawValue, "fail_open"),
                     (MALLA_SERVICE_NO_PORT.rawValue, "no_port"), (MALLA_SERVICE_BALANCED.rawValue, "balanced"),
                     (MALLA_SERVICE_LEAST.rawValue, "least"), (MALLA_SERVICE_BY_SOCKET.rawValue, "by_socket"),
+                    (MALLA_SERVICE_ROUTED.rawValue, "routed"),
                 ]),
         ]
     }

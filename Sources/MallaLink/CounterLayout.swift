@@ -69,6 +69,8 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
         case requests = 2
         /// Outcomes of gRPC calls.
         case calls = 3
+        /// Requests that were sent more than once.
+        case attempts = 4
     }
 
     /// Number of the source's identity.
@@ -114,6 +116,28 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
             source: UInt32(truncatingIfNeeded: words.0 >> 32), target: UInt32(truncatingIfNeeded: words.0),
             service: UInt32(truncatingIfNeeded: words.1 >> 32), reason: UInt16(truncatingIfNeeded: words.1 >> 16),
             kind: Kind(rawValue: UInt8(truncatingIfNeeded: words.1)) ?? .connections)
+    }
+}
+
+/// What is done with a request beside its first attempt.
+public enum ExtraAttempt: Int, Sendable, CaseIterable {
+    /// It was tried again.
+    case retry
+    /// It was not tried again, because the service's requests had been tried again often enough.
+    case overBudget
+    /// A copy was sent to a mirror.
+    case mirror
+    /// A copy was wanted and not sent: the request was too large to be kept, or the mirror could not be reached.
+    case mirrorLeftOut
+
+    /// Its value in metrics.
+    public var name: String {
+        switch self {
+        case .retry: "retry"
+        case .overBudget: "retry_over_budget"
+        case .mirror: "mirror"
+        case .mirrorLeftOut: "mirror_left_out"
+        }
     }
 }
 

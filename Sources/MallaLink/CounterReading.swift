@@ -34,6 +34,7 @@ public struct CounterReading: Sendable, Hashable {
         self.key = key
         switch key.kind {
         case .connections: break
+        case .attempts: outcomes = Array(repeating: 0, count: ExtraAttempt.allCases.count)
         case .requests: outcomes = Array(repeating: 0, count: RequestOutcome.allCases.count)
         case .calls: outcomes = Array(repeating: 0, count: CounterCell.callStatuses)
         }

@@ -116,6 +116,9 @@ public struct CounterCell: BitwiseCopyable {
         words[CounterLayout.Word.outcomes + min(Int(status), Self.callStatuses - 1)] &+= 1
     }
 
+    /// A request was sent once more, or was not; for cells of attempts.
+    public func attempted(_ kind: ExtraAttempt) { words[CounterLayout.Word.outcomes + kind.rawValue] &+= 1 }
+
     /// Bytes that the endpoint was sent.
     @inline(__always) public func sent(_ bytes: Int) {
         words[CounterLayout.Word.sent] &+= UInt64(truncatingIfNeeded: bytes)

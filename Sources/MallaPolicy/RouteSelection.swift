@@ -50,18 +50,6 @@ struct RouteSelection {
 
     /// A backend that is not there is no error: it may come later, and until then its share is answered by 500.
     private func check(_ rule: RouteRule, _ service: Service, _ problems: inout [SnapshotProblem]) {
-        var idle: [String] = []
-        if rule.retry != nil { idle.append("retry") }
-        if rule.filters.contains(where: { if case .mirror = $0 { true } else { false } }) {
-            idle.append("RequestMirror")
-        }
-        if !idle.isEmpty {
-            problems.append(
-                SnapshotProblem(
-                    service: service.name,
-                    message: "rule \(rule.name): this version does not carry out \(idle.joined(separator: " and ")); "
-                        + "the rest of the rule holds."))
-        }
         for backend in rule.backends where backend.weight > 0 {
             let port = services[backend.service]?.ports.first { $0.port == backend.port && $0.transport == .tcp }
             guard port == nil else { continue }

@@ -129,7 +129,9 @@ extension Worker {
 
     /// Content that can be passed on to the exchange's client now. At 0, the client's progress wakes the backend.
     mutating func responseRoom(_ place: UInt32) -> Int {
-        guard let exchange = exchange(place), let client = clients.find(exchange.pointee.client) else { return 0 }
+        guard let exchange = exchange(place) else { return 0 }
+        if exchange.pointee.state.contains(.shadow) { return Self.scratchSize }
+        guard let client = clients.find(exchange.pointee.client) else { return 0 }
         let wire = Self.wire(of: client)
         // Before its head has been written there must be room for that, whatever windows say.
         if !exchange.pointee.state.contains(.responseBegun) {
@@ -150,11 +152,13 @@ extension Worker {
 
     /// Passes on the final response's head.
     mutating func respond(_ head: ResponseHead, _ bytes: Span<UInt8>, _ place: UInt32) {
-        guard let exchange = exchange(place), let client = clients.find(exchange.pointee.client) else { return }
+        guard let exchange = exchange(place) else { return }
+        if exchange.pointee.kept != 0, head.status >= 400, triesAgain(place, status: head.status) { return }
         exchange.pointee.status = head.status
         exchange.pointee.state.insert(.responseBegun)
         if head.framing == .open { exchange.pointee.state.insert(.responseOpen) }
         noteGRPC(exchange, bytes)
+        guard let client = clients.find(exchange.pointee.client) else { return }
         guard writeResponse(head, bytes, exchange, client) else {
             end(place, Refusal(reason: .overloaded), byClient: false)
             return
@@ -213,8 +217,9 @@ extension Worker {
 
     /// Passes on content of a response: no more than ``responseRoom(_:)`` said.
     mutating func deliver(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
-        guard let exchange = exchange(place), let client = clients.find(exchange.pointee.client) else { return }
+        guard let exchange = exchange(place) else { return }
         exchange.pointee.received &+= UInt64(bytes.count)
+        guard let client = clients.find(exchange.pointee.client) else { return }
         let wire = Self.wire(of: client)
         if let h2 = client.pointee.h2, let stream = exchange.pointee.clientStream {
             writeStream(bytes, wire, h2, stream)
@@ -227,9 +232,15 @@ extension Worker {
 
     /// The response is complete. With `hasTrailers`, the desk's fields are its trailers, as views of `bytes`.
     mutating func endResponse(_ place: UInt32, _ bytes: Span<UInt8>, hasTrailers: Bool) {
-        guard let exchange = exchange(place), let client = clients.find(exchange.pointee.client) else { return }
+        guard let exchange = exchange(place) else { return }
         exchange.pointee.state.insert(.responseRead)
         if hasTrailers { noteGRPC(exchange, bytes) }
+        if exchange.pointee.state.contains(.shadow) {
+            exchange.pointee.state.insert(.responseEnded)
+            complete(place)
+            return
+        }
+        guard let client = clients.find(exchange.pointee.client) else { return }
         let wire = Self.wire(of: client)
         if let h2 = client.pointee.h2, let stream = exchange.pointee.clientStream {
             if !exchange.pointee.state.contains(.responseEnded) {

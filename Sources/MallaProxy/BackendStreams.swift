@@ -149,6 +149,8 @@ extension Worker {
             return
         }
         respond(head, storage.span, place)
-        if endStream { endResponse(place, storage.span, hasTrailers: false) }
+        // One that is tried again has another response to wait for.
+        guard endStream, exchange.pointee.state.contains(.responseBegun) else { return }
+        endResponse(place, storage.span, hasTrailers: false)
     }
 }

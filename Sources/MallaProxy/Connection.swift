@@ -112,4 +112,5 @@ enum Kind {
     static let exchangeTimer: UInt8 = 10
     /// Only in lists of those to be gone on with: the client's events are those of its captured connection.
     static let httpClient: UInt8 = 11
+    static let attemptTimer: UInt8 = 12
 }

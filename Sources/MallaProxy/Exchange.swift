@@ -52,6 +52,12 @@ struct Exchange: BitwiseCopyable {
         static var mayStayOpen: State { State(rawValue: 1024) }
         /// The response came without a length, so that trailers may stand behind it.
         static var responseOpen: State { State(rawValue: 512) }
+        /// It is a copy of a request, whose response nobody waits for.
+        static var shadow: State { State(rawValue: 2048) }
+        /// What was kept of the request is being sent once more.
+        static var replaying: State { State(rawValue: 4096) }
+        /// An attempt has failed, and the next one is not yet due.
+        static var waiting: State { State(rawValue: 8192) }
     }
 
     let client: Token
@@ -85,7 +91,12 @@ struct Exchange: BitwiseCopyable {
     var received: UInt64 = 0
     var request = Held()
     var response = Held()
+    /// Of the whole.
     var timer = Timer.none
+    /// Of the present attempt, or of the time until the next one.
+    var attempt = Timer.none
+    /// What is kept of the request; place plus one, 0: nothing.
+    var kept: UInt32 = 0
     /// Neighbours among the exchanges of the same client, and of the same backend; place plus one.
     var clientNext: UInt32 = 0
     var clientPrevious: UInt32 = 0
@@ -103,6 +114,20 @@ struct Exchange: BitwiseCopyable {
         began = now
         if head.flags.contains(.upgrade) { state.insert(.asksUpgrade) }
         if head.flags.contains(.keepAlive), !head.flags.contains(.upgrade) { state.insert(.mayStayOpen) }
+    }
+
+    /// A copy of a request, for another service; it belongs to no client.
+    init(shadowOf exchange: Exchange, service: UInt32, now: UInt64) {
+        client = Token(kind: 0, index: .max, generation: 0)
+        backend = client
+        method = exchange.method
+        version = exchange.version
+        source = exchange.source
+        from = exchange.from
+        self.service = service
+        matched = exchange.matched
+        began = now
+        state = exchange.state.intersection([.grpc, .requestOpen]).union([.shadow, .requestRead, .replaying])
     }
 
     /// What the response's meaning depends on.

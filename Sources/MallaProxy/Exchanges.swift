@@ -15,17 +15,25 @@ extension Worker {
         place == 0 ? nil : exchanges.occupant(Int(place) - 1)?.element
     }
 
-    /// Makes an exchange known to its client and its backend.
+    /// Makes an exchange known to its client.
     mutating func attach(
-        _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>, _ clientToken: Token,
-        _ client: UnsafeMutablePointer<Client>, _ backendToken: Token, _ backend: UnsafeMutablePointer<Backend>
+        _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>, to client: UnsafeMutablePointer<Client>
     ) {
         let place = token.index + 1
-        exchange.pointee.backend = backendToken
         exchange.pointee.clientNext = client.pointee.exchange
         self.exchange(client.pointee.exchange)?.pointee.clientPrevious = place
         client.pointee.exchange = place
         client.pointee.exchanges += 1
+    }
+
+    /// Makes an exchange known to its backend.
+    mutating func attach(
+        _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>, _ backendToken: Token,
+        _ backend: UnsafeMutablePointer<Backend>
+    ) {
+        let place = token.index + 1
+        exchange.pointee.backend = backendToken
+        exchange.pointee.backendPrevious = 0
         exchange.pointee.backendNext = backend.pointee.exchange
         self.exchange(backend.pointee.exchange)?.pointee.backendPrevious = place
         backend.pointee.exchange = place
@@ -52,6 +60,28 @@ extension Worker {
         }
         self.exchange(next)?.pointee.backendPrevious = previous
         backend.pointee.exchanges -= 1
+    }
+
+    /// An exchange gives its backend up and stays with its client: the backend's stream is reset, or, since a response
+    /// may be on its way, its connection closed.
+    mutating func leaveBackend(_ place: UInt32, _ exchange: UnsafeMutablePointer<Exchange>) {
+        let token = exchange.pointee.backend
+        guard let backend = backends.find(token) else { return }
+        loads.end(Int(backend.pointee.slot))
+        let stream = exchange.pointee.backendStream
+        if let h2 = backend.pointee.h2, let stream {
+            credit(Int(exchange.pointee.response.contentCount), stream, h2, Self.wire(of: backend))
+            _ = write(Self.wire(of: backend)) { out in h2.pointee.reset(stream, .cancel, into: &out) }
+        }
+        detachBackend(place, exchange)
+        exchange.pointee.backend = Token(kind: 0, index: .max, generation: 0)
+        exchange.pointee.backendStream = nil
+        if backend.pointee.h2 != nil {
+            wake(backend: token)
+            giveBack(token, backend)
+        } else if backend.pointee.exchanges == 0 {
+            close(backend: token, reset: true)
+        }
     }
 
     /// All of a backend's exchanges go to another identity now.
@@ -98,6 +128,7 @@ extension Worker {
     /// - Parameter byClient: whether it is the client that is gone or cannot be trusted.
     mutating func end(_ place: UInt32, _ refusal: Refusal, byClient: Bool) {
         guard let exchange = exchange(place) else { return }
+        if !byClient, triesAgain(place, after: refusal) { return }
         let clientToken = exchange.pointee.client
         let backendToken = exchange.pointee.backend
         let backendStream = exchange.pointee.backendStream
@@ -135,6 +166,8 @@ extension Worker {
         guard let (token, exchange) = exchanges.occupant(Int(place) - 1) else { return }
         record(exchange.pointee, reason, rule: rule)
         timers.cancel(exchange.pointee.timer)
+        timers.cancel(exchange.pointee.attempt)
+        letGo(exchange)
         if let backend = backends.find(exchange.pointee.backend) {
             loads.end(Int(backend.pointee.slot))
             if let h2 = backend.pointee.h2, let stream = exchange.pointee.backendStream {
@@ -153,7 +186,7 @@ extension Worker {
         exchanges.remove(token)
     }
 
-    private mutating func release(_ held: inout Held) {
+    mutating func release(_ held: inout Held) {
         buffers.recycle(&held.head)
         buffers.recycle(&held.content)
         buffers.recycle(&held.trailers)

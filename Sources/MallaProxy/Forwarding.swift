@@ -92,8 +92,11 @@ extension Worker {
             throw Refusal(reason: .overloaded)
         }
         if backend.pointee.phase == .connecting, backend.pointee.wire.socket < 0 { backend.pointee.trials = trials }
-        attach(exchangeToken, place, token, client, backendToken, backend)
+        attach(exchangeToken, place, to: client)
+        attach(exchangeToken, place, backendToken, backend)
+        if matched.isSome { keep(head, bytes, place) }
         setTimeout(exchangeToken, place, picked.permitted.identified.requestTimeout)
+        boundAttempt(exchangeToken.index + 1, place)
         guard writeRequest(head, bytes, exchangeToken, place, backend) else {
             end(exchangeToken.index + 1, Refusal(reason: .overloaded), byClient: false)
             return
@@ -106,7 +109,7 @@ extension Worker {
     }
 
     /// Writes a request's head; every change that a route makes in it belongs here.
-    private mutating func writeRequest(
+    mutating func writeRequest(
         _ head: RequestHead, _ bytes: Span<UInt8>, _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>,
         _ backend: UnsafeMutablePointer<Backend>
     ) -> Bool {
@@ -156,7 +159,9 @@ extension Worker {
 
     /// Content that can be passed on to the exchange's backend now. At 0, the backend's progress wakes the client.
     mutating func requestRoom(_ place: UInt32) -> Int {
-        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return 0 }
+        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend),
+            !exchange.pointee.state.contains(.replaying)
+        else { return 0 }
         return contentRoom(Self.wire(of: backend), backend.pointee.h2, exchange.pointee.backendStream)
     }
 
@@ -174,6 +179,12 @@ extension Worker {
 
     /// Passes on content of a request: no more than ``requestRoom(_:)`` said.
     mutating func forward(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
+        if let exchange = exchange(place), exchange.pointee.kept != 0 { keep(bytes, exchange) }
+        pass(bytes, place)
+    }
+
+    /// Writes content of a request to its backend.
+    mutating func pass(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
         guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
         exchange.pointee.sent &+= UInt64(bytes.count)
         let wire = Self.wire(of: backend)
@@ -188,8 +199,23 @@ extension Worker {
 
     /// The request is complete. With `hasTrailers`, the desk's fields are its trailers, as views of `bytes`.
     mutating func endRequest(_ place: UInt32, _ bytes: Span<UInt8>, hasTrailers: Bool) {
-        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
+        guard let exchange = exchange(place) else { return }
         exchange.pointee.state.insert(.requestRead)
+        guard exchange.pointee.kept != 0 else {
+            passEnd(place, bytes, hasTrailers: hasTrailers)
+            return
+        }
+        keepEnd(bytes, hasTrailers: hasTrailers, exchange)
+        // What is being sent once more ends behind what was kept.
+        if exchange.pointee.state.isDisjoint(with: [.replaying, .waiting]) {
+            passEnd(place, bytes, hasTrailers: hasTrailers)
+        }
+        mirror(place)
+    }
+
+    /// Ends a request towards its backend.
+    mutating func passEnd(_ place: UInt32, _ bytes: Span<UInt8>, hasTrailers: Bool) {
+        guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
         guard !exchange.pointee.state.contains(.requestEnded) else {
             backend.pointee.h1.finishRequest()
             return

@@ -56,6 +56,10 @@ extension Worker {
 
     /// The backend has room or a window: goes on with the request.
     mutating func resumeRequest(_ place: UInt32) {
+        if let exchange = exchange(place), exchange.pointee.state.contains(.replaying) {
+            replay(place)
+            return
+        }
         guard let exchange = exchange(place), !exchange.pointee.state.contains(.requestEnded) || isTunnel(exchange),
             let client = clients.find(exchange.pointee.client)
         else { return }
@@ -206,7 +210,8 @@ extension Worker {
         held.isEnd = true
     }
 
-    private mutating func store(_ body: (inout ByteWriter) -> Void) -> (Buffer, Int) {
+    /// Keeps what `body` writes, in a buffer of its size.
+    mutating func store(_ body: (inout ByteWriter) -> Void) -> (Buffer, Int) {
         var large = buffers.take(capacity: BufferPool.largest)
         guard let start = large.start else { return (.none, 0) }
         var out = ByteWriter(UnsafeMutableRawBufferPointer(start: start, count: BufferPool.largest))

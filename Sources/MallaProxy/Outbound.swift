@@ -81,6 +81,13 @@ struct Identified {
         self.port = port
         requestTimeout = routed.timeout
     }
+
+    /// A request goes once more where its route led it before, or a copy of it elsewhere.
+    init(_ identified: Identified, to port: Int) {
+        captured = identified.captured
+        self.port = port
+        requestTimeout = 0
+    }
 }
 
 /// Policy lets the source connect to at least one endpoint: those among the worker's candidates.

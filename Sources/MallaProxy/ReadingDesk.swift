@@ -52,6 +52,13 @@ struct ReadingDesk: ~Copyable {
         hostCount = out.count
     }
 
+    /// Takes a path that is in its normal form already; what is too long for the desk never left it.
+    mutating func keepPath(_ path: Span<UInt8>) {
+        var out = ByteWriter(self.path)
+        out.append(path)
+        pathCount = out.overflowed ? 0 : out.count
+    }
+
     /// Makes the normal form of a request's path, which routes, policy and endpoint all see.
     ///
     /// - Returns: why it has none that all would read in the same way.

@@ -24,10 +24,18 @@ final class RouteBook: Sendable {
     struct Leads: Sendable {
         fileprivate let first: [Int]
         fileprivate let ports: [Int32]
+        fileprivate let firstMirror: [Int]
+        fileprivate let mirrors: [Int32]
 
         /// The place of the port that a rule's backend means; `nil`: it is not there.
         func port(rule: Int, backend: Int) -> Int? {
             let place = ports[first[rule] + backend]
+            return place < 0 ? nil : Int(place)
+        }
+
+        /// The place of the port that a rule's mirror means; `nil`: it is not there.
+        func port(rule: Int, mirror: Int) -> Int? {
+            let place = mirrors[firstMirror[rule] + mirror]
             return place < 0 ? nil : Int(place)
         }
     }
@@ -100,6 +108,18 @@ final class RouteBook: Sendable {
     /// The page with this number, if it is still in force.
     func table(number: UInt32) -> RouteTable? { numbers[number].flatMap { pages[$0].table } }
 
+    /// Where the backend that was drawn leads now; `nil`: the rule is no longer in force, or the port is gone.
+    func port(of matched: MatchedRule) -> Int? {
+        guard matched.backend >= 0, let place = numbers[matched.page] else { return nil }
+        return leads[place].port(rule: Int(matched.rule), backend: Int(matched.backend))
+    }
+
+    /// Where a mirror of the rule leads now.
+    func port(mirror: Int, of matched: MatchedRule) -> Int? {
+        guard let place = numbers[matched.page] else { return nil }
+        return leads[place].port(rule: Int(matched.rule), mirror: mirror)
+    }
+
     private static func key(_ place: Int, _ identity: UInt32) -> UInt64 {
         UInt64(truncatingIfNeeded: place) << 32 | UInt64(identity)
     }
@@ -107,12 +127,19 @@ final class RouteBook: Sendable {
     private static func leads(of set: RouteSet, _ places: [ObjectName: [UInt16: Int]]) -> Leads {
         var first: [Int] = []
         var ports: [Int32] = []
+        var firstMirror: [Int] = []
+        var mirrors: [Int32] = []
         for rule in set.rules {
+            firstMirror.append(mirrors.count)
+            for filter in rule.filters {
+                guard case .mirror(let mirror) = filter else { continue }
+                mirrors.append(Int32(truncatingIfNeeded: places[mirror.service]?[mirror.port] ?? -1))
+            }
             first.append(ports.count)
             for backend in rule.backends {
                 ports.append(Int32(truncatingIfNeeded: places[backend.service]?[backend.port] ?? -1))
             }
         }
-        return Leads(first: first, ports: ports)
+        return Leads(first: first, ports: ports, firstMirror: firstMirror, mirrors: mirrors)
     }
 }

@@ -68,9 +68,9 @@ enum Routing {
             page: page.number, rule: Int32(truncatingIfNeeded: choice.rule),
             prefixLength: Int32(truncatingIfNeeded: choice.prefixLength))
         if table.rules[choice.rule].redirect != nil { return Routed(outcome: .redirect, rule: matched) }
-        // One attempt is all there is, so that its limit and that of the whole are the same.
+        // Where one attempt is all there is, its limit and that of the whole are the same.
         let whole = table.rules[choice.rule].requestTimeout ?? 0
-        let attempt = table.rules[choice.rule].backendTimeout ?? 0
+        let attempt = table.rules[choice.rule].retry == nil ? table.rules[choice.rule].backendTimeout ?? 0 : 0
         let timeout = whole == 0 ? attempt : attempt == 0 ? whole : min(whole, attempt)
         guard
             let backend = table.rules[choice.rule].pick(

@@ -3,6 +3,7 @@
 import MallaBalance
 import MallaLink
 import MallaModel
+import MallaRouting
 import Reactor
 
 /// One thread of the data path with everything it uses: a loop, listeners, connections, timers, memory, counters.
@@ -17,6 +18,9 @@ struct Worker: ~Copyable {
     var clients: Slab<Client>
     var exchanges: Slab<Exchange>
     var backends: Slab<Backend>
+    var keptRequests: Slab<KeptRequest>
+    /// What may be tried again, by service; made when a rule first asks for it.
+    var budgets: [UInt64: RetryBudget] = [:]
     var pool = BackendPool()
     let exchangeLimit: Int
     /// Where heads are read.
@@ -102,6 +106,7 @@ struct Worker: ~Copyable {
         let clients = try Slab<Client>(capacity: parts.capacity)
         let exchanges = try Slab<Exchange>(capacity: parts.capacity * 4)
         let backends = try Slab<Backend>(capacity: parts.capacity)
+        keptRequests = try Slab<KeptRequest>(capacity: parts.capacity)
         self.clients = clients
         self.exchanges = exchanges
         self.backends = backends
@@ -196,6 +201,8 @@ struct Worker: ~Copyable {
             expired(client: token.with(kind: 0), client)
         case Kind.exchangeTimer:
             expired(exchange: token.with(kind: 0))
+        case Kind.attemptTimer:
+            expired(attempt: token.with(kind: 0))
         default:
             guard let connection = connections.find(token) else { return }
             connection.pointee.timer = .none

@@ -26,6 +26,8 @@ public struct RouteAction: Sendable {
     public let backendTimeout: Nanoseconds?
     /// `nil`: only what was certainly not begun is tried again.
     public let retry: RouteRetry?
+    /// Whether its requests may be wanted again: for a retry, or for copies.
+    public let keepsRequests: Bool
 
     init(_ rule: RouteRule) {
         name = rule.name
@@ -40,6 +42,7 @@ public struct RouteAction: Sendable {
         requestTimeout = rule.requestTimeout
         backendTimeout = rule.backendTimeout
         retry = rule.retry
+        keepsRequests = rule.retry != nil || !filters.mirrors.isEmpty
     }
 
     /// The place in ``backends`` that two draws choose; `nil` when the rule has no backend with a share, which is

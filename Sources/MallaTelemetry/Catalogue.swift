@@ -223,6 +223,13 @@ extension Metric {
         "malla_grpc_calls", .counter, labels: requestLabels + ["grpc_status"],
         help: "gRPC calls that ended, by their status; `none` without one.")
 
+    /// Requests that were sent more than once.
+    public static let attempts = Metric(
+        "malla_http_extra_attempts", .counter, labels: requestLabels + ["kind"],
+        help:
+            "What routes did with requests beside their first attempt: `retry`, `retry_over_budget` (not tried again), "
+            + "`mirror` (a copy), `mirror_left_out` (a copy that was not sent).")
+
     /// The whole catalogue, in the order of the exposition.
     public static let all: [Metric] = [
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
@@ -233,6 +240,6 @@ extension Metric {
         generation, configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
-        requests, requestSeconds, requestBytes, calls,
+        requests, requestSeconds, requestBytes, calls, attempts,
     ]
 }

@@ -137,6 +137,11 @@ extension Node {
         if it.key.kind == .calls {
             return outcomes.map { Sample(.calls, labels + [$0.offset < 17 ? "\($0.offset)" : "none"], $0.element) }
         }
+        if it.key.kind == .attempts {
+            return outcomes.map {
+                Sample(.attempts, labels + [ExtraAttempt(rawValue: $0.offset)?.name ?? ""], $0.element)
+            }
+        }
         let counts = outcomes.map { outcome in
             Sample(.requests, labels + [RequestOutcome(rawValue: outcome.offset)?.name ?? ""], outcome.element)
         }

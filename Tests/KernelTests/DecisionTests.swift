@@ -64,6 +64,9 @@ extension World {
             try service(8, at: address, port: 87, scope: 3)
             try service(9, at: address, port: 88, slots: 0)
             try service(10, at: address, port: 89, scope: 1)
+            try service(
+                12, at: address, port: 90, slots: 0,
+                flags: [MALLA_SERVICE_PROXY, MALLA_SERVICE_ROUTED, MALLA_SERVICE_FAIL_OPEN])
             try service(11, at: address, port: 53, scope: 2)
             try service(99, at: address, port: 0, slots: 0, flags: [MALLA_SERVICE_NO_PORT])
         }
@@ -121,6 +124,12 @@ struct DecisionTests {
         DecisionCase(
             title: "5 no endpoint", to: "fd6d::1", port: 88, socket: .ipv6, path: MALLA_PATH_DENY, reason: .noEndpoint,
             error: ECONNREFUSED, service: 9),
+        DecisionCase(
+            title: "5 routes lead to others' endpoints", to: "240.240.0.1", port: 90, path: MALLA_PATH_PROXY,
+            service: 12),
+        DecisionCase(
+            title: "5 routes and no proxy: open to nowhere", to: "240.240.0.1", port: 90, proxy: false,
+            path: MALLA_PATH_DENY, reason: .proxyDown, error: ECONNREFUSED, service: 12),
         DecisionCase(
             title: "5 UDP", to: "240.240.0.1", port: 80, transport: Int(IPPROTO_UDP), path: MALLA_PATH_DIRECT,
             service: 1, rule: 11, endpoint: 1),

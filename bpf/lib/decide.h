@@ -70,7 +70,7 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
  *  2 whoever is no workload is denied, and so is everybody before the first snapshot
  *  3 the ports of the node's own listeners are not for workloads
  *  4 DNS goes to the node's resolver while that listens; else it is judged like anything else
- *  5 a virtual service: does the port exist, has it an endpoint, which one?
+ *  5 a virtual service: does the port exist, has it an endpoint, which one? With routes it needs none of its own
  *  6 no service: is it an endpoint by its own address? If not, the mesh has no say
  *  7 policy, of the endpoint; or of the service where the proxy will pick the endpoint. Scope 0
  *    there means that the endpoints' policies differ and the proxy decides on the one it picks. What
@@ -126,6 +126,13 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		it->service = service.service;
 		if (service.flags & MALLA_SERVICE_NO_PORT)
 			return deny(it, MALLA_REASON_NO_SUCH_PORT); /* 5 */
+		if (service.flags & MALLA_SERVICE_ROUTED && !service.slots) {
+			/* The proxy knows where its routes lead, and judges what goes there: there is nothing to pick or ask. */
+			if (!tcp || !config->proxy_port || !listens(LISTENER_PROXY, it, config, asked_of))
+				return deny(it, MALLA_REASON_PROXY_DOWN); /* 8 */
+			it->path = MALLA_PATH_PROXY;
+			return; /* 8 */
+		}
 		if (!service_pick(&service, it, &it->endpoint))
 			return deny(it, MALLA_REASON_NO_ENDPOINT); /* 5 */
 		it->picked = it->endpoint.endpoint;

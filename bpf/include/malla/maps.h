@@ -138,6 +138,7 @@ enum malla_service_flag {
 	MALLA_SERVICE_BALANCED = 8,  /* more than a draw by weight was asked for */
 	MALLA_SERVICE_LEAST = 16,    /* of two draws the one with fewer connections for its weight */
 	MALLA_SERVICE_BY_SOCKET = 32, /* Maglev hashes the socket, not the workload */
+	MALLA_SERVICE_ROUTED = 64,    /* routes lead on to other services: it needs no endpoint of its own */
 };
 
 /* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold

@@ -57,7 +57,7 @@ let package = Package(
             name: "MallaProxy",
             dependencies: [
                 "Reactor", "HTTPWire", "CMallaABI", "MallaModel", "MallaPolicy", "MallaBalance", "MallaLink",
-                "MallaRouting", "MallaTelemetry",
+                "MallaRouting", "MallaTelemetry", "TLSWire",
             ]),
 
         // MARK: Control
@@ -131,7 +131,8 @@ let package = Package(
         .testTarget(name: "MallaModelTests", dependencies: ["MallaModel"]),
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
-        .testTarget(name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI"]),
+        .testTarget(
+            name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI", "MallaProxy", "Reactor"]),
         .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),

@@ -31,6 +31,11 @@ struct Certificates: Sendable {
 
     func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: file(name)))) }
 
+    /// Puts a file beside them.
+    func write(_ name: String, _ bytes: [UInt8]) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+    }
+
     func credentials(_ name: String) throws -> TLSSettings.Credentials {
         try TLSSettings.Credentials(chain: bytes("\(name).pem"), key: bytes("\(name).key"))
     }

@@ -15,11 +15,11 @@ final class MemoryPair {
 
     /// Goes through the handshake, as far as it goes.
     init(
-        client clientSettings: TLSSettings, server serverSettings: TLSSettings,
+        client clientSettings: TLSSettings, server serverSettings: TLSSettings, now: Int64 = Speaker.now,
         _ meddle: Meddling = { _, _, bytes in bytes }
     ) throws {
-        var clientSide: Side? = try Side(clientSettings)
-        var serverSide: Side? = try Side(serverSettings)
+        var clientSide: Side? = try Side(clientSettings, Speaker.now)
+        var serverSide: Side? = try Side(serverSettings, now)
         var flights = (0, 0)
         while true {
             let before = (clientSide?.sent ?? 0, serverSide?.sent ?? 0)
@@ -54,8 +54,8 @@ final class MemoryPair {
         private var hasBegun = false
         private let isClient: Bool
 
-        init(_ settings: TLSSettings) throws {
-            handshake = try TLSHandshake(settings, now: Speaker.now)
+        init(_ settings: TLSSettings, _ now: Int64) throws {
+            handshake = try TLSHandshake(settings, now: now)
             isClient = settings.role == .client
         }
 

@@ -80,10 +80,9 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 	record->state = BPF_TCP_ESTABLISHED;
 	record->flags |= MALLA_CONNECTION_COUNTED;
 	counter = counter_of(record);
-	if (counter) {
+	if (counter)
 		COUNT(counter, opened, 1);
-		histogram_add(&counter->connect, record->established - record->opened, MALLA_SHIFT_LATENCY);
-	}
+	time_connect(record);
 	if (tells_all())
 		event_of(record, MALLA_EVENT_OPENED, record->established - record->opened);
 }
@@ -152,7 +151,7 @@ static __always_inline void on_failed(const struct tcp_sock *tcp, struct malla_c
 	counter = counter_of(record);
 	if (counter)
 		COUNT(counter, failed, 1);
-	event_failed(record, bpf_ktime_get_ns() - record->opened);
+	event_of(record, MALLA_EVENT_FAILED, bpf_ktime_get_ns() - record->opened);
 }
 
 /* The connection is over. */
@@ -169,11 +168,7 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp
 	if (record->direction == MALLA_INBOUND && !(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return;
 	lasted = bpf_ktime_get_ns() - record->established;
-	if (counter) {
-		histogram_add(&counter->duration, lasted, MALLA_SHIFT_DURATION);
-		if (tcp->srtt_us)
-			histogram_add(&counter->round_trip, tcp->srtt_us * 1000ull / 8, MALLA_SHIFT_LATENCY);
-	}
+	time_end(record, lasted, tcp->srtt_us);
 	if (record->direction == MALLA_OUTBOUND && tells_all())
 		event_of(record, MALLA_EVENT_CLOSED, lasted);
 }

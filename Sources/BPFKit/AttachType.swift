@@ -39,6 +39,8 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let tcxEgress = AttachType(rawValue: CLIBBPF_TCX_EGRESS.rawValue)
     /// `sk_lookup`; kernel 5.9.
     public static let socketLookup = AttachType(rawValue: BPF_SK_LOOKUP.rawValue)
+    /// `tp_btf/…`: a point that the kernel marks in its own code; kernel 5.5.
+    public static let tracepoint = AttachType(rawValue: BPF_TRACE_RAW_TP.rawValue)
     /// `iter/…`; kernel 5.8.
     public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
 

@@ -76,6 +76,16 @@ public struct BPFLink: ~Copyable, Sendable {
         return Descriptor(owning: raw).procNumbers()["link_id"] != nil
     }
 
+    /// Attaches a program to the kernel's tracepoint that it is made for, for the whole machine. Kernel 5.5.
+    ///
+    /// - Throws: ``BPFError``: EINVAL when the program is not for a tracepoint, EPERM without CAP_PERFMON.
+    public init(tracing program: borrowing BPFProgram) throws {
+        let name = program.name
+        let raw = bpf_raw_tracepoint_open(nil, program.descriptor.raw)
+        try checked(raw, "attach", "program \(name) to its tracepoint")
+        descriptor = Descriptor(owning: raw)
+    }
+
     /// Opens a pinned link. It stays attached whatever becomes of this value.
     ///
     /// - Throws: ``BPFError``: ENOENT when nothing is pinned there, or that something is no link.

@@ -28,13 +28,8 @@ public struct CounterRecord: Sendable, Equatable {
     public let sent: UInt64, received: UInt64
     /// Retransmitted segments.
     public let retransmits: UInt64
-    /// From connect to established. This and the others are kept by the connecting end, and by the accepted one where
-    /// no hook is at the other.
-    public let connect: KernelHistogram
-    /// The smoothed round trip of connections that have ended.
-    public let roundTrip: KernelHistogram
-    /// From established to the end.
-    public let duration: KernelHistogram
+    /// Datagrams of UDP, as many as calls of the application, while ``KernelNode/datagrams`` counts.
+    public let datagramsSent: UInt64, datagramsReceived: UInt64
 
     /// Whether this is the bucket for what found no room in the map.
     public var isOverflow: Bool {
@@ -61,16 +56,17 @@ public struct CounterRecord: Sendable, Equatable {
         sent = sum { $0.sent }
         received = sum { $0.received }
         retransmits = sum { $0.retransmits }
-        connect = KernelHistogram(values.map(\.connect), shift: MALLA_SHIFT_LATENCY)
-        roundTrip = KernelHistogram(values.map(\.round_trip), shift: MALLA_SHIFT_LATENCY)
-        duration = KernelHistogram(values.map(\.duration), shift: MALLA_SHIFT_DURATION)
+        datagramsSent = sum { $0.datagrams_sent }
+        datagramsReceived = sum { $0.datagrams_received }
     }
 }
 
 /// What the programs count about themselves, since the maps were made.
 public struct KernelStatistics: Sendable, Equatable {
-    /// Events that found the buffer full.
-    public let eventsLost: UInt64
+    /// Events that found the buffer full, by CPU.
+    public let eventsLostByCPU: [UInt64]
+    /// The same of all CPUs.
+    public var eventsLost: UInt64 { eventsLostByCPU.reduce(0, &+) }
     /// Events that were left out because there were many of the same kind.
     public let eventsLimited: UInt64
     /// Connections counted in the overflow bucket.
@@ -84,9 +80,10 @@ public struct KernelStatistics: Sendable, Equatable {
     /// Connections that could not be counted for their endpoints.
     public let activeFailed: UInt64
 
-    init(_ sums: [UInt32: UInt64]) {
-        func sum(_ stat: malla_stat) -> UInt64 { sums[stat.rawValue] ?? 0 }
-        eventsLost = sum(MALLA_STAT_EVENTS_LOST)
+    /// From one value per CPU.
+    init(_ values: [UInt32: [UInt64]]) {
+        func sum(_ stat: malla_stat) -> UInt64 { values[stat.rawValue]?.reduce(0, &+) ?? 0 }
+        eventsLostByCPU = values[MALLA_STAT_EVENTS_LOST.rawValue] ?? []
         eventsLimited = sum(MALLA_STAT_EVENTS_LIMITED)
         countersOverflow = sum(MALLA_STAT_COUNTERS_OVERFLOW)
         handoffsMissed = sum(MALLA_STAT_HANDOFF_MISSED)

@@ -19,14 +19,9 @@ public struct KernelHistogram: Sendable, Equatable {
         return buckets.prefix(min(exponent - shift + 1, buckets.count - 1)).reduce(0, &+)
     }
 
-    /// The sum of one histogram per CPU. Wrapping, as the kernel's own additions do.
-    init(_ histograms: [malla_histogram], shift: malla_histogram_shift) {
+    init(_ histogram: malla_histogram, shift: malla_histogram_shift) {
         self.shift = Int(shift.rawValue)
-        nanoseconds = histograms.reduce(0) { $0 &+ $1.sum }
-        buckets = histograms.reduce(into: [UInt64](repeating: 0, count: Int(MALLA_HISTOGRAM_BUCKETS))) { sums, one in
-            withUnsafeBytes(of: one.bucket) { bytes in
-                for (index, value) in bytes.bindMemory(to: UInt64.self).enumerated() { sums[index] &+= value }
-            }
-        }
+        nanoseconds = histogram.sum
+        buckets = withUnsafeBytes(of: histogram.bucket) { Array($0.bindMemory(to: UInt64.self)) }
     }
 }

@@ -25,6 +25,8 @@ final class KernelMaps: Sendable {
     let flows: BPFMap<malla_flow_key, malla_flow>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
+    let spare: BPFMap<malla_counter_key, malla_counter>
+    let times: BPFMap<malla_times_key, malla_times>
     let stats: PerCPUMap<UInt32, UInt64>
     let rehearsals: PerCPUMap<malla_rehearsal_key, UInt64>
     let events: Descriptor
@@ -51,6 +53,8 @@ final class KernelMaps: Sendable {
         flows = try BPFMap(pinned: pins.map("malla_flows"))
         permits = try BPFMap(pinned: pins.map("malla_permits"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))
+        spare = try BPFMap(pinned: pins.map("malla_spare"))
+        times = try BPFMap(pinned: pins.map("malla_times"))
         stats = try PerCPUMap(pinned: pins.map("malla_stats"))
         rehearsals = try PerCPUMap(pinned: pins.map("malla_rehearsals"))
         events = try Descriptor(pinnedMap: pins.map("malla_events"))

@@ -63,6 +63,8 @@ public final class KernelNode: Sendable {
     public let cgroup: UInt64
     /// The id of the proxy's cgroup.
     public let proxyCgroup: UInt64
+    /// Counts datagrams, when asked to.
+    public let datagrams: DatagramVolume
 
     let pins: PinFolder
     let programs: ProgramSet
@@ -138,6 +140,7 @@ public final class KernelNode: Sendable {
         self.maps = maps
         self.writer = writer
         self.revoker = Revoker(programs.programs)
+        self.datagrams = DatagramVolume(programs)
         self.pins = pins
         self.programs = programs
         self.keptMaps = try KeptMap.all(pins)

@@ -53,15 +53,26 @@ public final class KernelReader: Sendable {
         // The walk adds to the counters what is not in them yet.
         _ = try live.iterate(map: maps.connections.descriptor)
         _ = try liveFlows.iterate(map: maps.flows.descriptor)
-        return try maps.counters.entries().map { CounterRecord($0.key, $0.values) }
+        let counters = try maps.counters.entries()
+        // What was counted while there was no memory for a value per CPU: seldom anything.
+        var spare = try maps.spare.entries().reduce(into: [MapBytes<malla_counter_key>: malla_counter]()) {
+            $0[MapBytes($1.key)] = $1.value
+        }
+        let whole = counters.map { key, values in
+            CounterRecord(key, values + [spare.removeValue(forKey: MapBytes(key))].compactMap(\.self))
+        }
+        return whole + spare.map { CounterRecord($0.key.value, [$0.value]) }
+    }
+
+    /// How long connections took.
+    public func times() throws -> [TimesRecord] {
+        try maps.times.entries().map { TimesRecord($0.key, $0.value) }
     }
 
     /// What the programs count about themselves.
     public func statistics() throws -> KernelStatistics {
         KernelStatistics(
-            try maps.stats.entries().reduce(into: [:]) { sums, entry in
-                sums[entry.key] = entry.values.reduce(0, &+)
-            })
+            try maps.stats.entries().reduce(into: [:]) { all, entry in all[entry.key] = entry.values })
     }
 
     /// Events as they happen. What nobody reads stays in the kernel's buffer until that is full; then it is counted as

@@ -54,7 +54,8 @@ extension KernelReader {
             case "malla_blocks": pair(entry, { fields.key($0 as malla_block_key) }, fields.block)
             case "malla_sources": pair(entry, { (it: UInt32) in fields.key(workload: it) }, fields.addresses)
             case "malla_handoffs": pair(entry, { fields.key($0 as malla_tuple) }, fields.connection)
-            case "malla_counters": counter(entry, fields)
+            case "malla_counters", "malla_spare": counter(entry, fields)
+            case "malla_times": times(entry, fields)
             case "malla_stats": stat(entry, fields)
             case "malla_rehearsals": rehearsal(entry, fields)
             default: nil
@@ -72,6 +73,12 @@ extension KernelReader {
         guard let key = load(entry.key, as: malla_rehearsal_key.self) else { return nil }
         let sum = entry.values.compactMap { load($0, as: UInt64.self) }.reduce(0, &+)
         return MapEntry(key: fields.key(key), value: ["count": "\(sum)"])
+    }
+
+    private static func times(_ entry: RawMap.Entry, _ fields: MapFields) -> MapEntry? {
+        guard let key = load(entry.key, as: malla_times_key.self) else { return nil }
+        guard let value = entry.values.first.flatMap({ load($0, as: malla_times.self) }) else { return nil }
+        return MapEntry(key: fields.key(key), value: fields.times(TimesRecord(key, value)))
     }
 
     private static func stat(_ entry: RawMap.Entry, _ fields: MapFields) -> MapEntry? {

@@ -172,7 +172,22 @@ struct MapFields {
         [
             "opened": "\(it.opened)", "closed": "\(it.closed)", "failed": "\(it.failed)", "denied": "\(it.denied)",
             "sent": "\(it.sent)", "received": "\(it.received)", "retransmits": "\(it.retransmits)",
-            "connect_ns": "\(it.connect.nanoseconds)", "duration_ns": "\(it.duration.nanoseconds)",
+            "datagrams_sent": "\(it.datagramsSent)", "datagrams_received": "\(it.datagramsReceived)",
+        ]
+    }
+
+    func key(_ it: malla_times_key) -> [String: String] {
+        [
+            "source_workload": names.shown(workload: it.source_workload),
+            "target_workload": names.shown(workload: it.target_workload), "service": names.shown(service: it.service),
+        ]
+    }
+
+    func times(_ it: TimesRecord) -> [String: String] {
+        [
+            "connects": "\(it.connect.count)", "connect_ns": "\(it.connect.nanoseconds)",
+            "round_trips": "\(it.roundTrip.count)", "round_trip_ns": "\(it.roundTrip.nanoseconds)",
+            "durations": "\(it.duration.count)", "duration_ns": "\(it.duration.nanoseconds)",
         ]
     }
 

@@ -35,6 +35,9 @@ struct NodeSettings {
         if try maps.rehearsals.lookup(malla_rehearsal_key()) == nil {
             try maps.rehearsals.update(malla_rehearsal_key(), all: 0)
         }
+        if try maps.times.lookup(malla_times_key()) == nil {
+            try maps.times.update(malla_times_key(), malla_times())
+        }
     }
 
     /// Marks the resolver's sockets, so that no other process on its port is believed.

@@ -130,7 +130,7 @@ public struct LinkServer: ~Copyable {
         switch message {
         case .connections:
             guard !descriptors.isEmpty else { throw LinkError("the connection records came without a descriptor") }
-            proxy.use(ConnectionRecords(map: Descriptor(owning: descriptors.removeFirst())))
+            proxy.use(try ConnectionRecords(map: Descriptor(owning: descriptors.removeFirst())))
         case .drain(let drain):
             log.write(.info, "draining", [("grace_ms", "\(drain.grace / 1_000_000)")])
             proxy.drain(grace: drain.grace)

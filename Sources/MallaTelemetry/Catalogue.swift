@@ -43,6 +43,14 @@ extension Metric {
     public static let receivedBytes = Metric(
         "malla_received_bytes", .counter, unit: "bytes", labels: flowLabels,
         help: "Application bytes received, seen at the socket of `direction`.")
+    /// Datagrams that the socket's owner sent.
+    public static let sentDatagrams = Metric(
+        "malla_sent_datagrams", .counter, labels: flowLabels,
+        help: "UDP datagrams sent, one for each call of the application; counted while a service has a UDP port.")
+    /// Datagrams that the socket's owner received.
+    public static let receivedDatagrams = Metric(
+        "malla_received_datagrams", .counter, labels: flowLabels,
+        help: "UDP datagrams received, one for each call of the application; counted while a service has a UDP port.")
     /// Segments that had to be sent again.
     public static let retransmits = Metric(
         "malla_retransmits", .counter, labels: flowLabels, help: "TCP segments that had to be sent again.")
@@ -90,12 +98,31 @@ extension Metric {
     /// Kernel memory of a map.
     public static let mapBytes = Metric(
         "malla_map_memory_bytes", .gauge, unit: "bytes", labels: ["map"], help: "Kernel memory of a map.")
+    /// How full a map is.
+    public static let mapPressure = Metric(
+        "malla_map_pressure_ratio", .gauge, unit: "ratio", labels: ["map"],
+        help: "Entries of a kernel map as a share of what it can hold.")
+    /// Runs of a program.
+    public static let programRuns = Metric(
+        "malla_program_runs", .counter, labels: ["program"],
+        help: "Runs of a kernel program while mallad --program-statistics measures them.")
+    /// Time spent in a program.
+    public static let programSeconds = Metric(
+        "malla_program_run_seconds", .counter, unit: "seconds", labels: ["program"],
+        help: "Time spent in a kernel program while mallad --program-statistics measures it.")
+    /// Sockets that go past the hooks.
+    public static let bypasses = Metric(
+        "malla_bypasses", .gauge, help: "Sockets of workloads that go past the hooks, as `malla bypasses` lists them.")
+    /// Flows without series of their own.
+    public static let foldedFlows = Metric(
+        "malla_folded_flows", .gauge,
+        help: "Flows that have no series of their own because there are too many; they are in the one without labels.")
     /// Decisions made.
     public static let decisions = Metric(
         "malla_decisions", .counter, help: "Decisions that the kernel side made.")
     /// Events that found the ring buffer full.
     public static let eventsLost = Metric(
-        "malla_events_lost", .counter, help: "Events that found the ring buffer full.")
+        "malla_events_lost", .counter, labels: ["cpu"], help: "Events that found the ring buffer full, by CPU.")
     /// Events that were held back.
     public static let eventsLimited = Metric(
         "malla_events_limited", .counter, help: "Events held back because there were many of the same kind.")
@@ -233,11 +260,12 @@ extension Metric {
     /// The whole catalogue, in the order of the exposition.
     public static let all: [Metric] = [
         connectionsOpened, connectionsClosed, connectionsFailed, connectionsDenied, connectionsRevoked,
-        connectionsActive, sentBytes, receivedBytes, retransmits, connectSeconds, roundTripSeconds, durationSeconds,
-        policyDryRun, policyOverflows, mapEntries, mapCapacity, mapBytes, decisions, eventsLost, eventsLimited,
-        countersOverflow, handoffsMissed,
-        activeFailed, backendActive, storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime,
-        generation, configValid,
+        connectionsActive, sentBytes, receivedBytes, sentDatagrams, receivedDatagrams, retransmits, connectSeconds,
+        roundTripSeconds, durationSeconds, policyDryRun, policyOverflows, mapEntries, mapCapacity, mapBytes,
+        mapPressure, programRuns, programSeconds,
+        bypasses, foldedFlows, decisions, eventsLost, eventsLimited, countersOverflow, handoffsMissed, activeFailed,
+        backendActive, storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime, generation,
+        configValid,
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
         requests, requestSeconds, requestBytes, calls, attempts,

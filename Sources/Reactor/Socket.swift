@@ -70,6 +70,12 @@ public enum Socket {
     /// Closes with RST: the peer learns that this was no orderly end.
     public static func reset(_ socket: Int32) { linux_reset(socket) }
 
+    /// The bytes of what a socket storage map keeps for each socket, by the map's descriptor.
+    /// - Throws: EINVAL when the descriptor is of something else, EBADF when it is of nothing.
+    public static func recordSize(in map: Int32) throws(SystemError) -> Int {
+        Int(try SystemError.check(linux_bpf_value_size(map), "look at the map of connection records"))
+    }
+
     /// Reads what a socket storage map keeps for an open socket of this process, by the map's descriptor.
     /// - Parameter record: as large as the map's values.
     /// - Returns: 0 or a positive errno; ENOENT: the map has nothing for this socket.

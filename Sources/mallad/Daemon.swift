@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFKit
 import Glibc
 import Logging
 import MallaAdmin
@@ -30,6 +31,7 @@ struct Daemon {
         let (runs, problems) = try RunRegistry.open(directory: "\(settings.state)/workloads")
         for problem in problems { logger.warning("a workload was not taken over", metadata: ["problem": "\(problem)"]) }
         let kernel = try startKernel(addresses)
+        let statistics = try settings.programStatistics ? RunStatistics() : nil
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let hub = EventHub { all in
@@ -51,6 +53,7 @@ struct Daemon {
         await node.endFinished()
         await node.reload()
         try await serve(node, dns: dns, proxy: proxy, group: group)
+        withExtendedLifetime(statistics) {}
         logger.notice("mallad has stopped; programs and maps stay at work, malla cleanup removes them")
         try? await group.shutdownGracefully()
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BPFKit
 import CMallaABI
 import Logging
 import MallaDNS
@@ -15,7 +16,11 @@ extension Node {
         let names = Names(numbers)
         // What cannot be read is missing from this scrape; the rest is still true.
         do {
-            samples += try kernel.reader.counters().flatMap { Self.flow($0, names) }
+            let flows = countedFlows.divided(try kernel.reader.counters(), by: CountedFlow.init)
+            samples += flows.own.flatMap { Self.flow($0, names) } + flows.folded.flatMap { Self.flow($0, nil) }
+            let pairs = timedPairs.divided(try kernel.reader.times(), by: TimedPair.init)
+            samples += pairs.own.flatMap { Self.times($0, names) } + pairs.folded.flatMap { Self.times($0, nil) }
+            samples.append(Sample(.foldedFlows, UInt64(clamping: flows.folded.count)))
             samples += try kernel.reader.rehearsals().map { Self.rehearsal($0, names) }
             samples += Self.statistics(try kernel.reader.statistics())
             samples += try kernel.reader.active().compactMap { one in
@@ -24,10 +29,12 @@ extension Node {
                 }
             }
             samples += try kernel.reader.mapSummaries().flatMap(Self.map)
+            samples += try kernel.reader.programs().flatMap(Self.program)
             samples.append(Sample(.generation, UInt64(try kernel.generation())))
         } catch {
             logger.error("the kernel side cannot be read for metrics", metadata: ["error": "\(error)"])
         }
+        samples.append(Sample(.bypasses, UInt64(clamping: bypasses.count)))
         if let dns { samples += Self.dns(dns) }
         if let proxy {
             samples += [
@@ -49,6 +56,16 @@ extension Node {
         }
     }
 
+    /// Counts datagrams while there is a service that has some: it costs every socket of the machine a little.
+    func countDatagrams(of mesh: Mesh) {
+        let wanted = mesh.services.values.contains { $0.ports.contains { $0.transport == .udp } }
+        do {
+            try kernel.datagrams.count(wanted)
+        } catch {
+            logger.error("datagrams are not counted", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func own() -> [Sample] {
         let kinds: [(String, Int)] = [
             ("Service", mesh.services.count), ("Workload", mesh.workloads.count),
@@ -64,11 +81,15 @@ extension Node {
         ] + kinds.map { Sample(.resources, [$0.0], UInt64(clamping: $0.1)) }
     }
 
-    private static func flow(_ it: CounterRecord, _ names: Names) -> [Sample] {
-        let labels = [
-            it.direction.name, it.path.name, names.workload(it.sourceWorkload), names.identity(it.source),
-            names.workload(it.targetWorkload), names.identity(it.target), names.service(it.service), it.reason.name,
-        ]
+    /// Without names all labels are empty: one of the flows that are counted together.
+    private static func flow(_ it: CounterRecord, _ names: Names?) -> [Sample] {
+        let labels =
+            names.map {
+                [
+                    it.direction.name, it.path.name, $0.workload(it.sourceWorkload), $0.identity(it.source),
+                    $0.workload(it.targetWorkload), $0.identity(it.target), $0.service(it.service), it.reason.name,
+                ]
+            } ?? []
         // The bucket for what found no room is always there; it is news only once it holds something.
         if it.isOverflow, it.opened == 0, it.denied == 0, it.failed == 0 { return [] }
         // A refused connect never has any of the others; a series of zeros for each would only cost the scraper.
@@ -80,11 +101,19 @@ extension Node {
             Sample(.sentBytes, labels, it.sent), Sample(.receivedBytes, labels, it.received),
             Sample(.retransmits, labels, it.retransmits),
         ]
+        if it.datagramsSent != 0 || it.datagramsReceived != 0 {
+            counts.append(Sample(.sentDatagrams, labels, it.datagramsSent))
+            counts.append(Sample(.receivedDatagrams, labels, it.datagramsReceived))
+        }
         if it.denied != 0 { counts.append(Sample(.connectionsRevoked, labels, it.denied)) }
-        // Only one end of a connection keeps these.
-        guard it.direction == .outbound || it.duration.count != 0 else { return counts }
-        let pair = [names.workload(it.sourceWorkload), names.workload(it.targetWorkload), names.service(it.service)]
-        return counts + [
+        return counts
+    }
+
+    private static func times(_ it: TimesRecord, _ names: Names?) -> [Sample] {
+        if it.isOverflow, it.connect.count == 0, it.duration.count == 0 { return [] }
+        let pair =
+            names.map { [$0.workload(it.sourceWorkload), $0.workload(it.targetWorkload), $0.service(it.service)] } ?? []
+        return [
             Sample(.connectSeconds, pair, .times(it.connect, Metric.latencyExponents)),
             Sample(.roundTripSeconds, pair, .times(it.roundTrip, Metric.latencyExponents)),
             Sample(.durationSeconds, pair, .times(it.duration, Metric.durationExponents)),
@@ -101,11 +130,11 @@ extension Node {
     }
 
     private static func statistics(_ it: KernelStatistics) -> [Sample] {
-        [
-            Sample(.decisions, it.decisions), Sample(.eventsLost, it.eventsLost),
-            Sample(.eventsLimited, it.eventsLimited), Sample(.countersOverflow, it.countersOverflow),
-            Sample(.handoffsMissed, it.handoffsMissed), Sample(.storageFailed, it.storageFailed),
-            Sample(.activeFailed, it.activeFailed),
+        let lost = it.eventsLostByCPU.enumerated().map { Sample(.eventsLost, ["\($0.offset)"], $0.element) }
+        return lost + [
+            Sample(.decisions, it.decisions), Sample(.eventsLimited, it.eventsLimited),
+            Sample(.countersOverflow, it.countersOverflow), Sample(.handoffsMissed, it.handoffsMissed),
+            Sample(.storageFailed, it.storageFailed), Sample(.activeFailed, it.activeFailed),
         ]
     }
 
@@ -114,8 +143,19 @@ extension Node {
         if let entries = it.entries {
             samples.append(Sample(.mapEntries, [it.name], UInt64(clamping: entries)))
             samples.append(Sample(.mapCapacity, [it.name], UInt64(clamping: it.maxEntries)))
+            let share = Double(entries) / Double(max(it.maxEntries, 1))
+            samples.append(Sample(.mapPressure, [it.name], .real(share)))
         }
         return samples
+    }
+
+    private static func program(_ it: ProgramSummary) -> [Sample] {
+        // Zero runs: nobody has measured.
+        guard it.description.runCount != 0 else { return [] }
+        return [
+            Sample(.programRuns, [it.name], it.description.runCount),
+            Sample(.programSeconds, [it.name], .real(Double(it.description.runTime) / 1e9)),
+        ]
     }
 
     private static func dns(_ server: DNSServer) -> [Sample] {

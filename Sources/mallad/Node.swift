@@ -59,6 +59,8 @@ actor Node {
     var localAddresses: Set<Address>
     /// Sockets that go past the hooks, as of the last look.
     var bypasses: Set<Bypass> = []
+    var countedFlows = SeriesBound<CountedFlow>(most: 10_000)
+    var timedPairs = SeriesBound<TimedPair>(most: 2_000)
     /// How the kernel side was, as of the last look.
     var care = KernelCare()
 
@@ -100,6 +102,7 @@ actor Node {
         let placements = capture(try find(mesh))
         let probes = captureProbes(mesh.config.probes, besides: placements)
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
+        countDatagrams(of: mesh)
         let former = (problems: problems, overflows: overflows)
         let news = try advance(to: mesh, placements)
         tell(problems, besides: former.problems)

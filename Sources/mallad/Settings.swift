@@ -26,6 +26,8 @@ struct Settings: Sendable {
     var proxy: String?
     var stopProxyOnExit: Bool
     var interfaceHooks: InterfaceHooks
+    /// Whether the kernel measures its programs.
+    var programStatistics: Bool
 
     var proxySocket: String { "\(state)/proxy.sock" }
     var proxyCounters: String { "\(state)/proxy.counters" }
@@ -59,6 +61,7 @@ struct Settings: Sendable {
         proxy = flags.noProxy ? nil : flags.proxy.map(Self.absolute) ?? Self.besideOwnProgram("malla-proxy")
         stopProxyOnExit = flags.stopProxyOnExit
         interfaceHooks = flags.interfaceHooks == .clsact ? .filters : .automatic
+        programStatistics = flags.programStatistics
         guard flags.noProxy || flags.proxyPort != 0 else {
             throw SettingError("--proxy-port 0: the kernel has to know the port; use --no-proxy to run without a proxy")
         }

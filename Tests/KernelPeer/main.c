@@ -12,6 +12,8 @@
  *   kernel-peer echo CGROUP ADDRESS PORT           TCP; prints its port; until its input ends
  *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT [LATER]
  *                                                  see crowd.h
+ *   kernel-peer sweep CGROUP 4 ADDRESS PORT COUNT BYTES
+ *                                                  see sweep.h
  *   kernel-peer dodge CGROUP WHO ATTEMPT SERVICE PORT [PROXY]
  *                                                  see dodge.h
  *   kernel-peer turns CGROUP FAMILY ADDRESS PORT OTHER COUNT
@@ -31,6 +33,7 @@
 #include "race.h"
 #include "smuggle.h"
 #include "sockets.h"
+#include "sweep.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -314,6 +317,8 @@ int main(int count, char **arguments)
 			     count == 9 ? arguments[8] : "-");
 	if (count == 7 && !strcmp(verb, "churn"))
 		return churn(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]));
+	if (count == 8 && !strcmp(verb, "sweep"))
+		return sweep(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]), atoi(arguments[7]));
 	if (count == 6 && !strcmp(verb, "open"))
 		return hold_open(atoi(arguments[3]), atoi(arguments[4]), atoi(arguments[5]));
 	if (count == 8 && !strcmp(verb, "turns"))
@@ -336,6 +341,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|turns|itself|smuggle|dodge|open …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|sweep|turns|itself|smuggle|dodge|open …\n");
 	return 2;
 }

@@ -153,6 +153,7 @@ struct CaptureTests {
             try node.world.service(
                 service, at: family.address, port: 80 + UInt16(service), transport: Int(IPPROTO_UDP), scope: scope)
         }
+        try node.countDatagrams()
         for how in ["plain", "connected"] {
             let words = try Peer.ask(["ask", node.client, family.name, family.address, "81", how])
             #expect(words == ["0", family.peer, "81", "here"], "\(how)")
@@ -160,6 +161,14 @@ struct CaptureTests {
             #expect(denied.first == "\(EPERM)", "\(how)")
         }
         #expect(try node.count { $0.service == 2 }.denied == 2)
+        for _ in 0..<10 {
+            _ = try Peer.ask(["ask", node.client, family.name, family.address, "81", "plain"])
+        }
+        let moved = try node.count { $0.service == 1 }
+        #expect((moved.datagrams_sent, moved.datagrams_received) == (12, 12))
+        #expect((moved.sent, moved.received) == (12, 12 * UInt64("here".utf8.count)), "a question is one byte")
+        let refused = try node.count { $0.service == 2 }
+        #expect((refused.datagrams_sent, refused.datagrams_received, refused.sent) == (0, 0, 0))
     }
 
     @Test("where the resolver is marked, a stranger on its port is not asked")

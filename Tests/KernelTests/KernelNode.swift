@@ -28,6 +28,9 @@ final class KernelNode {
     let handoffs: BPFMap<malla_tuple, malla_connection>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
+    let spare: BPFMap<malla_counter_key, malla_counter>
+    let times: BPFMap<malla_times_key, malla_times>
+    let stats: PerCPUMap<UInt32, UInt64>
     let connections: SocketStorage<malla_connection>
 
     /// Loads `objects`, each over the same maps. The large preallocated ones are cut to `handoffCapacity`.
@@ -61,6 +64,9 @@ final class KernelNode {
         handoffs = try Self.open("malla_handoffs", maps)
         permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
+        spare = try Self.open("malla_spare", maps)
+        times = try Self.open("malla_times", maps)
+        stats = try PerCPUMap(Self.descriptor("malla_stats", maps), name: "malla_stats")
         connections = try SocketStorage(Self.descriptor("malla_connections", maps), name: "malla_connections")
     }
 
@@ -72,6 +78,16 @@ final class KernelNode {
         let result = try program.program.run(onPacket: &packet)
         try #require(result == 0, "there are no settings to decide by")
         return packet.explanation
+    }
+
+    /// All counters. A key may be there twice.
+    func counted() throws -> [(key: malla_counter_key, values: [malla_counter])] {
+        try counters.entries() + spare.entries().map { ($0.key, [$0.value]) }
+    }
+
+    /// What the programs have told; one reader at a time.
+    func ring() throws -> RingBuffer<malla_event> {
+        try RingBuffer(#require(maps["malla_events"], "no object declares it").descriptor, name: "malla_events")
     }
 
     private static func open<Key, Value>(_ name: String, _ maps: [String: SharedMap]) throws -> BPFMap<Key, Value> {

@@ -12,10 +12,11 @@ struct LoadTests {
         "malla_bridge": 1600,
         "malla_connect4": 88000,
         "malla_connect6": 120000, "malla_explain": 40000, "malla_inbound": 24000, "malla_getpeer4": 60,
-        "malla_getpeer6": 70, "malla_live": 700,
+        "malla_getpeer6": 70, "malla_live": 900,
         "malla_live_flows": 1000,
         "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 19000, "malla_revoke_udp": 9000,
         "malla_sendmsg4": 120000, "malla_sendmsg6": 80000, "malla_socket": 2200, "malla_sockops": 5200,
+        "malla_sent": 600, "malla_received": 600,
         "malla_veth": 250000,
     ]
 

@@ -78,7 +78,7 @@ final class SocketNode {
     /// What the counters say, summed over the CPUs, of the keys that `matches` takes.
     func count(_ matches: (malla_counter_key) -> Bool) throws -> malla_counter {
         var sum = malla_counter()
-        for (key, values) in try kernel.counters.entries() where matches(key) {
+        for (key, values) in try kernel.counted() where matches(key) {
             for value in values {
                 sum.opened += value.opened
                 sum.closed += value.closed
@@ -86,9 +86,24 @@ final class SocketNode {
                 sum.denied += value.denied
                 sum.sent += value.sent
                 sum.received += value.received
+                sum.retransmits += value.retransmits
+                sum.datagrams_sent += value.datagrams_sent
+                sum.datagrams_received += value.datagrams_received
             }
         }
         return sum
+    }
+
+    /// What the programs count about themselves, of all CPUs.
+    func statistic(_ stat: malla_stat) throws -> UInt64 {
+        try kernel.stats.lookup(stat.rawValue)?.reduce(0, +) ?? 0
+    }
+
+    /// Counts datagrams from now on.
+    func countDatagrams() throws {
+        for program in kernel.programs.values where program.program.attachType == .tracepoint {
+            links.append(SharedLink(try BPFLink(tracing: program.program)))
+        }
     }
 
     /// Reads the live connections, which also brings the counters up to date.
@@ -130,7 +145,7 @@ extension LoadedProgram {
     /// Whether it is attached to cgroups.
     var isHook: Bool {
         guard let type = program.attachType else { return false }
-        return type != .iterator && type != .tcxIngress && type != .socketLookup
+        return ![.iterator, .tcxIngress, .socketLookup, .tracepoint].contains(type)
     }
 }
 

@@ -29,7 +29,7 @@ final class ProxyLab {
                 workers: workers, port: 0, counters: counters, connectionsPerWorker: connections,
                 buffersPerWorker: buffers),
             log: Log(format: .text, node: "test"))
-        proxy.use(ConnectionRecords(map: Descriptor(owning: map.duplicate())))
+        proxy.use(try ConnectionRecords(map: Descriptor(owning: map.duplicate())))
     }
 
     deinit {

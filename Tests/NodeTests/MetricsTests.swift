@@ -29,6 +29,14 @@ struct MetricsTests {
             #expect(try lab.sum("malla_received_bytes_total", labels) == Double(held.count ?? 0))
 
             let text = try must(lab.inside(["curl", "-sS", "http://\(Lab.metrics)/metrics"]))
+            for map in ["malla_services", "malla_workloads"] {
+                let entries = try lab.sum("malla_map_entries", ["map": map])
+                let capacity = try lab.sum("malla_map_capacity_entries", ["map": map])
+                #expect(entries > 0 && capacity > 0)
+                #expect(try lab.sum("malla_map_pressure_ratio", ["map": map]) == entries / capacity, "\(map)")
+            }
+            #expect(try lab.sum("malla_events_lost_total", [:]) == 0)
+            #expect(try lab.sum("malla_folded_flows", [:]) == 0)
             let file = lab.directory.appendingPathComponent("metrics.txt")
             try text.write(to: file, atomically: true, encoding: .utf8)
             let promtool = try run(["sh", "-c", "promtool check metrics < \(file.path)"])

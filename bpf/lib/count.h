@@ -26,8 +26,8 @@ static __always_inline void counter_key_of(const struct malla_connection *record
 /* What a counter begins with. Not on the stack, where its size would be felt. */
 static const struct malla_counter counter_zero;
 
-/* This CPU's counter of the key, made at its first use; the overflow bucket when the map is full;
- * NULL when that is missing too. */
+/* This CPU's counter of the key, made at its first use; one for all CPUs when there is no memory for that just now; the
+ * overflow bucket when the maps are full; NULL when that is missing too. */
 static __always_inline struct malla_counter *counter_at(const struct malla_counter_key *key)
 {
 	struct malla_counter *counter = bpf_map_lookup_elem(&malla_counters, key);
@@ -38,6 +38,10 @@ static __always_inline struct malla_counter *counter_at(const struct malla_count
 	/* Another CPU may have made it meanwhile: the second look finds either. */
 	bpf_map_update_elem(&malla_counters, key, &counter_zero, BPF_NOEXIST);
 	counter = bpf_map_lookup_elem(&malla_counters, key);
+	if (counter)
+		return counter;
+	bpf_map_update_elem(&malla_spare, key, &counter_zero, BPF_NOEXIST);
+	counter = bpf_map_lookup_elem(&malla_spare, key);
 	if (counter)
 		return counter;
 	stat_add(MALLA_STAT_COUNTERS_OVERFLOW);

@@ -8,10 +8,14 @@
 /* So many events of one source, target and reason in one window; the rest is counted as limited. */
 #define EVENT_WINDOW_NS 1000000000ull
 #define EVENT_BURST 10
+/* The same of allowed connections, which are told only while somebody asks for them. */
+#define EVENT_BURST_ALLOWED 1000
 
 /* May one more event of this kind go out? Two CPUs may both take the last place: harmless. */
 static __always_inline bool event_admitted(const struct malla_limit_key *key)
 {
+	__u64 burst =
+		key->kind == MALLA_EVENT_OPENED || key->kind == MALLA_EVENT_CLOSED ? EVENT_BURST_ALLOWED : EVENT_BURST;
 	struct malla_limit *limit = bpf_map_lookup_elem(&malla_limits, key);
 	__u64 now = bpf_ktime_get_ns();
 
@@ -26,7 +30,7 @@ static __always_inline bool event_admitted(const struct malla_limit_key *key)
 		limit->passed = 1;
 		return true;
 	}
-	if (limit->passed < EVENT_BURST) {
+	if (limit->passed < burst) {
 		limit->passed++;
 		return true;
 	}
@@ -58,6 +62,7 @@ static __always_inline struct malla_event *event_of_refusal(const struct malla_e
 		.service = it->service,
 		.port = it->port,
 		.reason = it->reason,
+		.kind = MALLA_EVENT_REFUSED,
 	};
 	struct malla_event *event;
 
@@ -135,10 +140,22 @@ static __always_inline struct malla_event *event_filled(const struct malla_conne
 	return event;
 }
 
+/* The same, told, unless there were enough of its kind between these two: a client may come again at once, for ever. */
 static __always_inline void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
 {
-	struct malla_event *event = event_filled(record, kind, duration);
+	struct malla_limit_key key = {
+		.source_workload = record->source_workload,
+		.target_workload = record->target_workload,
+		.service = record->service,
+		.port = record->original_port,
+		.reason = record->reason,
+		.kind = kind,
+	};
+	struct malla_event *event;
 
+	if (!event_admitted(&key))
+		return;
+	event = event_filled(record, kind, duration);
 	if (event)
 		bpf_ringbuf_submit(event, 0);
 }
@@ -152,6 +169,7 @@ static __always_inline void event_cut(const struct malla_connection *record, __u
 		.service = record->service,
 		.port = record->original_port,
 		.reason = reason,
+		.kind = MALLA_EVENT_REVOKED,
 	};
 	struct malla_event *event;
 
@@ -163,19 +181,4 @@ static __always_inline void event_cut(const struct malla_connection *record, __u
 	event->reason = reason;
 	event->rule = rule;
 	bpf_ringbuf_submit(event, 0);
-}
-
-/* The same for a connect that failed, rate-limited: a client may try again at once, for ever. */
-static __always_inline void event_failed(const struct malla_connection *record, __u64 duration)
-{
-	struct malla_limit_key key = {
-		.source_workload = record->source_workload,
-		.target_workload = record->target_workload,
-		.service = record->service,
-		.port = record->original_port,
-		.reason = record->reason,
-	};
-
-	if (event_admitted(&key))
-		event_of(record, MALLA_EVENT_FAILED, duration);
 }

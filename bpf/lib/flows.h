@@ -65,7 +65,7 @@ SUBPROGRAM void flow_open(struct malla_flow *flow)
 		return;
 	COUNT(counter, opened, 1);
 	if (record->protocol == IPPROTO_TCP && record->direction == MALLA_OUTBOUND)
-		histogram_add(&counter->connect, record->established - record->opened, MALLA_SHIFT_LATENCY);
+		time_connect(record);
 }
 
 /* The connection is over. Late packets still find the entry, which lives until its place is needed. */
@@ -85,8 +85,7 @@ SUBPROGRAM void flow_close(struct malla_flow *flow)
 		return;
 	COUNT(counter, closed, 1);
 	if (flow->connection.direction == MALLA_OUTBOUND)
-		histogram_add(&counter->duration, bpf_ktime_get_ns() - flow->connection.established,
-			      MALLA_SHIFT_DURATION);
+		time_end(&flow->connection, bpf_ktime_get_ns() - flow->connection.established, 0);
 }
 
 /*

@@ -191,6 +191,17 @@ struct {
 	__type(value, struct malla_counter);
 } malla_counters SEC(".maps");
 
+/* Written by the hooks: counts of a new flow while the kernel has no memory for values per CPU, of which it makes only so
+ * many at once. Same keys; what both maps have of one belongs together. Full: counted under the all-zero key of
+ * malla_counters. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_counter_key);
+	__type(value, struct malla_counter);
+} malla_spare SEC(".maps");
+
 /* Written by the hooks, for policies that are only tried out. Full: counted under the all-zero key, which the daemon
  * makes at start. */
 struct {
@@ -200,6 +211,16 @@ struct {
 	__type(key, struct malla_rehearsal_key);
 	__type(value, __u64);
 } malla_rehearsals SEC(".maps");
+
+/* Written by the hooks; the daemon reads, and makes the all-zero key at start. Full: counted under that key. Not per CPU:
+ * the kernel could not make many values of this size at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_times_key);
+	__type(value, struct malla_times);
+} malla_times SEC(".maps");
 
 /* Written by the hooks. */
 struct {
@@ -223,6 +244,7 @@ struct malla_limit_key {
 	__u32 service;
 	__u16 port;
 	__u16 reason;
+	__u32 kind; /* enum malla_event_kind */
 };
 
 struct malla_limit {

@@ -186,7 +186,8 @@ struct malla_permit {
 	__u64 since; /* when it was written */
 };
 
-/* malla_counters: per-CPU hash. An all-zero key is the overflow bucket, made at start. */
+/* malla_counters: per-CPU hash. An all-zero key is the overflow bucket, made at start.
+ * malla_spare: hash with the same keys and values, for what found no memory per CPU. */
 struct malla_counter_key {
 	__u32 source; /* identity */
 	__u32 source_workload;
@@ -196,6 +197,15 @@ struct malla_counter_key {
 	__u16 reason; /* enum malla_reason */
 	__u8 path;
 	__u8 direction;
+};
+
+/* malla_times: hash. Kept by the connecting end; by the accepted one where no hook is at the other. Apart from the
+ * counters, whose small values the kernel can make many of at once. An all-zero key is the overflow bucket, made at
+ * start. */
+struct malla_times_key {
+	__u32 source_workload;
+	__u32 target_workload;
+	__u32 service;
 };
 
 /* How often something took how long. Bucket 0 holds what took less than 2^shift ns, bucket i what took less than
@@ -211,6 +221,12 @@ enum malla_histogram_shift {
 	MALLA_SHIFT_DURATION = 20, /* from 1 ms to 73 min: a connection's life */
 };
 
+struct malla_times {
+	struct malla_histogram connect;	   /* from connect to established */
+	struct malla_histogram round_trip; /* as the kernel had smoothed it when the connection ended */
+	struct malla_histogram duration;   /* from established to the end */
+};
+
 struct malla_counter {
 	__u64 opened;	/* established connections */
 	__u64 closed;
@@ -219,11 +235,8 @@ struct malla_counter {
 	__u64 sent;	/* application bytes: SYN and FIN are not counted */
 	__u64 received;
 	__u64 retransmits;
-	__u64 reserved;
-	/* Kept by the connecting end; by the accepted one where no hook is at the other. */
-	struct malla_histogram connect;	   /* from connect to established */
-	struct malla_histogram round_trip; /* as the kernel had smoothed it when the connection ended */
-	struct malla_histogram duration;   /* from established to the end */
+	__u64 datagrams_sent; /* of UDP: as many as the application's calls */
+	__u64 datagrams_received;
 };
 
 /* malla_rehearsals: per-CPU hash of __u64, how often a dry run would have decided otherwise. An all-zero key is the

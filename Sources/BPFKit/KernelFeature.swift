@@ -15,9 +15,20 @@ public struct KernelFeature: Sendable {
         case notPermitted
     }
 
-    private enum Trial: Sendable {
-        case program(type: UInt32, attachType: UInt32, helper: Int32?)
-        case map(type: UInt32, keySize: UInt32, valueSize: UInt32, entries: UInt32)
+    /// How it is tried.
+    enum Trial: Sendable {
+        /// Loading `r0 = 1; exit`, after a call of the helper if there is one.
+        case program(type: UInt32, attachType: UInt32, helper: Int32? = nil)
+        /// Making a map.
+        case map(type: UInt32, keySize: UInt32, valueSize: UInt32, entries: UInt32, flags: UInt32 = 0)
+        /// Making socket storage.
+        case socketStorage
+        /// Loading a program for `iter/…`.
+        case iterator(String)
+        /// Loading one for `iter/tcp` that calls a kernel function with the socket.
+        case socketFunction(String)
+        /// Attaching to an interface that cannot be: the kernel looks for it only where it knows the hook.
+        case interfaceLink
     }
 
     /// What it is, in words.
@@ -26,66 +37,76 @@ public struct KernelFeature: Sendable {
     public let since: String
     private let trial: Trial
 
-    /// `cgroup/connect4`: decide and rewrite connects.
-    public static let connectHook = KernelFeature(
-        name: "connect hooks of cgroups", since: "4.17",
-        trial: .program(
-            type: BPF_PROG_TYPE_CGROUP_SOCK_ADDR.rawValue, attachType: BPF_CGROUP_INET4_CONNECT.rawValue, helper: nil))
-    /// `cgroup/getpeername4`: answer with the original address.
-    public static let peerNameHook = KernelFeature(
-        name: "getpeername hooks of cgroups", since: "5.8",
-        trial: .program(
-            type: BPF_PROG_TYPE_CGROUP_SOCK_ADDR.rawValue, attachType: BPF_CGROUP_INET4_GETPEERNAME.rawValue,
-            helper: nil))
-    /// `bpf_set_retval`: choose the errno of a refusal.
-    public static let chosenErrno = KernelFeature(
-        name: "bpf_set_retval in connect hooks", since: "5.18",
-        trial: .program(
-            type: BPF_PROG_TYPE_CGROUP_SOCK_ADDR.rawValue, attachType: BPF_CGROUP_INET4_CONNECT.rawValue,
-            helper: Int32(BPF_FUNC_get_retval.rawValue)))
-    /// `sockops`: see connections come and go.
-    public static let sockOps = KernelFeature(
-        name: "sockops", since: "4.13",
-        trial: .program(
-            type: BPF_PROG_TYPE_SOCK_OPS.rawValue, attachType: BPF_CGROUP_SOCK_OPS.rawValue, helper: nil))
-    /// `SEC("syscall")`: run a program on demand.
-    public static let syscallPrograms = KernelFeature(
-        name: "syscall programs", since: "5.14",
-        trial: .program(type: BPF_PROG_TYPE_SYSCALL.rawValue, attachType: 0, helper: nil))
-    /// A ring buffer for events.
-    public static let ringBuffer = KernelFeature(
-        name: "ring buffer", since: "5.8",
-        trial: .map(type: BPF_MAP_TYPE_RINGBUF.rawValue, keySize: 0, valueSize: 0, entries: 65536))
-    /// A hash with one value per CPU.
-    public static let perCPUHash = KernelFeature(
-        name: "per-CPU hash", since: "4.6",
-        trial: .map(type: BPF_MAP_TYPE_PERCPU_HASH.rawValue, keySize: 4, valueSize: 8, entries: 1))
+    init(_ name: String, since: String, _ trial: Trial) {
+        self.name = name
+        self.since = since
+        self.trial = trial
+    }
 
-    /// Loads the smallest program or creates the smallest map that needs it, and drops it again.
+    /// Loads the smallest program or creates the smallest map that needs it, and drops it again. Nothing is attached.
     public func probe() -> Support {
         let result =
             switch trial {
             case .program(let type, let attachType, let helper): Self.load(type, attachType, helper)
-            case .map(let type, let keySize, let valueSize, let entries):
-                clibbpf_map_create(type, "probe", keySize, valueSize, entries, 0, 0)
+            case .map(let type, let keySize, let valueSize, let entries, let flags):
+                clibbpf_map_create(type, "probe", keySize, valueSize, entries, flags, 0)
+            case .socketStorage: clibbpf_socket_storage_create()
+            case .iterator(let target): Self.loadIterator(target, code: [Self.zero, Self.exit])
+            case .socketFunction(let name): Self.loadCall(of: name)
+            case .interfaceLink: Self.linkNowhere()
             }
         guard result < 0 else {
             close(result)
             return .available
         }
+        if case .interfaceLink = trial, result == -ENODEV { return .available }
         return result == -EPERM || result == -EACCES ? .notPermitted : .missing(errno: -result)
     }
 
-    /// `call helper; r0 = 1; exit`, or without the call.
+    // MARK: Tiny programs
+
+    private static let one = instruction(UInt8(BPF_ALU64 | BPF_MOV | BPF_K), immediate: 1)
+    private static let zero = instruction(UInt8(BPF_ALU64 | BPF_MOV | BPF_K), immediate: 0)
+    private static let exit = instruction(UInt8(BPF_JMP | BPF_EXIT), immediate: 0)
+
     private static func load(_ type: UInt32, _ attachType: UInt32, _ helper: Int32?) -> Int32 {
         var code: [bpf_insn] = []
-        if let helper { code.append(instruction(UInt8(BPF_JMP | BPF_CALL), helper)) }
-        code.append(instruction(UInt8(BPF_ALU64 | BPF_MOV | BPF_K), 1))
-        code.append(instruction(UInt8(BPF_JMP | BPF_EXIT), 0))
+        if let helper { code.append(instruction(UInt8(BPF_JMP | BPF_CALL), immediate: helper)) }
+        code += [one, exit]
         return clibbpf_program_load(type, attachType, code, code.count)
     }
 
-    private static func instruction(_ code: UInt8, _ immediate: Int32) -> bpf_insn {
+    private static func loadIterator(_ target: String, code: [bpf_insn]) -> Int32 {
+        let function = libbpf_find_vmlinux_btf_id(target, BPF_TRACE_ITER)
+        return function < 0 ? function : clibbpf_iterator_load(UInt32(function), code, code.count)
+    }
+
+    /// `r1 = context->sk; if (r1) f(r1); return 0`
+    private static func loadCall(of name: String) -> Int32 {
+        guard let types = btf__load_vmlinux_btf() else { return -Glibc.errno }
+        defer { btf__free(types) }
+        let function = btf__find_by_name_kind(types, name, clibbpf_kind_function)
+        guard function > 0 else { return -ENOENT }
+        var socket = instruction(UInt8(BPF_LDX | BPF_MEM | BPF_DW), immediate: 0)
+        socket.dst_reg = 1
+        socket.src_reg = 1
+        socket.off = 8
+        var none = instruction(UInt8(BPF_JMP | BPF_JEQ | BPF_K), immediate: 0)
+        none.dst_reg = 1
+        none.off = 1
+        var call = instruction(UInt8(BPF_JMP | BPF_CALL), immediate: function)
+        call.src_reg = UInt8(BPF_PSEUDO_KFUNC_CALL)
+        return loadIterator("tcp", code: [socket, none, call, zero, exit])
+    }
+
+    private static func linkNowhere() -> Int32 {
+        let program = load(BPF_PROG_TYPE_SCHED_CLS.rawValue, 0, nil)
+        guard program >= 0 else { return program }
+        defer { close(program) }
+        return clibbpf_link_create(program, CInt.max, AttachType.tcxIngress.rawValue)
+    }
+
+    private static func instruction(_ code: UInt8, immediate: Int32) -> bpf_insn {
         var instruction = bpf_insn()
         instruction.code = code
         instruction.imm = immediate

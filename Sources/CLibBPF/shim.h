@@ -13,8 +13,9 @@
 #include <sys/eventfd.h>
 #include <sys/vfs.h>
 
-/* BTF_KIND_DATASEC is a macro and an enumerator, which the importer finds ambiguous. */
+/* BTF_KIND_DATASEC and its like are macros and enumerators, which the importer finds ambiguous. */
 static const __u32 clibbpf_kind_datasec = BTF_KIND_DATASEC;
+static const __u32 clibbpf_kind_function = BTF_KIND_FUNC;
 
 /* The magic number of the file system that an open file is on; -1 on failure. */
 static inline __s64 clibbpf_filesystem_magic(int fd)
@@ -50,6 +51,34 @@ static inline int clibbpf_program_load(__u32 type, __u32 attach_type, const stru
 		    /* The kernel takes programs of this type only when they may sleep. */
 		    .prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0);
 	return bpf_prog_load((enum bpf_prog_type)type, "probe", "Dual MIT/GPL", code, count, &options);
+}
+
+/* A program of type tracing at an iterator, by the id of its function in the kernel's type information. */
+static inline int clibbpf_iterator_load(__u32 function, const struct bpf_insn *code, size_t count)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_ITER, .attach_btf_id = function);
+	return bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "Dual MIT/GPL", code, count, &options);
+}
+
+/* Socket storage of one int, which the kernel takes with a description of its types only. */
+static inline int clibbpf_socket_storage_create(void)
+{
+	struct btf *types = btf__new_empty();
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	int map = -ENOMEM;
+
+	if (!types)
+		return map;
+	int number = btf__add_int(types, "int", 4, BTF_INT_SIGNED);
+	map = number < 0 ? number : btf__load_into_kernel(types);
+	if (map == 0) {
+		options.btf_fd = btf__fd(types);
+		options.btf_key_type_id = (__u32)number;
+		options.btf_value_type_id = (__u32)number;
+		map = bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, "probe", 4, 4, 0, &options);
+	}
+	btf__free(types);
+	return map;
 }
 
 static inline int clibbpf_link_create(int program_fd, int target_fd, __u32 attach_type)

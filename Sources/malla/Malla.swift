@@ -10,7 +10,7 @@ struct Malla: ParsableCommand {
         usage: "malla [--admin <socket>] <command> [<options>]",
         discussion: """
             EXAMPLES:
-              malla check                                what is wrong and what mends it
+              malla doctor                               what is wrong and what mends it
               malla run --name web -p 8080 -- ./web      start a command as a workload
               malla services -o wide                     virtual addresses, endpoints
               malla explain --from web --to backend:80   allowed? by which rule?
@@ -21,7 +21,7 @@ struct Malla: ParsableCommand {
             """,
         groupedSubcommands: [
             CommandGroup(name: "Workload", subcommands: [Run.self]),
-            CommandGroup(name: "Health", subcommands: [Check.self, Status.self, Version.self]),
+            CommandGroup(name: "Health", subcommands: [Doctor.self, Status.self, Bugreport.self, Version.self]),
             CommandGroup(
                 name: "Mesh", subcommands: [Workloads.self, Services.self, Endpoints.self, Policies.self]),
             CommandGroup(name: "Traffic", subcommands: [Connections.self, Bypasses.self, Events.self, Explain.self]),

@@ -5,7 +5,8 @@ import Testing
 @Suite("Help and completion")
 struct HelpTests {
     static let commands = [
-        "run", "check", "status", "version", "workloads", "services", "endpoints", "policies", "connections",
+        "run", "doctor", "status", "bugreport", "version", "workloads", "services", "endpoints", "policies",
+        "connections",
         "bypasses", "events", "explain", "maps", "programs", "cleanup", "validate", "completion",
     ]
 

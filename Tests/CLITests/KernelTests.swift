@@ -77,7 +77,7 @@ struct KernelTests {
     @Test("check looks at what is pinned while no daemon answers")
     func check() throws {
         let node = try Node("check")
-        let output = try malla(["check", "--admin", "/nowhere"] + node.location)
+        let output = try malla(["doctor", "--admin", "/nowhere"] + node.location)
         #expect(output.status == 3 && output.text.contains("× no daemon answers on /nowhere"))
         #expect(output.text.contains("programs are attached to \(node.cgroup)\n"), "\(output.text)")
         #expect(output.text.contains("links are pinned in \(node.pins)/2/links: they outlive the daemon\n"))

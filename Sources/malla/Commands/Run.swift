@@ -94,7 +94,7 @@ struct Run: ParsableCommand {
         let workload = try client.post(AdminPath.workloads, request, as: WorkloadView.self)
         do {
             guard let cgroup = workload.cgroup else {
-                throw Failure("the daemon made no cgroup for workload \(request.name)", hint: "malla check")
+                throw Failure("the daemon made no cgroup for workload \(request.name)", hint: "malla doctor")
             }
             try CgroupMembership.enter(cgroup, number: workload.cgroupID)
             try account?.become()

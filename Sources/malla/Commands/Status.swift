@@ -7,7 +7,7 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the node at a glance: what is in force, what runs, what was refused.",
         discussion: """
-            `malla check` judges what this shows, and says what to do.
+            `malla doctor` judges what this shows, and says what to do.
 
             EXAMPLES:
               malla status

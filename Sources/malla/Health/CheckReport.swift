@@ -35,7 +35,7 @@ struct Finding: Encodable {
     }
 }
 
-/// Everything that `malla check` looked at.
+/// Everything that `malla doctor` looked at.
 struct CheckReport: Encodable {
     /// Findings about one part of the system.
     struct Group: Encodable {

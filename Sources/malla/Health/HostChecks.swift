@@ -12,19 +12,14 @@ struct HostChecks {
     private static let oldestKernel = (5, 18)
     /// What Debian 12 has, and what this was written for.
     private static let oldestLibrary: (UInt32, UInt32) = (1, 1)
-    /// What the programs are made of.
-    private static let features: [KernelFeature] = [
-        .connectHook, .peerNameHook, .chosenErrno, .sockOps, .syscallPrograms, .ringBuffer, .perCPUHash,
-    ]
     /// A connection through the proxy takes two descriptors.
     private static let wantedDescriptors = 16384
 
     /// In the order of their dependence.
     var findings: [Finding] {
         [
-            kernel, library, typeFormat, compiler, cgroups, pinFileSystem, capabilities, probes, descriptors, clock,
+            kernel, library, typeFormat, compiler, cgroups, pinFileSystem, capabilities, descriptors, clock,
         ].compactMap { $0 }
-
     }
 
     private var kernel: Finding {
@@ -64,7 +59,7 @@ struct HostChecks {
         let setting = "/proc/sys/net/core/bpf_jit_enable"
         guard access(setting, F_OK) == 0 else { return nil }
         guard let text = TextFile.read(setting) else {
-            return .warning("jit", "whether BPF programs are compiled cannot be read by this user", "sudo malla check")
+            return .warning("jit", "whether BPF programs are compiled cannot be read by this user", "sudo malla doctor")
         }
         return text.hasPrefix("0")
             ? .warning(
@@ -97,25 +92,7 @@ struct HostChecks {
         let missing = wanted.filter { bits >> $0.bit & 1 == 0 }.map(\.name)
         return missing.isEmpty
             ? .ok("capabilities", "this user has CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
-            : .failed("capabilities", "this user lacks \(missing.joined(separator: ", "))", "sudo malla check")
-    }
-
-    /// Tries each feature by loading something tiny; `nil` when this user may not try, which `capabilities` says.
-    private var probes: Finding? {
-        var missing: [String] = []
-        for feature in Self.features {
-            switch feature.probe() {
-            case .available: break
-            case .notPermitted: return nil
-            case .missing: missing.append("\(feature.name) (Linux \(feature.since))")
-            }
-        }
-        return missing.isEmpty
-            ? .ok("features", "the kernel takes all kinds of programs and maps that a node needs")
-            : .failed(
-                "features", "the kernel refuses: \(missing.joined(separator: ", "))",
-                "boot a newer one, or one with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF: apt-get install linux-image-amd64"
-            )
+            : .failed("capabilities", "this user lacks \(missing.joined(separator: ", "))", "sudo malla doctor")
     }
 
     private var descriptors: Finding {

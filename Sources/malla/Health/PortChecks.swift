@@ -26,7 +26,8 @@ struct PortChecks {
             guard let foreign else { return .ok(id, "port \(port), \(purpose), is held by \(first.process ?? "")") }
             guard let process = foreign.process, let pid = foreign.pid else {
                 return .warning(
-                    id, "port \(port), \(purpose), is taken by a process that this user cannot see", "sudo malla check")
+                    id, "port \(port), \(purpose), is taken by a process that this user cannot see", "sudo malla doctor"
+                )
             }
             return .failed(
                 id, "port \(port), \(purpose), is taken by \(process), pid \(pid)", "stop that program: kill \(pid)")

@@ -14,7 +14,7 @@ enum CgroupMembership {
         guard fstat(descriptor, &status) == 0 else { throw failed(directory, errno) }
         // Only cgroup v2 has this file, in every cgroup but the root.
         guard faccessat(descriptor, "cgroup.events", R_OK, 0) == 0 else {
-            throw Failure("\(directory), which the daemon answered, is no cgroup v2 directory", hint: "malla check")
+            throw Failure("\(directory), which the daemon answered, is no cgroup v2 directory", hint: "malla doctor")
         }
         if let number, number != UInt64(status.st_ino) {
             throw Failure(
@@ -49,7 +49,7 @@ enum CgroupMembership {
         let hint: String? =
             switch code {
             case EACCES, EPERM: "run the same command as root, with sudo"
-            case ENOENT: "the daemon and this command must see the same cgroup mount; see `malla check`"
+            case ENOENT: "the daemon and this command must see the same cgroup mount; see `malla doctor`"
             default: nil
             }
         return .system("cannot move into cgroup \(directory)", code, hint: hint)

@@ -8,7 +8,8 @@ import MallaKernel
 struct PinnedNode {
     /// Where they are pinned.
     let pins: String
-    private let reader: KernelReader
+    /// Reads them.
+    let reader: KernelReader
 
     /// The node that is pinned at this directory.
     init(pins: String) throws {

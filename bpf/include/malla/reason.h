@@ -18,7 +18,7 @@
 	X(3, MESH_DEFAULT_DENIED, "mesh_default_denied", 1,                                        \
 	  "No ALLOW policy selects the destination; its namespace's or the mesh's default is deny.")             \
 	X(4, POLICY_MISSING, "policy_missing", 1,                                                  \
-	  "The kernel has no policy entry for the destination, so it is denied. See `malla check`.") \
+	  "The kernel has no policy entry for the destination, so it is denied. See `malla doctor`.") \
 	X(5, NO_ENDPOINT, "no_endpoint", 111,                                                      \
 	  "The service has no ready endpoint. Start a workload that its selector matches.")        \
 	X(6, NO_SUCH_PORT, "no_such_port", 111,                                                    \

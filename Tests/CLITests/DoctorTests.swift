@@ -3,8 +3,8 @@ import Foundation
 import MallaAPI
 import Testing
 
-@Suite("malla check")
-struct CheckTests {
+@Suite("malla doctor")
+struct DoctorTests {
     private struct Report: Decodable {
         struct Group: Decodable {
             struct Finding: Decodable {
@@ -22,8 +22,8 @@ struct CheckTests {
         func finding(_ id: String) -> Group.Finding? { groups.flatMap(\.findings).first { $0.id == id } }
     }
 
-    private func check(_ arguments: [String], status: Int32) throws -> Report {
-        let output = try malla(["check", "-o", "json"] + arguments)
+    private func examine(_ arguments: [String], status: Int32) throws -> Report {
+        let output = try malla(["doctor", "-o", "json"] + arguments)
         #expect(output.status == status && output.errors.isEmpty, "\(output.text)\(output.errors)")
         return try JSONDecoder().decode(Report.self, from: Data(output.text.utf8))
     }
@@ -45,9 +45,11 @@ struct CheckTests {
 
     @Test("this machine can run a node: the kernel's part of --pre is green")
     func machine() throws {
-        let report = try check(["--pre"], status: 0)
-        #expect(report.groups.map(\.title) == ["Machine", "Ports"])
-        for id in ["kernel", "libbpf", "btf", "cgroup2", "capabilities", "features"] {
+        let report = try examine(["--pre"], status: 0)
+        #expect(report.groups.map(\.title) == ["Machine", "What the kernel takes", "Ports"])
+        let features = report.groups.flatMap(\.findings).map(\.id).filter { $0.hasPrefix("feature-") }
+        #expect(features.count == 21 && Set(features).count == 21, "\(features)")
+        for id in ["kernel", "libbpf", "btf", "cgroup2", "capabilities", "objects"] + features {
             #expect(report.finding(id)?.result == "ok", "\(id): \(report.finding(id)?.message ?? "missing")")
         }
     }
@@ -55,8 +57,12 @@ struct CheckTests {
     @Test("a node that is well: nothing failed; what deserves a look is a warning with a remedy")
     func well() throws {
         try withNode(Views.all) { admin in
-            let report = try check(["--admin", admin.socket], status: 0)
-            #expect(report.ok && report.groups.map(\.title) == ["Machine", "Ports", "Node", "Kernel", "Mesh"])
+            let report = try examine(["--admin", admin.socket], status: 0)
+            #expect(
+                report.ok
+                    && report.groups.map(\.title) == [
+                        "Machine", "What the kernel takes", "Ports", "Node", "Kernel", "Mesh",
+                    ])
             for id in ["daemon", "version", "resources", "generation", "proxy", "proxy-generation", "programs", "pins"]
             {
                 #expect(report.finding(id)?.result == "ok", "\(id): \(report.finding(id)?.message ?? "missing")")
@@ -67,7 +73,7 @@ struct CheckTests {
             for finding in report.groups.flatMap(\.findings) {
                 #expect((finding.result == "ok") == (finding.remedy == nil), "\(finding.id)")
             }
-            let text = try malla(["check", "--admin", admin.socket])
+            let text = try malla(["doctor", "--admin", admin.socket])
             #expect(text.status == 0 && text.text.contains("√ generation 7 is in force in the kernel\n"))
             #expect(text.text.contains("‼ map malla_policies is 94 % full"))
         }
@@ -81,7 +87,7 @@ struct CheckTests {
         loose[0].attached = []
         views["GET /v1/programs"] = loose
         try withNode(views) { admin in
-            let report = try check(["--admin", admin.socket], status: 1)
+            let report = try examine(["--admin", admin.socket], status: 1)
             #expect(!report.ok)
             for id in ["resources", "generation", "proxy", "programs"] {
                 #expect(report.finding(id)?.result == "failed", "\(id): \(report.finding(id)?.message ?? "missing")")
@@ -93,7 +99,7 @@ struct CheckTests {
 
     @Test("no daemon: status 3, and what to do")
     func noDaemon() throws {
-        let report = try check(["--admin", "/nowhere", "--pins", "/nowhere"], status: 3)
+        let report = try examine(["--admin", "/nowhere", "--pins", "/nowhere"], status: 3)
         #expect(report.finding("daemon")?.result == "failed")
         #expect(report.finding("daemon")?.remedy?.contains("sudo mallad") == true)
     }
@@ -110,7 +116,7 @@ struct CheckTests {
         let output = try execute(
             "/usr/bin/env",
             ["unshare", "--net", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"]
-                + ["python3", "-c", script, try product("malla"), "check", "--pre"])
+                + ["python3", "-c", script, try product("malla"), "doctor", "--pre"])
         #expect(output.status == 1, "\(output.errors)")
         #expect(output.text.contains("√ port 15001, the proxy's listener, is free\n"))
         #expect(output.text.contains("× port 15020, metrics, is taken by python3, pid "), "\(output.text)")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: bench-scale fuzz help build test soak bench demo lint fmt reference man install clean
+.PHONY: bench-scale crash fuzz help build test soak bench demo lint fmt reference man install clean
 
 TIME ?= 60
 PREFIX ?= /usr/local
@@ -17,6 +17,10 @@ test: ## build and run all tests (needs root)
 
 soak: ## kill the daemon under load 20 times, 60 s away each, and count what clients saw; ARGS="--rounds 2 --away 1"
 	@scripts/soak $(ARGS)
+
+crash: ## end the daemon at every system call of a change that outlives it, and compare the maps after each restart (needs root)
+	@swift build --build-tests
+	@MALLA_CRASH_ALL=1 swift test --skip-build --no-parallel --filter NodeTests.CrashTests
 
 bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 	@Benchmarks/run $(ARGS)

@@ -164,7 +164,9 @@ let package = Package(
         .executableTarget(name: "lab-peer", path: "Tests/LabPeer"),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["BPFObjects", "BPFTestObjects", "MallaAPI", "mallad", "malla-proxy", "malla", "lab-peer"]),
+            dependencies: [
+                "BPFObjects", "BPFTestObjects", "MallaAPI", "MallaKernel", "mallad", "malla-proxy", "malla", "lab-peer",
+            ]),
         .testTarget(name: "MallaTelemetryTests", dependencies: ["MallaTelemetry"]),
         .testTarget(
             name: "MallaDNSTests",

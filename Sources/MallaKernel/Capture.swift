@@ -7,6 +7,10 @@ import Glibc
 /// A link is pinned as soon as it exists and no descriptor of it is kept: the pin is the only thing that holds it.
 struct Capture: Sendable {
     let pins: PinFolder
+    /// Programs that decide nothing and act only on sockets that have a record.
+    static let follow: Set<String> = [
+        "malla_sockops", "malla_getpeer4", "malla_getpeer6", "malla_recvmsg4", "malla_recvmsg6",
+    ]
     /// In the order in which they are attached.
     let hooks: [KernelProgram]
 
@@ -68,6 +72,15 @@ struct Capture: Sendable {
             report.attached += 1
         }
         return report
+    }
+
+    /// Attaches those of ``follow`` that a cgroup does not have yet.
+    func attachFollowers(_ cgroup: borrowing Cgroup) throws {
+        try Folder.make(pins.links(of: cgroup.id), mode: 0o700)
+        for hook in hooks where Self.follow.contains(hook.name) {
+            let path = pins.link(hook.name, of: cgroup.id)
+            if !Folder.exists(path) { try BPFLink(attaching: hook.program, to: cgroup).pin(at: path) }
+        }
     }
 
     /// Takes the hooks off a cgroup, those that decide first.

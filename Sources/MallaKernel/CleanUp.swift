@@ -18,25 +18,28 @@ extension KernelNode {
         let lock = try PinLock(folder)
         var removed: [String] = []
         for abi in try folder.abis() {
-            try removeLinks("\(root)/\(abi)/links", "link ", &removed)
-            let packets = removed.count
-            try removeLinks("\(root)/\(abi)/interfaces", "link interface ", &removed)
-            if removed.count > packets { try PacketRoute.remove() }
-            if Folder.isFolder("\(root)/\(abi)/namespaces") {
-                try removeLinks("\(root)/\(abi)/namespaces", "link namespace ", &removed)
-            }
-            for (kind, noun) in [("programs", "program"), ("maps", "map")] {
-                for name in try Folder.names("\(root)/\(abi)/\(kind)") {
-                    try Folder.removeFile("\(root)/\(abi)/\(kind)/\(name)")
-                    removed.append("\(noun) \(name)")
-                }
-                try Folder.removeFolder("\(root)/\(abi)/\(kind)")
-            }
-            try Folder.removeFolder("\(root)/\(abi)")
+            try remove(PinFolder(root: root, version: abi), &removed)
         }
         try Folder.removeFolder(root)
         withExtendedLifetime(lock) {}
         return removed
+    }
+
+    /// Removes what one ABI has pinned.
+    static func remove(_ pins: PinFolder, _ removed: inout [String]) throws {
+        try removeLinks(pins.links, "link ", &removed)
+        let packets = removed.count
+        try removeLinks(pins.interfaces, "link interface ", &removed)
+        if removed.count > packets { try PacketRoute.remove() }
+        if Folder.isFolder(pins.namespaces) { try removeLinks(pins.namespaces, "link namespace ", &removed) }
+        for (folder, noun) in [(pins.programs, "program"), (pins.maps, "map")] {
+            for name in try Folder.names(folder) {
+                try Folder.removeFile("\(folder)/\(name)")
+                removed.append("\(noun) \(name)")
+            }
+            try Folder.removeFolder(folder)
+        }
+        try Folder.removeFolder(pins.folder)
     }
 
     /// Removes a folder of folders of links.

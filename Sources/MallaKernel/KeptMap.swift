@@ -3,7 +3,9 @@ import BPFKit
 
 /// A map that the daemon holds by a descriptor besides its pin.
 final class KeptMap: Sendable {
+    /// Its pin's.
     let name: String
+    /// Holds it.
     let map: RawMap
 
     private init(_ name: String, _ pins: PinFolder) throws {

@@ -50,6 +50,7 @@ extension KernelNode {
                 let readdressed = try sources.write(snapshot.workloads) { try writer.waitForReaders() }
                 let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
+                try takeOver(state.captured)
                 let drained = try drain(draining, &state)
                 try settle(
                     changes,

@@ -19,7 +19,7 @@ extension KernelNode {
     public func attach(interface: NetworkInterface) throws {
         try withInterfaces { captured in
             if captured.isEmpty { try PacketRoute.add() }
-            try interfaceCapture.attach(interface)
+            if !isFormer({ $0.captures(interface: interface.index) }) { try interfaceCapture.attach(interface) }
             captured.insert(interface.index)
             if interface.bridge != 0 { captured.insert(interface.bridge) }
         }

@@ -25,6 +25,8 @@ public final class KernelNode: Sendable {
         public var removedLinks = 0
         /// Policies of unfinished or outdated generations that were deleted.
         public var removedEntries = 0
+        /// Older ABIs whose programs decide until the first snapshot is applied.
+        public var formerABIs: [UInt32] = []
         /// Why this kernel cannot cut open connections; `nil`: it can.
         public var revocationObstacle: String?
         /// The snapshot in force; 0: workloads are refused until the first one is applied.
@@ -70,6 +72,8 @@ public final class KernelNode: Sendable {
     let programs: ProgramSet
     /// Holds the maps whatever becomes of their pins.
     let keptMaps: [KeptMap]
+    /// Older ABIs whose programs still decide somewhere.
+    private let former: Mutex<[FormerABI]>
     private let lock: Mutex<PinLock>
     let capture: Capture
     let interfaceCapture: InterfaceCapture
@@ -92,6 +96,7 @@ public final class KernelNode: Sendable {
         let pins = PinFolder(root: settings.pins)
         try pins.makeRoot()
         let lock = try PinLock(pins)
+        let former = try FormerABI.deciding(pins)
         try pins.makeFolders()
 
         try Folder.make(settings.proxyCgroup)
@@ -113,11 +118,14 @@ public final class KernelNode: Sendable {
 
         let capture = Capture(pins: pins, programs: programs.programs)
         let adopted = try capture.adopt()
-        let attached = try capture.attach(root)
+        // Where a former version decides, it goes on until this one can: see ``FormerABI``.
+        let attached = former.contains { $0.captures(root.id) } ? Capture.Report() : try capture.attach(root)
         let interfaces = InterfaceCapture(pins: pins, programs: programs.programs, way: settings.interfaceHooks)
         let adoptedInterfaces = try interfaces.adopt()
         // Last: what is permitted must be known before somebody is refused for not being it.
-        let guarded = try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach()
+        let guarded =
+            former.isEmpty
+            ? try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach() : Capture.Report()
         let others = try pins.linkedCgroups().filter { $0 != root.id }
 
         self.startReport = StartReport(
@@ -125,6 +133,7 @@ public final class KernelNode: Sendable {
             adoptedLinks: adopted.adopted + adoptedInterfaces.adopted + guarded.adopted,
             attachedLinks: attached.attached + guarded.attached,
             removedLinks: adopted.removed + adoptedInterfaces.removed + guarded.removed, removedEntries: removedEntries,
+            formerABIs: former.compactMap { UInt32($0.pins.version) },
             revocationObstacle: programs.refused["revoke"], generation: try maps.snapshot())
         self.cgroup = root.id
         self.proxyCgroup = proxy.id
@@ -142,6 +151,7 @@ public final class KernelNode: Sendable {
         self.revoker = Revoker(programs.programs)
         self.datagrams = DatagramVolume(programs)
         self.pins = pins
+        self.former = Mutex(former)
         self.programs = programs
         self.keptMaps = try KeptMap.all(pins)
         self.finder = programs.programs.first { $0.name == "malla_bypasses" }
@@ -203,6 +213,27 @@ extension KernelNode {
         try state.withLock { try body($0.captured, $0.interfaces) }
     }
 
+    /// Whether a former version that still decides answers so.
+    func isFormer(_ answer: (FormerABI) -> Bool) -> Bool { former.withLock { $0.contains(where: answer) } }
+
+    /// Takes the decisions over from former versions, now that this one's maps are whole.
+    func takeOver(_ captured: [UInt64: String?]) throws {
+        try former.withLock { former in
+            for one in former {
+                // What this version permits, the former one's guard would not know.
+                try one.dropGuards()
+                try one.handOver(to: capture, interfaceCapture) {
+                    $0 == cgroup ? rootPath : captured[$0].flatMap { $0 }
+                }
+            }
+            guard !former.isEmpty else { return }
+            // What the former one permitted just before, this one's guard would not know.
+            try writer.waitForReaders()
+            _ = try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach()
+            former = []
+        }
+    }
+
     /// Takes the lock of the pin folder once more when that is another folder of the same name by now.
     func retakeLock() throws {
         try lock.withLock { if !$0.holds(pins) { $0 = try PinLock(pins) } }
@@ -243,7 +274,7 @@ extension KernelNode {
             guard Folder.exists(path + "/cgroup.events") else {
                 throw KernelError(.overlap, "cannot capture \(path): it is the root of the cgroup tree")
             }
-            _ = try capture.attach(cgroup)
+            if !isFormer({ $0.captures(cgroup.id) }) { _ = try capture.attach(cgroup) }
             state.captured[cgroup.id] = path
             return cgroup.id
         }

@@ -36,9 +36,13 @@ public final class KernelReader: Sendable {
     /// The number of the snapshot in force; 0: none was applied yet.
     public func generation() throws -> UInt32 { try maps.snapshot() }
 
-    /// The endpoints that services lead to, by their numbers.
+    /// The endpoints, each once: those that services lead to, and those that are known by their addresses only.
     public func endpoints() throws -> [Snapshot.Endpoint] {
-        try maps.endpoints.entries().filter { $0.key.isNumber }.map { Snapshot.Endpoint($0.value) }
+        let entries = try maps.endpoints.entries().filter {
+            $0.value.flags & UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue) == 0
+        }
+        return Array(
+            Dictionary(entries.map { ($0.value.endpoint, Snapshot.Endpoint($0.value)) }) { first, _ in first }.values)
     }
 
     /// The TCP connections that the hooks and the programs on interfaces know, each with its bytes up to now. Walks all of them.

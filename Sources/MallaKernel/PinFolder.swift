@@ -9,13 +9,16 @@ import Glibc
 struct PinFolder: Sendable {
     /// The folder that the user named.
     let root: String
+    /// The ABI that this value is about: the name of the folder below the root.
+    var version = Self.abi
 
     /// The ABI of this build: the name of the folder below the root.
     static let abi = String(MALLA_ABI)
     /// The default root.
     static let defaultRoot = "/sys/fs/bpf/malla"
 
-    private var folder: String { "\(root)/\(Self.abi)" }
+    /// The folder of this ABI.
+    var folder: String { "\(root)/\(version)" }
     /// One pin per map, by the map's name.
     var maps: String { "\(folder)/maps" }
     /// One folder per cgroup, named by its id, with one pin per hook.
@@ -49,17 +52,17 @@ struct PinFolder: Sendable {
         }
     }
 
-    /// Makes the folders of this ABI, unless the root has those of another one.
-    ///
-    /// Programs of two ABIs would both decide on every connection, each by maps that only one daemon writes.
+    /// Makes the folders of this ABI, unless the root has those of a newer one: that version's programs decide by maps
+    /// that this one cannot read. What an older one has left is taken over, see ``FormerABI``.
     func makeFolders() throws {
-        let others = try abis().filter { $0 != Self.abi }
-        guard others.isEmpty else {
+        let newer = try abis().filter { UInt32($0) ?? 0 > UInt32(Self.abi) ?? 0 }
+        guard newer.isEmpty else {
             throw KernelError(
                 .otherABI,
-                "\(root) holds what a version with ABI \(others.joined(separator: ", ")) has pinned, "
-                    + "this one has ABI \(Self.abi)",
-                hint: "stop that version's daemon and run: malla cleanup --pins \(root)")
+                "\(root) holds what a newer version with ABI \(newer.joined(separator: ", ")) has pinned; "
+                    + "this one has ABI \(Self.abi) and cannot read it",
+                hint: "start the newer version; or, to go back, which leaves workloads without the mesh until this one "
+                    + "is ready, stop its daemon and run: malla cleanup --pins \(root)")
         }
         for path in [maps, links, interfaces, namespaces, programs] { try Folder.make(path, mode: 0o700) }
     }

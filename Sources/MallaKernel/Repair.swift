@@ -19,7 +19,7 @@ public struct Repair: Sendable, Hashable {
     public let damage: Damage
     /// The program or the map.
     public let name: String
-    /// Where the program belongs: the path of a cgroup, or `interface 7`; empty for pins of programs and maps.
+    /// Where the program belongs: the path of a cgroup, `interface 7`, `network namespace 40`; empty for pins of programs and maps.
     public let place: String
 }
 
@@ -28,6 +28,8 @@ extension KernelNode {
     ///
     /// What a captured cgroup or interface lost is attached anew at once; between the damage and this call its
     /// connections were not judged. A cgroup that was removed is nobody's damage: the next snapshot leaves it out.
+    ///
+    /// Also removes what a former version has left for connections that have ended by now.
     ///
     /// - Returns: what was put back; empty when all was well.
     /// - Throws: ``KernelError`` with the code `notFound` when the mesh's own cgroup is gone: only a new start can mend
@@ -40,6 +42,9 @@ extension KernelNode {
                     hint: "restart mallad, and then the workloads")
             }
             var repairs = try repairPins()
+            // Not ours yet.
+            guard !isFormer({ _ in true }) else { return repairs }
+            for former in try FormerABI.all(pins) where !former.hasConnections { try former.remove() }
             repairs += try capture.repair(root)
             for (id, path) in captured {
                 // Gone, or made anew under its name: then it is another one.

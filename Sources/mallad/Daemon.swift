@@ -85,6 +85,11 @@ struct Daemon {
                 "adopted_links": "\(report.adoptedLinks)", "new_links": "\(report.attachedLinks)",
                 "kept_maps": "\(report.reusedMaps.count)", "new_maps": "\(report.createdMaps.count)",
             ])
+        if !report.formerABIs.isEmpty {
+            logger.notice(
+                "an older version's programs decide until the first snapshot is in force",
+                metadata: ["abi": "\(report.formerABIs.map(String.init).joined(separator: " "))"])
+        }
         return kernel
     }
 

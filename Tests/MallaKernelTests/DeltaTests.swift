@@ -51,7 +51,10 @@ struct DeltaTests {
         let index = MeshIndex(
             scene.compiler, book: &book, numbers: EndpointNumbers(try node.reader.endpoints()))
         try node.apply(index.compiled(generation: 99).snapshot)
-        #expect(try Self.entries(node) == before)
+        for (was, now) in zip(before, try Self.entries(node)) {
+            let differences = now.filter { !was.contains($0) } + was.filter { !now.contains($0) }
+            #expect(differences.isEmpty && now.count == was.count, "\(differences.prefix(8))")
+        }
     }
 
     private static func entries(_ node: KernelNode) throws -> [[MapEntry]] {

@@ -34,17 +34,21 @@ final class TestMesh: Sendable {
         if let above { rmdir(above) }
     }
 
-    /// The folder of the only ABI that is pinned.
-    func pinned() throws -> String {
+    /// The folder of the only ABI that is pinned, or of the newest one.
+    func pinned(newest: Bool = false) throws -> String {
         let folder = try #require(opendir(settings.pins), "\(settings.pins)")
         defer { closedir(folder) }
+        var found: [UInt32] = []
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if UInt32(name) != nil { return "\(settings.pins)/\(name)" }
+            if let abi = UInt32(name) { found.append(abi) }
         }
-        throw POSIXFailure("nothing is pinned in \(settings.pins)")
+        guard let abi = found.max(), newest || found.count == 1 else {
+            throw POSIXFailure("\(settings.pins) holds the ABIs \(found)")
+        }
+        return "\(settings.pins)/\(abi)"
     }
 
     /// Makes a cgroup in the mesh's and answers its id.
@@ -60,17 +64,26 @@ final class TestMesh: Sendable {
         return Self.wait(child)
     }
 
-    /// Starts a python program in a cgroup of the mesh; it is killed after five minutes. The caller waits for it. The limit is
-    /// for what hangs, not for what is slow: where many tests run at once, one that waits for its turn may have its program
-    /// wait for half a minute.
-    func startPython(in cgroup: String, _ program: String) throws -> pid_t {
-        let command = "echo $$ > \(settings.cgroup)/\(cgroup)/cgroup.procs && exec timeout 300 python3 -c \"$0\""
+    /// Starts a python program in a cgroup of the mesh; it is ended after five minutes, or as said. The caller waits for it.
+    /// The limit is for what hangs, not for what is slow: where many tests run at once, one that waits for its turn may
+    /// have its program wait for half a minute.
+    func startPython(in cgroup: String, _ program: String, seconds: Int = 300) throws -> pid_t {
+        let command =
+            "echo $$ > \(settings.cgroup)/\(cgroup)/cgroup.procs && exec timeout \(seconds) python3 -c \"$0\""
         let words = ["/bin/bash", "-c", command, program]
         var pointers = words.map { strdup($0) }
         pointers.append(nil)
         defer { for pointer in pointers { free(pointer) } }
+        // The thread of a test may block signals, and what it starts would inherit that: no time-out, and no end.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var child: pid_t = 0
-        try #require(posix_spawn(&child, words[0], nil, nil, pointers, environ) == 0)
+        try #require(posix_spawn(&child, words[0], nil, &attributes, pointers, environ) == 0)
         return child
     }
 

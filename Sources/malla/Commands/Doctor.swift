@@ -40,7 +40,9 @@ struct Doctor: ParsableCommand {
 
 /// All that `malla doctor` looks at, and `malla bugreport` takes along.
 struct Examination {
+    /// Which daemon is asked.
     var admin: AdminOptions
+    /// Where is looked without it.
     var pins: PinOptions
     /// Whether only the machine is looked at.
     var pre: Bool

@@ -11,8 +11,8 @@ struct PinnedObjects {
     /// Links by number.
     private(set) var links: [UInt32: String] = [:]
 
-    /// Reads `<pins>/<ABI>/{maps,programs,links/<cgroup>,interfaces/<index>}`, of any ABI. What cannot be opened is left out: nothing can
-    /// be told about it, and its removal will say why.
+    /// Reads `<pins>/<ABI>/{maps,programs,links/<cgroup>,interfaces/<index>,namespaces/<inode>}`, of any ABI. What
+    /// cannot be opened is left out: nothing can be told about it, and its removal will say why.
     init(pins: String) {
         for abi in TextFile.names(in: pins) ?? [] {
             for name in TextFile.names(in: "\(pins)/\(abi)/maps") ?? [] {
@@ -25,6 +25,7 @@ struct PinnedObjects {
             }
             addLinks(below: "\(pins)/\(abi)/links", on: "cgroup")
             addLinks(below: "\(pins)/\(abi)/interfaces", on: "interface")
+            addLinks(below: "\(pins)/\(abi)/namespaces", on: "network namespace")
         }
     }
 

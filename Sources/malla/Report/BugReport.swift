@@ -4,13 +4,16 @@ import MallaAPI
 
 /// What goes into a bug report: each part a file, and each part that cannot be had a line that says why.
 struct BugReport {
+    /// Which daemon is asked.
     var admin: AdminOptions
+    /// Where is looked without it.
     var pins: PinOptions
     /// The resource directory.
     var config: String
     /// How many lines of the daemon's log are taken.
     var logLines: Int
 
+    /// What was gathered.
     private(set) var archive: TarArchive
     private var redaction = Redaction()
     /// What is in it, for the reader: name and meaning.

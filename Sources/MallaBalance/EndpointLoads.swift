@@ -2,7 +2,8 @@
 
 public import MallaModel
 
-/// How many connections one worker has at each endpoint.
+/// What one worker knows of each endpoint: how many connections or requests it has there, how long answers take, and
+/// since when it is there.
 ///
 /// Endpoints are numbered anew with each snapshot; what persists is where they are. A *slot* stands for an address and
 /// port, and keeps its count over changes of the snapshot for as long as there are connections.
@@ -10,6 +11,11 @@ public struct EndpointLoads: ~Copyable {
     private var slots: [SocketAddress: Int] = [:]
     private var addresses: [SocketAddress?] = []
     private var counts: [UInt32] = []
+    private var times: [AnswerTime] = []
+    private var hashes: [UInt64] = []
+    /// When it came; 0: it was there from the beginning.
+    private var since: [UInt64] = []
+    private var isFirst = true
     private var free: [Int] = []
 
     /// No endpoints yet.
@@ -17,7 +23,10 @@ public struct EndpointLoads: ~Copyable {
 
     /// The slots of a new snapshot's endpoints, in their order. Slots that it does not name and that have no
     /// connections are given up.
-    public mutating func adopt(_ endpoints: [SocketAddress]) -> [Int] {
+    /// - Parameter now: nanoseconds of a clock that never goes back, for those that are new.
+    public mutating func adopt(_ endpoints: [SocketAddress], at now: UInt64 = 0) -> [Int] {
+        defer { isFirst = false }
+        let came = isFirst ? 0 : now
         let present = Set(endpoints)
         for (slot, address) in addresses.enumerated() {
             guard let address, counts[slot] == 0, !present.contains(address) else { continue }
@@ -31,12 +40,38 @@ public struct EndpointLoads: ~Copyable {
             if slot == counts.count {
                 counts.append(0)
                 addresses.append(address)
+                times.append(AnswerTime())
+                hashes.append(0)
+                since.append(0)
             } else {
                 addresses[slot] = address
+                times[slot] = AnswerTime()
             }
+            hashes[slot] = Rendezvous.mix(address.address.high ^ address.address.low, UInt64(address.port))
+            since[slot] = came
             slots[address] = slot
             return slot
         }
+    }
+
+    /// How long an answer of the endpoint is expected to take, nanoseconds.
+    func expected(_ slot: Int, at now: UInt64) -> Double { times[slot].expected(at: now) }
+
+    /// An answer of the endpoint took so long.
+    public mutating func observe(_ slot: Int, _ nanoseconds: UInt64, at now: UInt64) {
+        times[slot].observe(nanoseconds, at: now)
+    }
+
+    /// The endpoint's own hash, the same in every process: by address and port alone.
+    func hash(_ slot: Int) -> UInt64 { hashes[slot] }
+
+    /// The weight of an endpoint that may be new: from a tenth of 1,024 times its own upwards, linear in time, to
+    /// 1,024 times its own after the `window`.
+    public func growing(_ weight: UInt32, _ slot: Int, window: UInt64, at now: UInt64) -> UInt32 {
+        let whole = UInt64(weight) * 1_024
+        let age = now &- since[slot]
+        guard weight > 0, since[slot] > 0, age < window else { return UInt32(clamping: whole) }
+        return UInt32(clamping: max(1, UInt64(Double(whole) * max(0.1, Double(age) / Double(window)))))
     }
 
     /// Connections at the endpoint of this slot, those being made included.

@@ -11,17 +11,8 @@ public enum LeastRequest {
     public static func pick(
         _ candidates: borrowing Candidates, loads: borrowing EndpointLoads, draws: (UInt64, UInt64)
     ) -> (endpoint: Int, slot: Int)? {
-        guard candidates.count > 0 else { return nil }
-        let first = candidates.index(at: draws.0.multipliedFullWidth(by: candidates.total).high)
-        let chosen = candidates.entries[first]
-        guard candidates.count > 1 else { return (chosen.endpoint, chosen.slot) }
-
-        // The second draw is among the others: positions from the first one's on move past it.
-        let others = candidates.total - UInt64(chosen.weight)
-        var position = draws.1.multipliedFullWidth(by: others).high
-        if position >= chosen.upTo - UInt64(chosen.weight) { position += UInt64(chosen.weight) }
-        let other = candidates.entries[candidates.index(at: position)]
-
+        guard let (chosen, second) = candidates.pair(draws) else { return nil }
+        guard let other = second else { return (chosen.endpoint, chosen.slot) }
         let chosenLoad = UInt64(loads[chosen.slot]) * UInt64(other.weight)
         let otherLoad = UInt64(loads[other.slot]) * UInt64(chosen.weight)
         return otherLoad < chosenLoad ? (other.endpoint, other.slot) : (chosen.endpoint, chosen.slot)

@@ -179,6 +179,7 @@ extension Snapshot.ServicePort {
         fields.put(9, scope)
         for endpoint in endpoints4 { fields.nest(10) { endpoint.write(to: &$0) } }
         for endpoint in endpoints6 { fields.nest(11) { endpoint.write(to: &$0) } }
+        if requests != RequestBalancing() { fields.nest(12) { requests.write(to: &$0) } }
     }
 
     init(_ fields: FieldReader) throws(LinkError) {
@@ -200,6 +201,28 @@ extension Snapshot.ServicePort {
             case 9: scope = try field.number()
             case 10: endpoints4.append(try Snapshot.WeightedEndpoint(field.nested))
             case 11: endpoints6.append(try Snapshot.WeightedEndpoint(field.nested))
+            case 12: requests = try RequestBalancing(field.nested)
+            default: break
+            }
+        }
+    }
+}
+
+extension RequestBalancing {
+    func write(to fields: inout FieldWriter) {
+        fields.put(1, algorithm.rawValue)
+        fields.put(2, hashHeader)
+        fields.put(3, slowStart)
+    }
+
+    init(_ fields: FieldReader) throws(LinkError) {
+        var fields = fields
+        self.init()
+        while let field = try fields.next() {
+            switch field.tag {
+            case 1: algorithm = try field.known("algorithm") { Algorithm(rawValue: $0) }
+            case 2: hashHeader = try field.text()
+            case 3: slowStart = try field.number()
             default: break
             }
         }

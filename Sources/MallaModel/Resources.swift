@@ -177,6 +177,8 @@ public struct TrafficPolicy: Hashable, Sendable {
     public var algorithm: LoadBalancing.Algorithm?
     /// What `Maglev` hashes. `Workload` where none is written.
     public var hashKey: LoadBalancing.HashKey
+    /// How the proxy chooses endpoints.
+    public var requests: RequestBalancing
     /// How long connections to an endpoint that left the service may go on. 30 s where none is written.
     public var drainGrace: Nanoseconds
 
@@ -192,7 +194,8 @@ public struct TrafficPolicy: Hashable, Sendable {
         name: ObjectName, service: ObjectName, path: Path? = nil, failMode: FailMode = .closed,
         connectTimeout: Nanoseconds = TrafficPolicy.defaultConnectTimeout,
         idleTimeout: Nanoseconds = TrafficPolicy.defaultIdleTimeout, algorithm: LoadBalancing.Algorithm? = nil,
-        hashKey: LoadBalancing.HashKey = .workload, drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace
+        hashKey: LoadBalancing.HashKey = .workload, requests: RequestBalancing = RequestBalancing(),
+        drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace
     ) {
         self.name = name
         self.service = service
@@ -202,6 +205,7 @@ public struct TrafficPolicy: Hashable, Sendable {
         self.idleTimeout = idleTimeout
         self.algorithm = algorithm
         self.hashKey = hashKey
+        self.requests = requests
         self.drainGrace = drainGrace
     }
 }

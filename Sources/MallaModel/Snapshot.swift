@@ -112,6 +112,8 @@ public struct Snapshot: Sendable, Equatable {
         public var drainGrace: Nanoseconds
         /// Rules for its requests; where there are none, they go to the endpoints above.
         public var routes: [RouteSet] = []
+        /// How the proxy chooses an endpoint, where the kernel has not.
+        public var requests = RequestBalancing()
 
         /// A port.
         public init(

@@ -154,6 +154,7 @@ extension Worker {
     mutating func respond(_ head: ResponseHead, _ bytes: Span<UInt8>, _ place: UInt32) {
         guard let exchange = exchange(place) else { return }
         if exchange.pointee.kept != 0, head.status >= 400, triesAgain(place, status: head.status) { return }
+        observe(exchange)
         exchange.pointee.status = head.status
         exchange.pointee.state.insert(.responseBegun)
         if head.framing == .open { exchange.pointee.state.insert(.responseOpen) }

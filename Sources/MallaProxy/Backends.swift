@@ -114,7 +114,7 @@ extension Worker {
             }
             let identified = try identify(backend.pointee.captured)
             let permitted = try permit(identified, sparing: &backend.pointee.trials)
-            let picked = try pick(permitted)
+            let picked = try pick(permitted, key: Self.key(of: backend.pointee.captured))
             for _ in 0..<count { loads.end(Int(backend.pointee.slot)) }
             for _ in 1..<count { loads.begin(picked.slot) }
             let wasPooled = backend.pointee.isPooled

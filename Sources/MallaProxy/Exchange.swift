@@ -58,6 +58,8 @@ struct Exchange: BitwiseCopyable {
         static var replaying: State { State(rawValue: 4096) }
         /// An attempt has failed, and the next one is not yet due.
         static var waiting: State { State(rawValue: 8192) }
+        /// How long the endpoint takes is wanted to know.
+        static var timed: State { State(rawValue: 16384) }
     }
 
     let client: Token
@@ -87,6 +89,8 @@ struct Exchange: BitwiseCopyable {
     /// Without a byte until it is given up; 0: never.
     var idleTimeout: UInt64 = 0
     let began: UInt64
+    /// When its present attempt began.
+    var sentAt: UInt64
     var sent: UInt64 = 0
     var received: UInt64 = 0
     var request = Held()
@@ -112,6 +116,7 @@ struct Exchange: BitwiseCopyable {
         self.from = from
         self.service = service
         began = now
+        sentAt = now
         if head.flags.contains(.upgrade) { state.insert(.asksUpgrade) }
         if head.flags.contains(.keepAlive), !head.flags.contains(.upgrade) { state.insert(.mayStayOpen) }
     }
@@ -127,6 +132,7 @@ struct Exchange: BitwiseCopyable {
         self.service = service
         matched = exchange.matched
         began = now
+        sentAt = now
         state = exchange.state.intersection([.grpc, .requestOpen]).union([.shadow, .requestRead, .replaying])
     }
 

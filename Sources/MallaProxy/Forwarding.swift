@@ -30,7 +30,7 @@ extension Worker {
             let (identified, matched) = try route(head, bytes, client.pointee.captured)
             var trials = Trials()
             let permitted = try permit(identified, sparing: &trials)
-            let picked = try pick(permitted)
+            let picked = try pick(permitted, key: key(of: client.pointee.captured, at: identified.port, bytes))
             guard exchanges.count < exchangeLimit else {
                 loads.end(picked.slot)
                 throw Refusal(reason: .overloaded)
@@ -84,6 +84,7 @@ extension Worker {
         exchange.clientStream = stream
         exchange.target = picked.endpoint.identity
         exchange.idleTimeout = port.idleTimeout
+        if port.balancing.algorithm == .peakEWMA { exchange.state.insert(.timed) }
         exchange.matched = matched
         if head.framing == .open { exchange.state.insert(.requestOpen) }
         if isGRPC(bytes) { exchange.state.insert(.grpc) }

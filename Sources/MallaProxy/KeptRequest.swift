@@ -22,6 +22,8 @@ struct KeptRequest: BitwiseCopyable {
     var trailersCount: Int32 = 0
     /// Whether the request is here to its end.
     var isWhole = false
+    /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2), or its `Idempotency-Key` makes it so.
+    var isRepeatable = false
     /// How many times it was tried again.
     var retries: UInt32 = 0
     /// Where it was tried.
@@ -48,7 +50,9 @@ extension Worker {
             StoredHead.write(head, desk.pointee.fields, of: bytes, path: desk.pointee.pathBytes.span, into: &out)
         }
         guard count > 0 else { return }
-        guard let token = keptRequests.insert(KeptRequest(head: buffer, headCount: Int32(count))) else {
+        var kept = KeptRequest(head: buffer, headCount: Int32(count))
+        kept.isRepeatable = head.method.isIdempotent || desk.pointee.fields.hasIdempotencyKey(bytes)
+        guard let token = keptRequests.insert(kept) else {
             var buffer = buffer
             buffers.recycle(&buffer)
             return
@@ -135,5 +139,32 @@ extension Worker {
         let hasTrailers = kept.pointee.trailersCount > 0
         if hasTrailers { StoredHead.read(bytes.span, into: &desk.pointee.fields) }
         passEnd(place, bytes.span, hasTrailers: hasTrailers)
+    }
+}
+
+extension Method {
+    /// Whether several such requests have the effect of one (RFC 9110 §9.2.2).
+    fileprivate var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .patch, .connect, .other: false
+        }
+    }
+}
+
+extension FieldTable {
+    /// Whether the client says by `Idempotency-Key` that the server tells repetitions apart.
+    fileprivate borrowing func hasIdempotencyKey(_ bytes: Span<UInt8>) -> Bool {
+        let wanted: StaticString = "idempotency-key"
+        for index in 0..<count where self[index].name.count == wanted.utf8CodeUnitCount && !self[index].value.isEmpty {
+            let start = Int(self[index].name.start)
+            var isIt = true
+            for place in 0..<wanted.utf8CodeUnitCount
+            where bytes[start + place] | 0x20 != wanted.utf8Start[place] | 0x20 {
+                isIt = false
+            }
+            if isIt { return true }
+        }
+        return false
     }
 }

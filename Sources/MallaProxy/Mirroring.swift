@@ -37,7 +37,7 @@ extension Worker {
         let captured = client.pointee.captured
         let identified = Identified(try identify(captured), to: port)
         var trials = Trials()
-        let picked = try pick(try permit(identified, sparing: &trials))
+        let picked = try pick(try permit(identified, sparing: &trials), key: Self.key(of: captured))
         var shadow = Exchange(shadowOf: original.pointee, service: view.ports[port].service, now: loop.now)
         // The rule's changes of the request hold for copies too; those of a backend do not.
         shadow.matched.backend = -1

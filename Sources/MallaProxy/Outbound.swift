@@ -101,7 +101,7 @@ struct Picked {
     let permitted: Permitted
     let endpoint: View.Endpoint
     let slot: Int
-    fileprivate init(permitted: Permitted, endpoint: View.Endpoint, slot: Int) {
+    init(_ permitted: Permitted, endpoint: View.Endpoint, slot: Int) {
         self.permitted = permitted
         self.endpoint = endpoint
         self.slot = slot
@@ -155,7 +155,8 @@ extension Worker {
                 return
             }
             let permitted = try permit(identified, sparing: &connection.pointee.trials)
-            let picked = try pick(permitted, wished: connection.pointee.captured.wished)
+            let captured = connection.pointee.captured
+            let picked = try pick(permitted, wished: captured.wished, key: Self.key(of: captured))
             connect(picked, token, connection)
         } catch {
             refuse(token, error)
@@ -195,6 +196,7 @@ extension Worker {
         guard !shares.isEmpty else { throw Refusal(reason: .noEndpoint) }
         trials.look(at: view.generation)
         candidates.removeAll()
+        let slowStart = view.ports[identified.port].balancing.slowStart
         // Endpoints of one service mostly share scope and port, so that one decision serves for all of them; unless
         // addresses matter.
         var question = PolicyQuestion(
@@ -214,29 +216,15 @@ extension Worker {
             }
             let slot = loadSlots[share.endpoint]
             if trials.has(slot) { continue }
-            candidates.add(endpoint: share.endpoint, slot: slot, weight: share.weight)
+            let weight =
+                slowStart == 0
+                ? share.weight : loads.growing(share.weight, slot, window: slowStart, at: loop.now)
+            candidates.add(endpoint: share.endpoint, slot: slot, weight: weight)
         }
         if candidates.count > 0 { return Permitted(identified) }
         // All that is allowed has been tried: the failure of the last one is the reason.
         if trials.count > 0 { throw Refusal(reason: trials.failure) }
         throw Refusal(reason: denial?.reason ?? .noEndpoint, rule: denial?.rule ?? 0)
-    }
-
-    /// Chooses among the candidates and puts one more on the account of the chosen one.
-    /// - Parameter wished: number of the endpoint to take if it is among them; 0: none.
-    mutating func pick(_ permitted: Permitted, wished: UInt32 = 0) throws(Refusal) -> Picked {
-        if wished != 0, let view, let place = view.place(ofEndpoint: wished),
-            let slot = candidates.slot(ofEndpoint: place)
-        {
-            loads.begin(slot)
-            return Picked(permitted: permitted, endpoint: view.endpoints[place], slot: slot)
-        }
-        let draws = (random.next(), random.next())
-        guard let view, let picked = LeastRequest.pick(candidates, loads: loads, draws: draws) else {
-            throw Refusal(reason: .noEndpoint)
-        }
-        loads.begin(picked.slot)
-        return Picked(permitted: permitted, endpoint: view.endpoints[picked.endpoint], slot: picked.slot)
     }
 }
 

@@ -9,7 +9,8 @@ import Reactor
 
 // Requests that a rule lets be tried again (Gateway API, HTTPRouteRetry): after a status that it names, or after a
 // failure of the connection, on another endpoint if there is one, and inside of the service's budget. Nothing of the
-// failed response has reached the client.
+// failed response has reached the client. What may have been begun is tried again only where doing it twice does no harm:
+// idempotent methods, and requests with an Idempotency-Key.
 
 extension Worker {
     /// What is waited for before a retry where the rule does not say, and the most that waiting grows to, times that.
@@ -18,7 +19,7 @@ extension Worker {
 
     /// An endpoint has failed with a status. True: the request will be tried again, and the response is not wanted.
     mutating func triesAgain(_ place: UInt32, status: UInt16) -> Bool {
-        guard let exchange = exchange(place), exchange.pointee.kept != 0,
+        guard let exchange = exchange(place), let kept = kept(exchange), kept.pointee.isRepeatable,
             let retry = table(of: exchange.pointee.matched)?.rules[Int(exchange.pointee.matched.rule)].retry,
             retry.codes.contains(status)
         else { return false }
@@ -27,7 +28,8 @@ extension Worker {
 
     /// An exchange cannot go on. True: the request will be tried again.
     mutating func triesAgain(_ place: UInt32, after refusal: Refusal) -> Bool {
-        guard let exchange = exchange(place), exchange.pointee.kept != 0, refusal.isEndpointFailure,
+        guard let exchange = exchange(place), let kept = kept(exchange),
+            kept.pointee.isRepeatable ? refusal.isEndpointFailure : refusal.isBeforeRequest,
             let retry = table(of: exchange.pointee.matched)?.rules[Int(exchange.pointee.matched.rule)].retry
         else { return false }
         return triesAgain(place, exchange, retry, refusal.reason)
@@ -126,11 +128,12 @@ extension Worker {
 
     /// An endpoint that has not failed yet, or any when all have.
     private mutating func pickAgain(_ identified: Identified, _ trials: inout Trials) throws(Refusal) -> Picked {
-        do throws(Refusal) { return try pick(try permit(identified, sparing: &trials)) } catch {
+        let key = Self.key(of: identified.captured)
+        do throws(Refusal) { return try pick(try permit(identified, sparing: &trials), key: key) } catch {
             guard trials.count > 0 else { throw error }
         }
         trials = Trials()
-        return try pick(try permit(identified, sparing: &trials))
+        return try pick(try permit(identified, sparing: &trials), key: key)
     }
 
     /// Writes a kept request to a backend of what was picked, and its content as far as there is room.
@@ -151,6 +154,7 @@ extension Worker {
             loads.end(picked.slot)
             throw Refusal(reason: .connectionLimit)
         }
+        exchange.pointee.sentAt = loop.now
         exchange.pointee.target = picked.endpoint.identity
         exchange.pointee.idleTimeout = port.idleTimeout
         attach(token, exchange, backendToken, backend)
@@ -190,6 +194,14 @@ extension Worker {
 }
 
 extension Refusal {
+    /// Whether nothing of the request can have reached the endpoint, so that any request may be sent again.
+    fileprivate var isBeforeRequest: Bool {
+        switch reason {
+        case .connectRefused, .connectTimeout, .connectUnreachable: true
+        default: reason.rawValue == WireReason.h2PeerRefused.rawValue
+        }
+    }
+
     /// Whether it is the endpoint or the way to it that failed, so that another attempt may fare better.
     fileprivate var isEndpointFailure: Bool {
         if isFromEndpoint { return true }

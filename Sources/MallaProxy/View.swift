@@ -21,6 +21,20 @@ final class View: Sendable {
         let weight: UInt32
     }
 
+    /// How an endpoint is chosen.
+    struct Balancing: Sendable {
+        let algorithm: RequestBalancing.Algorithm
+        /// The header that is hashed, in lower case; empty: none.
+        let hashHeader: [UInt8]
+        let slowStart: Nanoseconds
+
+        init(_ balancing: RequestBalancing) {
+            algorithm = balancing.algorithm
+            hashHeader = Array(balancing.hashHeader.utf8)
+            slowStart = balancing.slowStart
+        }
+    }
+
     /// One port of a service.
     struct Port: Sendable {
         let service: UInt32
@@ -28,6 +42,8 @@ final class View: Sendable {
         let application: ApplicationProtocol
         let connectTimeout: Nanoseconds
         let idleTimeout: Nanoseconds
+        /// How one of the endpoints is chosen.
+        let balancing: Balancing
         /// For connections that were made to the IPv4 virtual address.
         let endpoints4: [Share]
         /// For connections that were made to the IPv6 virtual address.
@@ -76,7 +92,8 @@ final class View: Sendable {
                     Port(
                         service: service.number, port: port.port, application: ApplicationProtocol(port.appProtocol),
                         connectTimeout: port.connectTimeout, idleTimeout: port.idleTimeout,
-                        endpoints4: shares(port.endpoints4), endpoints6: shares(port.endpoints6)))
+                        balancing: Balancing(port.requests), endpoints4: shares(port.endpoints4),
+                        endpoints6: shares(port.endpoints6)))
             }
         }
         self.ports = ports

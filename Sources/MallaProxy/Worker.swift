@@ -43,6 +43,8 @@ struct Worker: ~Copyable {
     var loadSlots: [Int] = []
     var loads = EndpointLoads()
     var candidates = Candidates()
+    /// How often each of the view's ports was chosen for.
+    var turns: [UInt64] = []
     var random: BalanceRandom
 
     /// Connections with more to do than one turn allows.
@@ -261,7 +263,8 @@ struct Worker: ~Copyable {
         guard let published else { return }
         let isFirst = view == nil
         view = published
-        loadSlots = loads.adopt(published.endpoints.map(\.address))
+        loadSlots = loads.adopt(published.endpoints.map(\.address), at: loop.now)
+        adoptTurns(published)
         revoke(under: published)
         revokeExchanges(under: published)
         adoptBackends(published)

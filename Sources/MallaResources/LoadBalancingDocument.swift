@@ -1,51 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 import MallaModel
 
-extension TrafficPolicy {
-    typealias Balancing = (algorithm: LoadBalancing.Algorithm?, hashKey: LoadBalancing.HashKey)
+/// `spec.loadBalancing` of a traffic policy: what the kernel does with connections, and the proxy with requests.
+struct LoadBalancingFields {
+    var algorithm: LoadBalancing.Algorithm?
+    var hashKey = LoadBalancing.HashKey.workload
+    var requests = RequestBalancing()
 
-    /// Longest grace time: one day.
-    private static let longestGrace: Nanoseconds = 86_400_000_000_000
-    /// Algorithms that look at requests or at answers, which nobody sees of a connection.
-    private static let forRequests = ["LeastRequest", "PeakEWMA"]
-    /// Algorithms that others have for the same end.
-    private static let alike = [
-        "RoundRobin": "WeightedRandom", "Random": "WeightedRandom", "RingHash": "Maglev", "SourceHash": "Maglev",
+    private typealias Pair = (LoadBalancing.Algorithm, RequestBalancing.Algorithm)
+
+    /// Longest time in which a new endpoint's share grows: one hour.
+    private static let longestSlowStart: Nanoseconds = 3_600_000_000_000
+    /// What each name means for connections and for requests.
+    private static let algorithms: [(name: String, value: Pair)] = [
+        ("WeightedRandom", (.weightedRandom, .random)), ("LeastConnections", (.leastConnections, .leastRequest)),
+        ("Maglev", (.maglev, .hash)), ("LeastRequest", (.leastConnections, .leastRequest)),
+        ("PeakEWMA", (.leastConnections, .peakEWMA)), ("RoundRobin", (.weightedRandom, .roundRobin)),
+        ("Random", (.weightedRandom, .random)), ("RingHash", (.maglev, .hash)),
     ]
 
-    /// Reads `spec.loadBalancing`; `nil` after problems.
-    static func balancing(_ value: Value) -> Balancing? {
+    /// Nothing was written.
+    init() {}
+
+    /// Reads the field; `nil` after problems.
+    init?(_ value: Value) {
         guard let fields = value.fields() else { return nil }
-        var algorithm: LoadBalancing.Algorithm??
-        if let value = fields.required("algorithm") { algorithm = .some(self.algorithm(value)) }
-        var hashKey: LoadBalancing.HashKey? = .workload
+        var isWhole = true
+        let pair = fields.required("algorithm").flatMap { $0.choice(Self.algorithms) }
         if let value = fields.optional("hashKey") {
-            hashKey = value.choice([("Workload", .workload), ("Socket", .socket)])
-            if case .some(.some(let algorithm)) = algorithm, algorithm != .maglev {
-                value.fail("\(algorithm.name) hashes nothing", hint: "Remove the field, or write algorithm: Maglev")
-                hashKey = nil
-            }
+            let key = value.choice([("Workload", LoadBalancing.HashKey.workload), ("Socket", .socket)])
+            hashKey = key ?? .workload
+            isWhole = Self.hashes(pair, value) && key != nil
+        }
+        if let value = fields.optional("hashHeader") {
+            let name = value.text(Syntax.fieldName)
+            requests.hashHeader = name?.lowercased() ?? ""
+            isWhole = Self.hashes(pair, value) && name != nil && isWhole
+        }
+        if let value = fields.optional("slowStart") {
+            let time = value.duration(0...Self.longestSlowStart, "from 0s to 1h")
+            requests.slowStart = time ?? 0
+            isWhole = time != nil && isWhole
         }
         fields.finish()
-        guard case .some(.some(let algorithm)) = algorithm, let hashKey else { return nil }
-        return (algorithm, hashKey)
+        guard isWhole, let pair else { return nil }
+        algorithm = pair.0
+        requests.algorithm = pair.1
     }
 
-    private static func algorithm(_ value: Value) -> LoadBalancing.Algorithm? {
-        if case .text(let text) = value.content {
-            if forRequests.contains(text) {
-                value.fail(
-                    "\(text) chooses by requests, and this version balances connections",
-                    hint: "Write LeastConnections: the less busy of two")
-                return nil
-            }
-            if let near = alike[text] {
-                value.fail("\(text) is not balanced by in this version", hint: "Write \(near)")
-                return nil
-            }
-        }
-        return value.choice(LoadBalancing.Algorithm.allCases.map { ($0.name, $0) })
+    /// Whether the algorithm hashes anything; a problem if not. One that is none is a problem already.
+    private static func hashes(_ pair: Pair?, _ value: Value) -> Bool {
+        guard let pair, pair.1 != .hash else { return true }
+        let name = algorithms.first { $0.value == pair }?.name ?? ""
+        value.fail("\(name) hashes nothing", hint: "Remove the field, or write algorithm: Maglev")
+        return false
     }
+}
+
+extension TrafficPolicy {
+    /// Longest grace time: one day.
+    private static let longestGrace: Nanoseconds = 86_400_000_000_000
 
     /// Reads `spec.drain`; `nil` after problems.
     static func grace(_ value: Value) -> Nanoseconds? {

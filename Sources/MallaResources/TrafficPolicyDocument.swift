@@ -19,7 +19,7 @@ extension TrafficPolicy {
         }
         var idleTimeout: Nanoseconds? = Self.defaultIdleTimeout
         if let value = spec.optional("idleTimeout") { idleTimeout = value.duration(0...Nanoseconds.max, "") }
-        let balancing = spec.optional("loadBalancing").map(Self.balancing) ?? (nil, .workload)
+        let balancing = spec.optional("loadBalancing").map(LoadBalancingFields.init) ?? LoadBalancingFields()
         let grace = spec.optional("drain").map(Self.grace) ?? Self.defaultDrainGrace
         guard let service, path != .some(nil), let failMode, let connectTimeout, let idleTimeout, let balancing,
             let grace
@@ -27,7 +27,7 @@ extension TrafficPolicy {
         self.init(
             name: metadata.name, service: service, path: path ?? nil, failMode: failMode,
             connectTimeout: connectTimeout, idleTimeout: idleTimeout, algorithm: balancing.algorithm,
-            hashKey: balancing.hashKey, drainGrace: grace)
+            hashKey: balancing.hashKey, requests: balancing.requests, drainGrace: grace)
     }
 
     private static func target(_ value: Value, namespace: String) -> ObjectName? {

@@ -77,12 +77,13 @@ struct RetryTests {
         let content = String(repeating: "x", count: 30_000)
         for index in 0..<20 {
             let answer = try lab.ask(
-                "POST /a/../b?\(index) HTTP/1.1\r\nHost: b\r\nContent-Length: 30000\r\n\r\n\(content)", on: client)
+                "\(index % 2 == 0 ? "PUT" : "POST") /a/../b?\(index) HTTP/1.1\r\nHost: b\r\nIdempotency-Key: \(index)\r\n"
+                    + "Content-Length: 30000\r\n\r\n\(content)", on: client)
             #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.hasSuffix("well"), "\(answer)")
         }
         let lines = seen.withLock { $0 }
         for index in 0..<20 {
-            #expect(lines.filter { $0.hasSuffix("POST /b?\(index) HTTP/1.1 30000 1") }.last?.hasPrefix("1 ") == true)
+            #expect(lines.filter { $0.hasSuffix(" /b?\(index) HTTP/1.1 30000 1") }.last?.hasPrefix("1 ") == true)
         }
         let failed = lines.count { $0.hasPrefix("0 ") }
         // A coin for each request; half of them at first meet the one that fails.
@@ -119,11 +120,34 @@ struct RetryTests {
             let retry = isAllowed ? RouteRetry(codes: [], attempts: 1, backoff: 1_000_000) : nil
             let lab = try Lab(Self.rule(retry: retry), [origin])
             let answer = try lab.ask(
-                "POST / HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+                "PUT / HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
             #expect(answer.hasPrefix(isAllowed ? "HTTP/1.1 200 " : "HTTP/1.1 502 "), "\(answer)")
             #expect(origin.received.count == (isAllowed ? 2 : 1))
             lab.stop()
         }
+    }
+
+    @Test("what may have been begun and must not be done twice is not tried again; what never left is")
+    func onlyOnce() throws {
+        let answers = Mutex(0)
+        let origin = try Origin { head, _ in
+            answers.withLock { $0 += 1 }
+            return head.hasPrefix("POST /503") ? Self.unavailable : nil
+        }
+        let retry = RouteRetry(codes: [503], attempts: 3, backoff: 1_000_000)
+        let lab = try Lab(Self.rule(retry: retry), [origin])
+        #expect(try lab.ask("POST /503 HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n").contains(" 503 "))
+        #expect(try lab.ask("POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n").contains(" 502 "))
+        #expect(answers.withLock { $0 } == 2)
+        #expect(try lab.attempts(.retry) == 0)
+        lab.stop()
+        // Nobody listens: the connects inside of the first attempt fail, and so do those of the others.
+        let gone = try Origin()
+        let other = try Lab(Self.rule(retry: retry), [gone])
+        gone.stop()
+        #expect(try other.ask("POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n").contains(" 503 "))
+        #expect(try other.attempts(.retry) == 3)
+        other.stop()
     }
 
     @Test("retries stay inside of the budget, however much fails")

@@ -306,11 +306,14 @@ extension BadDocument {
         .traffic(
             "targetRef: {kind: Service, name: web}\n  loadBalancing: ¦{}", "spec.loadBalancing.algorithm", "missing"),
         .traffic(
-            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦LeastRequest}",
-            "spec.loadBalancing.algorithm", "balances connections", hint: "LeastConnections"),
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: PeakEWMA, hashHeader: ¦x-user}",
+            "spec.loadBalancing.hashHeader", "PeakEWMA hashes nothing", hint: "Maglev"),
         .traffic(
-            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦RingHash}",
-            "spec.loadBalancing.algorithm", "not balanced by", hint: "Write Maglev"),
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: Maglev, hashHeader: ¦\"x user\"}",
+            "spec.loadBalancing.hashHeader", "x user"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: RoundRobin, slowStart: ¦2h}",
+            "spec.loadBalancing.slowStart", "from 0s to 1h"),
         .traffic(
             "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: ¦maglev}",
             "spec.loadBalancing.algorithm", "not one of WeightedRandom", hint: "Did you mean Maglev?"),

@@ -33,7 +33,9 @@ struct GoodDocumentTests {
             traffic
                 == TrafficPolicy(
                     name: name, service: name, path: .proxy, failMode: .open, connectTimeout: 90_000_000_000,
-                    idleTimeout: 0, algorithm: .maglev, hashKey: .socket, drainGrace: 120_000_000_000))
+                    idleTimeout: 0, algorithm: .maglev, hashKey: .socket,
+                    requests: RequestBalancing(algorithm: .hash, hashHeader: "x-user", slowStart: 30_000_000_000),
+                    drainGrace: 120_000_000_000))
         #expect(
             loaded.mesh.config
                 == MeshConfig(

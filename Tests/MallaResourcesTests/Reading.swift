@@ -76,7 +76,7 @@ let completeFile = """
       failMode: Open
       connectTimeout: 1m30s
       idleTimeout: 0s
-      loadBalancing: {algorithm: Maglev, hashKey: Socket}
+      loadBalancing: {algorithm: Maglev, hashKey: Socket, hashHeader: X-User, slowStart: 30s}
       drain: {gracePeriod: 2m}
     ---
     # Nothing here.

@@ -27,7 +27,8 @@ enum mode { REQUESTS, FRESH, BULK };
 struct client {
 	int in_use, connected, in_body;
 	uint64_t begun;
-	uint64_t got; /* of the answer; of the body in mode bulk */
+	uint64_t got; /* of the body in mode bulk */
+	struct answer answer;
 	char head[256];
 };
 
@@ -45,6 +46,7 @@ static void send_request(int fd)
 {
 	struct client *client = &clients[fd];
 	client->got = 0;
+	client->answer = (struct answer){};
 	if (mode == REQUESTS)
 		client->begun = clock_ns(CLOCK_MONOTONIC);
 	if (send(fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
@@ -100,16 +102,6 @@ static int take_bulk(struct client *client, const char *bytes, size_t length)
 	return client->got <= bulk_bytes;
 }
 
-/* Takes bytes of the fixed answer. Returns 0 on a wrong byte. */
-static int take_answer(struct client *client, const char *bytes, size_t length)
-{
-	if (client->got + length > ANSWER_LENGTH || memcmp(bytes, &ANSWER[client->got], length) != 0)
-		return 0;
-	client->got += length;
-	sample.bytes += length;
-	return 1;
-}
-
 static void finish_operation(int fd, int more)
 {
 	sample_operation(&sample, clients[fd].begun);
@@ -133,7 +125,6 @@ static void fail_connection(int fd, const char *what, int more)
 static void handle_readable(int fd, int more)
 {
 	struct client *client = &clients[fd];
-	uint64_t whole = mode == BULK ? bulk_bytes : ANSWER_LENGTH;
 	while (client->in_use) {
 		ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
 		if (got < 0 && errno == EAGAIN)
@@ -142,11 +133,16 @@ static void handle_readable(int fd, int more)
 			return fail_connection(fd, strerror(errno), more);
 		if (got == 0)
 			return fail_connection(fd, "end of stream", more);
-		int right = mode == BULK ? take_bulk(client, buffer, (size_t)got)
-					 : take_answer(client, buffer, (size_t)got);
-		if (!right)
+		int whole;
+		if (mode == BULK) {
+			whole = !take_bulk(client, buffer, (size_t)got) ? -1 : client->got == bulk_bytes;
+		} else {
+			whole = answer_take(&client->answer, buffer, (size_t)got);
+			sample.bytes += (uint64_t)got;
+		}
+		if (whole < 0)
 			return fail_connection(fd, "wrong bytes", more);
-		if (client->got == whole)
+		if (whole)
 			return finish_operation(fd, more);
 		if ((size_t)got < sizeof(buffer) && mode != BULK)
 			return; /* a short read: nothing is left, epoll tells when there is more */

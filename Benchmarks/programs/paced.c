@@ -24,7 +24,7 @@
 
 struct client {
 	int fd, busy;
-	uint64_t got;
+	struct answer answer;
 	uint64_t begun; /* when the request under way was due */
 	uint32_t first, last;
 	uint64_t *due;
@@ -40,7 +40,7 @@ static void send_next(struct client *client)
 	if (client->busy || client->first == client->last)
 		return;
 	client->begun = client->due[client->first++ % MAX_DUE];
-	client->got = 0;
+	client->answer = (struct answer){};
 	client->busy = 1;
 	if (send(client->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(request) - 1)
 		sample_error(&sample, "send: %s", strerror(errno));
@@ -65,14 +65,13 @@ static void handle(struct client *client)
 		ssize_t got = recv(client->fd, buffer, sizeof(buffer), 0);
 		if (got < 0 && errno == EAGAIN)
 			return;
-		if (got <= 0 || !client->busy || client->got + (size_t)got > ANSWER_LENGTH ||
-		    memcmp(buffer, &ANSWER[client->got], (size_t)got) != 0) {
-			sample_error(&sample, "%s", got < 0 ? strerror(errno) : got ? "wrong bytes" : "end of stream");
+		int whole = got > 0 && client->busy ? answer_take(&client->answer, buffer, (size_t)got) : -1;
+		if (whole < 0) {
+			fprintf(stderr, "paced: %s\n", got < 0 ? strerror(errno) : got ? "wrong bytes" : "end of stream");
 			exit(1);
 		}
-		client->got += (size_t)got;
 		sample.bytes += (size_t)got;
-		if (client->got < ANSWER_LENGTH)
+		if (!whole)
 			continue;
 		sample_operation(&sample, client->begun);
 		client->busy = 0;

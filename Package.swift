@@ -132,7 +132,7 @@ let package = Package(
         .testTarget(name: "MallaPolicyTests", dependencies: ["MallaModel", "MallaPolicy"]),
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
         .testTarget(
-            name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI", "MallaProxy", "Reactor"]),
+            name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI", "CLinux", "MallaProxy", "Reactor"]),
         .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),
@@ -158,6 +158,8 @@ let package = Package(
 
         .executableTarget(
             name: "bench-scale", dependencies: ["MallaKernel", "MallaModel", "MallaPolicy"], path: "Benchmarks/scale"),
+
+        .executableTarget(name: "bench-tls", dependencies: ["TLSWire"], path: "Benchmarks/tls"),
 
         // MARK: Tests of whole nodes
 

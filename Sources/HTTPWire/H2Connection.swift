@@ -126,7 +126,7 @@ public struct H2Connection: ~Copyable {
             && nextID < 0x7fff_fffd
     }
     /// Whether the peer, having said so, opens no more streams and all are closed.
-    public var isDone: Bool { (isDraining || peerIsLeaving) && streams.count == 0 }
+    public var isDone: Bool { (isDraining && drainLimit < 0x7fff_ffff || peerIsLeaving) && streams.count == 0 }
 
     /// Writes the preface (client role), SETTINGS and the connection's window: 85 bytes at most.
     public mutating func start(into out: inout ByteWriter) {

@@ -56,6 +56,10 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     public static let clientReset = Reason(MALLA_REASON_CLIENT_RESET)
     /// The endpoint reset the connection.
     public static let upstreamReset = Reason(MALLA_REASON_UPSTREAM_RESET)
+    /// The source has its share already.
+    public static let sourceLimit = Reason(MALLA_REASON_SOURCE_LIMIT)
+    /// All endpoints have as much as they may.
+    public static let endpointLimit = Reason(MALLA_REASON_ENDPOINT_LIMIT)
     /// A connection limit was reached.
     public static let connectionLimit = Reason(MALLA_REASON_CONNECTION_LIMIT)
     /// The proxy has no snapshot yet.

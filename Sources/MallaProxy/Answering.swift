@@ -220,6 +220,7 @@ extension Worker {
     mutating func deliver(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
         guard let exchange = exchange(place) else { return }
         exchange.pointee.received &+= UInt64(bytes.count)
+        exchange.pointee.active = loop.now
         guard let client = clients.find(exchange.pointee.client) else { return }
         let wire = Self.wire(of: client)
         if let h2 = client.pointee.h2, let stream = exchange.pointee.clientStream {

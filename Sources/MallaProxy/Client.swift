@@ -40,6 +40,8 @@ struct Client: BitwiseCopyable {
     /// Requests that are being served.
     var exchanges: UInt32 = 0
     var timer = Timer.none
+    /// When the timer fires.
+    var watched: UInt64 = 0
     /// When a byte last came or went, by the loop's clock.
     var active: UInt64
     /// When the head that is being read began; 0: none.

@@ -2,6 +2,7 @@
 
 import Glibc
 import HTTPWire
+import MallaBalance
 import MallaLink
 import MallaModel
 import Reactor
@@ -82,8 +83,19 @@ extension Worker {
     mutating func watchClient(_ token: Token) {
         guard let client = clients.find(token) else { return }
         timers.cancel(client.pointee.timer)
+        client.pointee.watched = deadline(client)
         client.pointee.timer = timers.set(
-            deadline: deadline(client), token: token.with(kind: Kind.clientTimer))
+            deadline: client.pointee.watched, token: token.with(kind: Kind.clientTimer))
+    }
+
+    /// A request begins whose patience may end before the timer fires: once for as many as begin until then.
+    mutating func watch(
+        _ token: Token, _ client: UnsafeMutablePointer<Client>, _ exchange: UnsafeMutablePointer<Exchange>
+    ) {
+        let patience = exchange.pointee.idleTimeout
+        guard patience > 0, patience < client.pointee.watched &- min(loop.now, client.pointee.watched) else { return }
+        client.pointee.active = loop.now
+        watchClient(token)
     }
 
     /// A head has begun and is not whole: from now on its time runs.
@@ -110,6 +122,7 @@ extension Worker {
     /// A client's timer fired. Bytes may have come since it was set: moving it with each of them would cost more.
     mutating func expired(client token: Token, _ client: UnsafeMutablePointer<Client>) {
         client.pointee.timer = .none
+        if client.pointee.h2 != nil { endStalled(client) }
         guard loop.now >= deadline(client) else {
             watchClient(token)
             return
@@ -139,6 +152,20 @@ extension Worker {
         }
         end(place, Refusal(reason: .idleTimeout), byClient: false)
         if clients.find(token) != nil { watchClient(token) }
+    }
+
+    /// Ends streams on which nothing has moved for their time, while others keep the connection busy. Looked at now and
+    /// then: a stream ends after once to twice its time.
+    private mutating func endStalled(_ client: UnsafeMutablePointer<Client>) {
+        var place = client.pointee.exchange
+        while let exchange = exchange(place) {
+            let next = exchange.pointee.clientNext
+            let patience = exchange.pointee.idleTimeout
+            if patience > 0, loop.now &- exchange.pointee.active >= patience {
+                end(place, Refusal(reason: .idleTimeout), byClient: false)
+            }
+            place = next
+        }
     }
 
     // MARK: Letting go
@@ -235,6 +262,7 @@ extension Worker {
         freeHTTP2(&client.pointee.h2)
         client.pointee.cell.closed()
         if reset { Socket.reset(wire.pointee.socket) } else { Socket.close(wire.pointee.socket) }
+        connectionLoads.end(client.pointee.captured.source)
         connections.remove(client.pointee.connection)
         clients.remove(token)
     }

@@ -113,4 +113,5 @@ enum Kind {
     /// Only in lists of those to be gone on with: the client's events are those of its captured connection.
     static let httpClient: UInt8 = 11
     static let attemptTimer: UInt8 = 12
+    static let drainClients: UInt8 = 13
 }

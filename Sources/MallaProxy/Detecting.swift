@@ -21,10 +21,11 @@ extension Worker {
         guard connection.pointee.client.state.contains(.readable) else { return }
         let seen = Socket.peek(connection.pointee.client.socket, into: scratch, capacity: Self.sample)
         guard seen > 0 else {
-            if seen == Int(-EAGAIN) {
-                connection.pointee.client.state.remove(.readable)
-            } else {
-                settle(token, connection)
+            switch seen {
+            case 0: settle(token, connection)
+            case -Int(EAGAIN): connection.pointee.client.state.remove(.readable)
+            // Looking has taken the error off the socket: what reads it next would see an orderly end.
+            default: cut(token, connection, .clientReset)
             }
             return
         }

@@ -150,6 +150,7 @@ extension Worker {
         release(connection)
         drop(Self.client(connection))
         drop(Self.upstream(connection))
+        connectionLoads.end(connection.pointee.captured.source)
         connections.remove(token)
     }
 }

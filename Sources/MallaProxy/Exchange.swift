@@ -91,6 +91,8 @@ struct Exchange: BitwiseCopyable {
     let began: UInt64
     /// When its present attempt began.
     var sentAt: UInt64
+    /// When a byte of it was last passed on, by the loop's clock.
+    var active: UInt64
     var sent: UInt64 = 0
     var received: UInt64 = 0
     var request = Held()
@@ -117,6 +119,7 @@ struct Exchange: BitwiseCopyable {
         self.service = service
         began = now
         sentAt = now
+        active = now
         if head.flags.contains(.upgrade) { state.insert(.asksUpgrade) }
         if head.flags.contains(.keepAlive), !head.flags.contains(.upgrade) { state.insert(.mayStayOpen) }
     }
@@ -133,6 +136,7 @@ struct Exchange: BitwiseCopyable {
         matched = exchange.matched
         began = now
         sentAt = now
+        active = now
         state = exchange.state.intersection([.grpc, .requestOpen]).union([.shadow, .requestRead, .replaying])
     }
 

@@ -183,6 +183,7 @@ extension Worker {
         detachBackend(place, exchange)
         release(&exchange.pointee.request)
         release(&exchange.pointee.response)
+        requestLoads.end(exchange.pointee.source)
         exchanges.remove(token)
     }
 

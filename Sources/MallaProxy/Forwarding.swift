@@ -24,6 +24,11 @@ extension Worker {
     ) {
         do throws(Refusal) {
             guard head.method != .connect else { throw Refusal(reason: .connectMethod) }
+            // Shed before anything is done for it: who comes later is served again.
+            guard !buffers.isTight else { throw Refusal(reason: .overloaded) }
+            guard requestLoads.admits(client.pointee.captured.source) else {
+                throw Refusal(reason: requestLoads.hasRoom ? .sourceLimit : .overloaded)
+            }
             if let reason = desk.pointee.normalise(head, of: bytes) {
                 throw Refusal(reason: Reason(rawValue: reason.rawValue))
             }
@@ -92,8 +97,10 @@ extension Worker {
             loads.end(picked.slot)
             throw Refusal(reason: .overloaded)
         }
+        requestLoads.begin(captured.source)
         if backend.pointee.phase == .connecting, backend.pointee.wire.socket < 0 { backend.pointee.trials = trials }
         attach(exchangeToken, place, to: client)
+        watch(token, client, place)
         attach(exchangeToken, place, backendToken, backend)
         if matched.isSome { keep(head, bytes, place) }
         setTimeout(exchangeToken, place, picked.permitted.identified.requestTimeout)
@@ -188,6 +195,7 @@ extension Worker {
     mutating func pass(_ bytes: UnsafeRawBufferPointer, _ place: UInt32) {
         guard let exchange = exchange(place), let backend = backends.find(exchange.pointee.backend) else { return }
         exchange.pointee.sent &+= UInt64(bytes.count)
+        exchange.pointee.active = loop.now
         let wire = Self.wire(of: backend)
         if let h2 = backend.pointee.h2, let stream = exchange.pointee.backendStream {
             writeStream(bytes, wire, h2, stream)

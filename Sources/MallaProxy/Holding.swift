@@ -29,6 +29,11 @@ extension Worker {
             credit(taken, handle, h2, wire)
         }
         if taken < bytes.count {
+            guard !buffers.isExceeded else {
+                credit(bytes.count - taken, handle, h2, wire)
+                end(place, Refusal(reason: .overloaded), byClient: false)
+                return
+            }
             hold(UnsafeRawBufferPointer(rebasing: bytes[taken...]), &exchange.pointee.request)
             _ = requestRoom(place)
         }
@@ -112,6 +117,11 @@ extension Worker {
             credit(taken, handle, h2, wire)
         }
         if taken < bytes.count {
+            guard !buffers.isExceeded else {
+                credit(bytes.count - taken, handle, h2, wire)
+                end(place, Refusal(reason: .overloaded), byClient: false)
+                return
+            }
             hold(UnsafeRawBufferPointer(rebasing: bytes[taken...]), &exchange.pointee.response)
             _ = responseRoom(place)
         }

@@ -45,6 +45,7 @@ extension Worker {
             loads.end(picked.slot)
             throw Refusal(reason: .overloaded)
         }
+        requestLoads.begin(shadow.source)
         guard let copy = keptRequests.insert(copied(source.pointee)), let kept = keptRequests.find(copy) else {
             loads.end(picked.slot)
             exchanges.remove(token)

@@ -125,6 +125,10 @@ extension Worker {
     mutating func outbound(_ socket: Int32) {
         do throws(Refusal) {
             let captured = try capture(socket)
+            guard connectionLoads.admits(captured.source) else {
+                throw Refusal(reason: connectionLoads.hasRoom ? .sourceLimit : .connectionLimit)
+            }
+            guard !buffers.isExceeded else { throw Refusal(reason: .overloaded) }
             guard let token = connections.insert(Connection(client: socket, captured: captured, now: loop.now)) else {
                 throw Refusal(reason: .connectionLimit)
             }
@@ -132,6 +136,7 @@ extension Worker {
                 connections.remove(token)
                 throw Refusal(reason: .outOfDescriptors)
             }
+            connectionLoads.begin(captured.source)
             attempt(token)
         } catch {
             // It has no slot, so there is nothing to end but the socket.
@@ -216,6 +221,10 @@ extension Worker {
             }
             let slot = loadSlots[share.endpoint]
             if trials.has(slot) { continue }
+            guard Int(loads[slot]) < endpointLimit else {
+                denial = PolicyDecision(reason: .endpointLimit)
+                continue
+            }
             let weight =
                 slowStart == 0
                 ? share.weight : loads.growing(share.weight, slot, window: slowStart, at: loop.now)

@@ -23,6 +23,9 @@ public final class Proxy: Sendable {
         /// Bytes that one worker keeps for slow peers, over all its connections.
         public var buffersPerWorker: Int
 
+        /// What one source and one endpoint may have.
+        public var limits = Limits()
+
         /// The usual set-up: connections as many as descriptors suffice for, two of them for each.
         public init(
             workers: Int, port: UInt16, counters: String, connectionsPerWorker: Int, buffersPerWorker: Int = 64 << 20
@@ -32,6 +35,20 @@ public final class Proxy: Sendable {
             self.counters = counters
             self.connectionsPerWorker = connectionsPerWorker
             self.buffersPerWorker = buffersPerWorker
+        }
+    }
+
+    /// Bounds for each worker, beside the fair share that ``SourceLoads`` keeps.
+    public struct Limits: Sendable {
+        /// Connections, and requests, that one source may have at a time.
+        public var source: Int
+        /// Connections and requests that one endpoint gets at a time.
+        public var endpoint: Int
+
+        /// No bounds but the worker's own, unless some are given.
+        public init(source: Int = .max, endpoint: Int = .max) {
+            self.source = source
+            self.endpoint = endpoint
         }
     }
 
@@ -90,7 +107,8 @@ public final class Proxy: Sendable {
                         number: number, counters: file.table(worker: number), listener4: listener4,
                         listener6: listener6, mint4: mint4, mint6: mint6,
                         capacity: options.connectionsPerWorker,
-                        bufferLimit: options.buffersPerWorker, log: log, publication: publication, mailbox: mailbox,
+                        bufferLimit: options.buffersPerWorker, limits: options.limits, log: log,
+                        publication: publication, mailbox: mailbox,
                         reports: reports)))
         }
         threads = try handovers.enumerated().map { number, handover in

@@ -190,15 +190,16 @@ extension Worker {
         wake(client: token)
     }
 
+    /// Between the word that no more requests are wanted and the number of the last one that is served: requests that
+    /// were on their way meanwhile are served, too (RFC 9113 §6.8).
+    static var goAwayPause: UInt64 { 200_000_000 }
+
     /// Tells clients that nothing more is taken: those that want something get it first.
     mutating func drainClients() {
         for place in clients.places {
             guard let (token, client) = clients.occupant(place) else { continue }
             if let h2 = client.pointee.h2 {
-                _ = write(Self.wire(of: client)) { out in
-                    h2.pointee.drain(into: &out)
-                    h2.pointee.finishDrain(into: &out)
-                }
+                _ = write(Self.wire(of: client)) { out in h2.pointee.drain(into: &out) }
                 wake(client: token)
             } else if client.pointee.exchanges == 0, client.pointee.wire.inputCount == 0,
                 client.pointee.wire.outputCount == 0,
@@ -211,6 +212,15 @@ extension Worker {
         for place in backends.places {
             guard let (token, backend) = backends.occupant(place), backend.pointee.exchanges == 0 else { continue }
             close(backend: token, reset: false)
+        }
+    }
+
+    /// Tells HTTP/2 clients which request was the last.
+    mutating func finishDrainClients() {
+        for place in clients.places {
+            guard let (token, client) = clients.occupant(place), let h2 = client.pointee.h2 else { continue }
+            _ = write(Self.wire(of: client)) { out in h2.pointee.finishDrain(into: &out) }
+            wake(client: token)
         }
     }
 

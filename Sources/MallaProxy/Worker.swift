@@ -23,6 +23,11 @@ struct Worker: ~Copyable {
     var budgets: [UInt64: RetryBudget] = [:]
     var pool = BackendPool()
     let exchangeLimit: Int
+    /// Connections and requests of each source, so that none of them uses the worker up.
+    var connectionLoads: SourceLoads
+    var requestLoads: SourceLoads
+    /// Connections and requests that one endpoint gets from this worker at a time.
+    let endpointLimit: Int
     /// Where heads are read.
     let desk: UnsafeMutablePointer<ReadingDesk>
     var buffers: BufferPool
@@ -95,6 +100,7 @@ struct Worker: ~Copyable {
         let mint6: Mint?
         let capacity: Int
         let bufferLimit: Int
+        let limits: Proxy.Limits
         let log: Log
         let publication: Publication
         let mailbox: Mailbox<Command>
@@ -113,6 +119,9 @@ struct Worker: ~Copyable {
         self.exchanges = exchanges
         self.backends = backends
         exchangeLimit = parts.capacity * 4
+        connectionLoads = SourceLoads(places: parts.capacity, limit: parts.limits.source)
+        requestLoads = SourceLoads(places: parts.capacity * 4, limit: parts.limits.source)
+        endpointLimit = parts.limits.endpoint
         desk = .allocate(capacity: 1)
         desk.initialize(to: ReadingDesk(limits: Self.wireLimits, h2: Self.h2Limits))
         timers = TimerWheel(now: loop.now)
@@ -195,6 +204,8 @@ struct Worker: ~Copyable {
             if !isDraining { watchListeners() }
         case Kind.drainDeadline:
             ended = true
+        case Kind.drainClients:
+            finishDrainClients()
         case Kind.backendTimer:
             guard let backend = backends.find(token) else { return }
             expired(backend: token.with(kind: 0), backend)
@@ -248,6 +259,8 @@ struct Worker: ~Copyable {
             listener4 = nil
             listener6 = nil
             drainClients()
+            _ = timers.set(
+                deadline: loop.now + Self.goAwayPause, token: Token(kind: Kind.drainClients, index: 0, generation: 0))
             let deadline = loop.now.addingReportingOverflow(grace)
             guard !deadline.overflow else { return }
             _ = timers.set(

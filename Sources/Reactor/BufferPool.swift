@@ -41,6 +41,12 @@ public struct BufferPool: ~Copyable {
     /// Whether a buffer of the largest size can be had: asked before reading, so that what was read is never lost.
     public var hasRoom: Bool { used <= limit - Self.largest }
 
+    /// Whether less than an eighth of the limit is left: time to take on nothing new.
+    public var isTight: Bool { used > limit - limit / 8 }
+
+    /// Whether the limit was passed: what can be given up has to be.
+    public var isExceeded: Bool { used > limit }
+
     /// A buffer for `count` bytes (at most ``largest``), filled with them.
     public mutating func keep(_ bytes: UnsafeRawPointer, count: Int) -> Buffer {
         let buffer = take(capacity: count)

@@ -5,7 +5,7 @@ import COpenSSL
 /// TLS 1.3 after the handshake, with nothing but two keys: which records may come, and what they mean.
 ///
 /// The arithmetic is OpenSSL's (`openssl_protection_*`); here stand sequence, types and post-handshake messages
-/// (RFC 8446 §4.6, §5, §6). See docs/design/0010-tls-records.md for what was looked at.
+/// (RFC 8446 §4.6, §5, §6). See docs/design/0012-tls-records.md for what was looked at.
 struct RecordEngine {
     private let opening: OpaquePointer
     private let sealing: OpaquePointer

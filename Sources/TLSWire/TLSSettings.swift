@@ -18,7 +18,7 @@ public final class TLSSettings: Sendable {
     public enum Engine: Sendable {
         /// The library, to the end: buffers and all that it knows of the peer stay with each connection.
         case library
-        /// The library's arithmetic, driven from here: a connection keeps two keys. See docs/design/0010-tls-records.md.
+        /// The library's arithmetic, driven from here: a connection keeps two keys. See docs/design/0012-tls-records.md.
         case records
     }
 

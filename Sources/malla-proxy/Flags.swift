@@ -17,6 +17,8 @@ struct Flags {
           --port PORT           TCP port on 127.0.0.1 and ::1 for captured connections (default 15001)
           --workers N           threads (default: one for each CPU that it may use)
           --connections N       connections carried at a time (default: what descriptors suffice for)
+          --source-limit N      connections, and requests, of one source in each thread (default: a fair share)
+          --endpoint-limit N    connections and requests at one endpoint from each thread (default: no limit)
           --grace SECONDS       how long connections may finish after SIGTERM (default 30)
           --log-format FORMAT   text or json (default text)
           --node NAME           the node's name, in log lines (default: the host's name)
@@ -29,6 +31,7 @@ struct Flags {
     var port: UInt16 = 15001
     var workers = max(1, Int(linux_usable_cpus()))
     var connections: Int?
+    var limits = Proxy.Limits()
     var grace: Nanoseconds = 30_000_000_000
     var format = Log.Format.text
     var node = ""
@@ -56,6 +59,8 @@ struct Flags {
             case "--port": port = try Self.number(name, value, 0...UInt16.max)
             case "--workers": workers = try Self.number(name, value, 1...256)
             case "--connections": connections = try Self.number(name, value, 1...10_000_000)
+            case "--source-limit": limits.source = try Self.number(name, value, 1...10_000_000)
+            case "--endpoint-limit": limits.endpoint = try Self.number(name, value, 1...10_000_000)
             case "--grace": grace = try Self.number(name, value, 0...86_400) * 1_000_000_000
             case "--node": node = value
             case "--log-format":

@@ -30,11 +30,11 @@ enum ProxyProgram {
             let signals = try Signals([SIGTERM, SIGINT])
             let descriptors = raiseDescriptorLimit()
             let most = flags.connections ?? max(64, (descriptors - otherDescriptors) / 2)
-            let proxy = try Proxy(
-                .init(
-                    workers: flags.workers, port: flags.port, counters: flags.counters,
-                    connectionsPerWorker: max(1, most / flags.workers)),
-                log: log)
+            var options = Proxy.Options(
+                workers: flags.workers, port: flags.port, counters: flags.counters,
+                connectionsPerWorker: max(1, most / flags.workers))
+            options.limits = flags.limits
+            let proxy = try Proxy(options, log: log)
             log.write(
                 .info, "listening",
                 [("port", "\(proxy.port)"), ("workers", "\(flags.workers)"), ("connections", "\(most)")])

@@ -21,14 +21,16 @@ final class ProxyLab {
     private var generation: UInt32 = 0
     private var isOver = false
 
-    init(workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20) throws {
+    init(
+        workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20, limits: Proxy.Limits = Proxy.Limits()
+    ) throws {
         counters = "/tmp/malla-test-proxy-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         map = try CapturedMap()
-        proxy = try Proxy(
-            .init(
-                workers: workers, port: 0, counters: counters, connectionsPerWorker: connections,
-                buffersPerWorker: buffers),
-            log: Log(format: .text, node: "test"))
+        var options = Proxy.Options(
+            workers: workers, port: 0, counters: counters, connectionsPerWorker: connections,
+            buffersPerWorker: buffers)
+        options.limits = limits
+        proxy = try Proxy(options, log: Log(format: .text, node: "test"))
         proxy.use(try ConnectionRecords(map: Descriptor(owning: map.duplicate())))
     }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+import Reactor
+import Synchronization
 import TLSWire
 import Testing
 
@@ -25,6 +28,61 @@ struct ChangeTests {
         let friend = try TLSSettings(
             .client, certificates.credentials("by-other-root"), trust: trust, protocols: ["h2"])
         #expect(try MemoryPair(client: friend, server: new).server != nil)
+    }
+
+    @Test("certificates and roots roll under load: no handshake and no record is lost")
+    func rollsUnderLoad() throws {
+        let certificates = try Certificates.all()
+        let old = try certificates.bytes("root.pem")
+        let new = try certificates.bytes("other-root.pem")
+        // One after the other: a new leaf, both roots, leaves of the new root, the new root alone.
+        let steps: [(leaf: String, roots: [UInt8])] = [
+            ("good", old), ("renewed", old), ("renewed", old + new), ("by-other-root", old + new),
+            ("by-other-root", new),
+        ]
+        func settings(_ step: Int, _ role: TLSSettings.Role) throws -> TLSSettings {
+            try TLSSettings(
+                role, certificates.credentials(steps[step].leaf), trust: Trust(["malla.test": steps[step].roots]),
+                protocols: ["h2"])
+        }
+        let inForce = Mutex((client: try settings(0, .client), server: try settings(0, .server)))
+        let shaken = Atomic<Int>(0)
+        let lost = Atomic<Int>(0)
+        let isOver = Atomic<Bool>(false)
+        let threads = try (0..<2).map { number in
+            try Thread(name: "roll-\(number)") {
+                while !isOver.load(ordering: .relaxed) {
+                    let (client, server) = inForce.withLock { ($0.client, $0.server) }
+                    let pair = try? MemoryPair(client: client, server: server)
+                    guard let near = pair?.client, let far = pair?.server,
+                        far.opened(near.sealed([1, 2, 3])).content == [1, 2, 3]
+                    else {
+                        lost.add(1, ordering: .relaxed)
+                        continue
+                    }
+                    shaken.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        let standing = try MemoryPair(client: settings(0, .client), server: settings(0, .server))
+        let near = try #require(standing.client)
+        let far = try #require(standing.server)
+        // Each side changes at its own time, and each step waits for handshakes under it.
+        for step in steps.indices.dropFirst() {
+            for role in [TLSSettings.Role.server, .client] {
+                let next = try settings(step, role)
+                inForce.withLock { if role == .server { $0.server = next } else { $0.client = next } }
+                let until = shaken.load(ordering: .relaxed) + 20
+                while shaken.load(ordering: .relaxed) < until, lost.load(ordering: .relaxed) == 0 {
+                    #expect(far.opened(near.sealed([4, 5])).content == [4, 5])
+                    usleep(1000)
+                }
+            }
+        }
+        isOver.store(true, ordering: .relaxed)
+        threads.forEach { $0.join() }
+        #expect(lost.load(ordering: .relaxed) == 0)
+        #expect(shaken.load(ordering: .relaxed) >= 160)
     }
 
     @Test("a chain that was seen is not verified again, until trust or its time is over")

@@ -30,9 +30,10 @@ final class Peer {
     }
 
     deinit {
+        // Killed before its input ends, so that it has no time to say goodbye.
+        if pid > 0 { kill(pid, SIGKILL) }
         close(end)
         guard pid > 0 else { return }
-        kill(pid, SIGKILL)
         var status: Int32 = 0
         waitpid(pid, &status, 0)
     }

@@ -93,6 +93,10 @@
 	  "The backend that the rule of a route chose does not exist, or it has none; answered 500.") \
 	X(56, REDIRECTED, "redirected", 0,                                                         \
 	  "A rule of a route told the client to ask elsewhere.")                                   \
+	X(57, SOURCE_LIMIT, "source_limit", 0,                                                     \
+	  "The source has as many connections or requests as it may have beside others; answered 503.") \
+	X(58, ENDPOINT_LIMIT, "endpoint_limit", 0,                                                 \
+	  "Every endpoint that may be used has as many connections or requests as it may; answered 503.") \
 	X(64, HTTP_BAD_REQUEST_LINE, "http_bad_request_line", 0,                                   \
 	  "The request line is not `method SP target SP version CRLF`.")                           \
 	X(65, HTTP_BAD_METHOD, "http_bad_method", 0,                                               \

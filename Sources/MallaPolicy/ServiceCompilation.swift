@@ -67,6 +67,7 @@ extension SnapshotCompiler {
         compiled.balancing = LoadBalancing(
             algorithm: traffic?.algorithm, hashKey: traffic?.hashKey ?? .workload, affinity: part.service.affinity)
         compiled.requests = traffic?.requests ?? RequestBalancing()
+        compiled.fastPath = traffic?.fastPath == true && port.transport == .tcp && compiled.path == .direct
         compiled.drainGrace = traffic?.drainGrace ?? TrafficPolicy.defaultDrainGrace
         let members = part.workloads.map { member($0, port: port, targets: targets) }
         let nearest = NearestEndpoints(part.service, here: locality)

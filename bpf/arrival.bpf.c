@@ -68,7 +68,7 @@ SUBPROGRAM enum sender arrive_from_socket(struct __sk_buff *skb, struct scratch 
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return SENDER_UNKNOWN;
-	record = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+	record = record_of(sk, bpf_get_socket_cookie(skb));
 	if (record && record->direction == MALLA_OUTBOUND && record->protocol == key->protocol &&
 	    (record->path == MALLA_PATH_DIRECT || record->path == MALLA_PATH_PASS) && record->source_workload &&
 	    record->destination_port == key->local_port && addr_equal(&record->destination, &key->local)) {

@@ -13,6 +13,7 @@
 #include "endpoint.h"
 #include "holder.h"
 #include "kernel.h"
+#include "settle.h"
 #include "socket.h"
 
 #define STREAM 1
@@ -49,7 +50,7 @@ static __always_inline bool is_early(struct sock *sk, const struct malla_bypass 
 
 	if (bypass->state != BPF_TCP_ESTABLISHED && bypass->state != BPF_TCP_SYN_SENT)
 		return false;
-	if (bpf_sk_storage_get(&malla_connections, sk, 0, 0))
+	if (has_record(sk))
 		return false;
 	if (endpoint_at(&bypass->local, bypass->local_port, &endpoint) && endpoint.workload == bypass->workload)
 		return false;
@@ -65,7 +66,7 @@ static __always_inline void adopt(struct sock *sk, const struct malla_bypass *by
 
 	if (bypass->state != BPF_TCP_ESTABLISHED && bypass->state != BPF_TCP_SYN_SENT)
 		return;
-	if (bpf_sk_storage_get(&malla_connections, sk, 0, 0))
+	if (has_record(sk))
 		return;
 	record = bpf_sk_storage_get(&malla_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!record)

@@ -10,7 +10,7 @@
 #include "addr.h"
 #include "count.h"
 #include "kernel.h"
-#include "socket.h"
+#include "lane.h"
 #include "transfer.h"
 
 SEC("iter/bpf_sk_storage_map")
@@ -21,6 +21,7 @@ int malla_live(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct tcp_sock *tcp;
 	struct malla_live live = {};
 	const struct sock_common *common;
+	const struct malla_lane *lane = 0;
 
 	if (!sk || !record) /* the end */
 		return 0;
@@ -30,9 +31,14 @@ int malla_live(struct bpf_iter__bpf_sk_storage_map *ctx)
 	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return 0;
-	transfer_catch_up(tcp, record);
-
 	common = &sk->__sk_common;
+	if (record->flags & MALLA_CONNECTION_FAST) {
+		struct malla_tuple tuple = lane_of(common);
+
+		lane = bpf_map_lookup_elem(&malla_lanes, &tuple);
+	}
+	transfer_catch_up(tcp, record, lane);
+
 	live.cookie = bpf_get_socket_cookie(sk);
 	live.sent = record->sent;
 	live.received = record->received;

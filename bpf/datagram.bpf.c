@@ -29,7 +29,7 @@ static __always_inline void recall_original(struct bpf_sock_addr *ctx, struct ma
 
 	if (!it->is_ipv4 || ctx->sk->family != MALLA_AF_INET6 || ctx->sk->state != BPF_TCP_ESTABLISHED)
 		return;
-	record = record_of(ctx->sk);
+	record = record_kept(ctx->sk);
 	if (record && record->destination_port == it->port && addr_equal(&record->destination, &it->addr)) {
 		it->addr = record->original;
 		it->port = record->original_port;
@@ -90,13 +90,13 @@ int malla_sendmsg6(struct bpf_sock_addr *ctx)
 SEC("cgroup/recvmsg4")
 int malla_recvmsg4(struct bpf_sock_addr *ctx)
 {
-	show_original(ctx, true);
+	show_original(ctx, record_kept(ctx->sk), true);
 	return PROCEED;
 }
 
 SEC("cgroup/recvmsg6")
 int malla_recvmsg6(struct bpf_sock_addr *ctx)
 {
-	show_original(ctx, false);
+	show_original(ctx, record_kept(ctx->sk), false);
 	return PROCEED;
 }

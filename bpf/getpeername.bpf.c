@@ -12,13 +12,13 @@
 SEC("cgroup/getpeername4")
 int malla_getpeer4(struct bpf_sock_addr *ctx)
 {
-	show_original(ctx, true);
+	show_original(ctx, record_of(ctx->sk, bpf_get_socket_cookie(ctx)), true);
 	return PROCEED;
 }
 
 SEC("cgroup/getpeername6")
 int malla_getpeer6(struct bpf_sock_addr *ctx)
 {
-	show_original(ctx, false);
+	show_original(ctx, record_of(ctx->sk, bpf_get_socket_cookie(ctx)), false);
 	return PROCEED;
 }

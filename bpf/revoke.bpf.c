@@ -13,6 +13,7 @@
 #include "event.h"
 #include "judge.h"
 #include "kernel.h"
+#include "settle.h"
 #include "socket.h"
 #include "stranger.h"
 
@@ -108,7 +109,7 @@ int malla_revoke_tcp(struct bpf_iter__tcp *ctx)
 	sk = (struct sock *)bpf_skc_to_tcp_sock(common);
 	if (!sk)
 		return 0;
-	record = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+	record = settled(sk);
 	if (!record)
 		return judge_by_flow(ctx->meta, common);
 	if (record->protocol != IPPROTO_TCP)

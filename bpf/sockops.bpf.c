@@ -12,6 +12,7 @@
 #include "count.h"
 #include "endpoint.h"
 #include "event.h"
+#include "fast.h"
 #include "handoff.h"
 #include "histogram.h"
 #include "kernel.h"
@@ -52,7 +53,7 @@ static __always_inline bool is_handed_off(const struct malla_connection *record)
 /* The SYN is about to leave. */
 static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 {
-	struct malla_connection *record = record_of(ctx->sk);
+	struct malla_connection *record = record_of(ctx->sk, bpf_get_socket_cookie(ctx));
 
 	if (!record) {
 		permit_publish(ctx);
@@ -71,7 +72,7 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 
 static __always_inline void on_established(struct bpf_sock_ops *ctx)
 {
-	struct malla_connection *record = record_of(ctx->sk);
+	struct malla_connection *record = record_of(ctx->sk, bpf_get_socket_cookie(ctx));
 	struct malla_counter *counter;
 
 	if (!record)
@@ -83,6 +84,7 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 	if (counter)
 		COUNT(counter, opened, 1);
 	time_connect(record);
+	fast_join(ctx, record);
 	if (tells_all())
 		event_of(record, MALLA_EVENT_OPENED, record->established - record->opened);
 }
@@ -91,7 +93,8 @@ static __always_inline void on_established(struct bpf_sock_ops *ctx)
 static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 {
 	const struct malla_config *config = config_now();
-	struct malla_connection *record = record_of(ctx->sk);
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct malla_connection *record = record_of(ctx->sk, cookie);
 	struct malla_counter *counter;
 	bool is_counted_here;
 
@@ -100,7 +103,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 		on_established(ctx);
 		return;
 	}
-	record = handoff_take(ctx);
+	record = handoff_take(ctx, cookie, config);
 	if (!record) {
 		/* Clients from outside of the mesh have none; at the proxy that is an event. */
 		if (config && config->proxy_port && ctx->local_port == config->proxy_port)
@@ -117,10 +120,12 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 	if (!record->cookie)
 		record->cookie = bpf_get_socket_cookie(ctx);
 	is_counted_here = record->flags & MALLA_CONNECTION_ACTIVE && record->flags & MALLA_CONNECTION_BY_PACKET;
-	record->flags = MALLA_CONNECTION_COUNTED | (record->flags & MALLA_CONNECTION_BY_PACKET);
+	record->flags =
+		MALLA_CONNECTION_COUNTED | (record->flags & (MALLA_CONNECTION_BY_PACKET | MALLA_CONNECTION_FAST));
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (is_counted_here)
 		active_begin(record);
+	fast_join(ctx, record);
 	counter = counter_of(record);
 	if (counter)
 		COUNT(counter, opened, 1);
@@ -159,9 +164,14 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp
 				      struct malla_connection *record, __u32 last)
 {
 	struct malla_counter *counter = counter_of(record);
+	const struct malla_lane *lane;
+	struct malla_tuple tuple;
 	__u64 lasted;
 
-	transfer_finish(tcp, record, counter, last);
+	lane = fast_lane(ctx, record, &tuple);
+	transfer_finish(tcp, record, counter, lane, last);
+	if (lane)
+		bpf_map_delete_elem(&malla_lanes, &tuple);
 	if (counter)
 		COUNT(counter, closed, 1);
 	/* One end tells for both. */
@@ -179,10 +189,12 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	struct malla_connection *record;
 	struct tcp_sock *tcp;
+	__u64 cookie;
 
 	if (ctx->args[1] != BPF_TCP_CLOSE)
 		return; /* whoever wants to know reads it from the socket */
-	record = record_of(sk);
+	cookie = bpf_get_socket_cookie(ctx);
+	record = record_of(sk, cookie);
 	if (sk && !record)
 		permit_withdraw(ctx); /* of the proxy or a probe: no other socket without a record comes here */
 	if (!sk || !record || record->state == BPF_TCP_CLOSE)
@@ -192,12 +204,11 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 	if (record->flags & MALLA_CONNECTION_PUBLISHED)
 		handoff_withdraw(ctx);
 	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-	if (!tcp)
-		return;
-	if (record->flags & MALLA_CONNECTION_COUNTED)
+	if (tcp && record->flags & MALLA_CONNECTION_COUNTED)
 		on_closed(ctx, tcp, record, last);
-	else
+	else if (tcp)
 		on_failed(tcp, record);
+	bpf_map_delete_elem(&malla_young, &cookie);
 }
 
 SEC("sockops")

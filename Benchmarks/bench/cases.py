@@ -43,6 +43,7 @@ LOADS = [
     Load("fresh", "connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
     Load("bulk", "bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
 ]
+FAST_LOADS = [load for load in LOADS if load.name in ("requests", "single")]
 CONNECTS = [
     Load("connect", "connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)]),
     Load("exchange", "connect, request and reset", "connection", "connect", [],
@@ -74,7 +75,8 @@ class Subject:
 class Section:
     """Subjects side by side. The first is what the others are compared with."""
     title: str
-    judged: str  # which CPU figure: "relay" (of the thing between) or "all" (client and backend too)
+    # Which figure: CPU of the thing between ("relay"), of client and backend too ("all"), or the median time ("p50").
+    judged: str
     loads: list[Load]
     subjects: list[Subject]
 
@@ -82,6 +84,7 @@ class Section:
 SECTIONS = {
     "connect": "the price of a connect; ratio = with hooks / without",
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
+    "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "http": "HTTP/1.1 through the proxy; ratio = peer / Malla",
     "http2": "HTTP/2 through the proxy; ratio = peer / Malla",
@@ -143,6 +146,11 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     if node and "direct" in wanted:
         sections.append(Section(SECTIONS["direct"], "all", LOADS, [
             loopback, Subject("malla", mesh.DIRECT, node.pids, node.backend, node.client_command)]))
+    if node and "fast" in wanted:
+        ways = [Subject(name, target, node.pids, node.backend, node.client_command)
+                for name, target in (("tcp", mesh.DIRECT), ("fast path", mesh.FAST))]
+        sections += [Section(f"{title}, {SECTIONS['fast']}", judged, FAST_LOADS, ways)
+                     for title, judged in (("round trip", "p50"), ("CPU", "all"))]
     if "relay" in wanted:
         through = [Subject("malla", mesh.RELAY, node.pids, node.backend, node.client_command)] if node else []
         through += [Subject(name, ("127.0.0.1", PEER_PORTS[name]), relay.pids, plain) for name, relay in relays.items()]
@@ -225,7 +233,7 @@ def sample(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) 
     units = result["bytes"] / 1e6 if load.unit == "MB" else result["operations"]
     relay = relay_after - relay_before
     everything = relay + backend_after - backend_before + result["cpu_ns"]
-    return {**result, "units": units, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
+    return {**result, "units": units, "p50_us": result["p50_ns"] / 1e3, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
 
 
 def sample_h2load(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) -> dict:

@@ -32,6 +32,22 @@ spec:
   selector: {app: backend}
   ports: [{port: 80, targetPort: 7001, appProtocol: http}]
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: fast}
+spec:
+  clusterIP: 198.18.0.6
+  selector: {app: backend}
+  ports: [{port: 80, targetPort: 7001}]
+---
+apiVersion: malla.dev/v1
+kind: TrafficPolicy
+metadata: {name: fast}
+spec:
+  targetRef: {kind: Service, name: fast}
+  path: Direct
+  fastPath: true
+---
 apiVersion: malla.dev/v1
 kind: TrafficPolicy
 metadata: {name: streams}
@@ -85,7 +101,7 @@ spec:
 """
 
 DIRECT, RELAY, REQUESTS = ("198.18.0.1", 80), ("198.18.0.2", 80), ("198.18.0.3", 80)
-STREAMS, CALLS = ("198.18.0.4", 80), ("198.18.0.5", 80)
+STREAMS, CALLS, FAST = ("198.18.0.4", 80), ("198.18.0.5", 80), ("198.18.0.6", 80)
 BACKEND, STREAMS_BACKEND, CALLS_BACKEND = 7001, 7004, 7005
 
 

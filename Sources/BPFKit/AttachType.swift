@@ -41,6 +41,8 @@ public struct AttachType: RawRepresentable, Hashable, Sendable, CustomStringConv
     public static let socketLookup = AttachType(rawValue: BPF_SK_LOOKUP.rawValue)
     /// `tp_btf/…`: a point that the kernel marks in its own code; kernel 5.5.
     public static let tracepoint = AttachType(rawValue: BPF_TRACE_RAW_TP.rawValue)
+    /// `sk_msg`, attached to a map of sockets; kernel 4.17.
+    public static let message = AttachType(rawValue: BPF_SK_MSG_VERDICT.rawValue)
     /// `iter/…`; kernel 5.8.
     public static let iterator = AttachType(rawValue: BPF_TRACE_ITER.rawValue)
 

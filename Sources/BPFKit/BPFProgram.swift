@@ -68,6 +68,16 @@ public struct BPFProgram: ~Copyable, Sendable {
         return result
     }
 
+    /// Attaches an `sk_msg` program to a map of sockets, in place of a former one. Sockets that are in the map already keep
+    /// theirs. It stays attached as long as the map lives. Kernel 4.17.
+    ///
+    /// - Throws: ``BPFError``: EINVAL or EOPNOTSUPP when program and map do not go together.
+    public func attach(toSocketsOf map: borrowing Descriptor) throws {
+        try checked(
+            bpf_prog_attach(descriptor.raw, map.raw, BPF_SK_MSG_VERDICT, 0), "attach",
+            "program \(name) to a map of sockets")
+    }
+
     /// Runs an `iter/…` program over all elements of a map and reads what it wrote. Kernel 5.8.
     ///
     /// - Parameter map: the map whose elements the program gets.

@@ -53,6 +53,8 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var kernelProblem: String?
     /// Programs of others that run where the node's run.
     public var foreignPrograms: [ForeignProgramView]?
+    /// The kernel's fast path; `nil`: no service asks for it.
+    public var fastPath: FastPathView?
     /// When the daemon started, seconds since 1970 by the clock of that moment.
     public var startedAt: Double?
 
@@ -90,6 +92,23 @@ public struct StatusView: Codable, Sendable, Equatable {
         self.kernelProblem = kernelProblem
         self.foreignPrograms = foreignPrograms
         self.startedAt = startedAt
+    }
+}
+
+/// The kernel's fast path between sockets of one node.
+public struct FastPathView: Codable, Sendable, Equatable {
+    /// Whether connections of services that ask for it get it.
+    public var isOn: Bool
+    /// What the trial at the start found wrong, so that it stays off; `nil`: nothing.
+    public var obstacle: String?
+    /// What programs at either end must not rely on, on this kernel.
+    public var limits: [String]
+
+    /// One view.
+    public init(isOn: Bool, obstacle: String? = nil, limits: [String] = []) {
+        self.isOn = isOn
+        self.obstacle = obstacle
+        self.limits = limits
     }
 }
 

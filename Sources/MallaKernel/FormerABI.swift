@@ -122,6 +122,10 @@ struct FormerABI: Sendable {
 
     /// Whether a connection has a record in its maps. One that cannot be asked has none.
     var hasConnections: Bool {
+        // What is young there is with no socket yet. A version without such records has no such program.
+        if let settling = try? BPFProgram(pinned: pins.program("malla_settle")) {
+            _ = try? settling.iterate(as: UInt8.self)
+        }
         guard let walker = try? BPFProgram(pinned: pins.program("malla_live")),
             let records = try? Descriptor(pinnedMap: pins.map("malla_connections")),
             let bytes = try? walker.iterate(map: records)

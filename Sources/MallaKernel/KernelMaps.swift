@@ -22,6 +22,9 @@ final class KernelMaps: Sendable {
     let blocks: BPFMap<malla_block_key, malla_block>
     let sources: BPFMap<UInt32, malla_source>
     let connections: SocketStorage<malla_connection>
+    let young: BPFMap<UInt64, malla_connection>
+    let fast: Descriptor
+    let lanes: BPFMap<malla_tuple, malla_lane>
     let flows: BPFMap<malla_flow_key, malla_flow>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
@@ -50,6 +53,9 @@ final class KernelMaps: Sendable {
         blocks = try BPFMap(pinned: pins.map("malla_blocks"))
         sources = try BPFMap(pinned: pins.map("malla_sources"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
+        young = try BPFMap(pinned: pins.map("malla_young"))
+        fast = try Descriptor(pinnedMap: pins.map("malla_fast"))
+        lanes = try BPFMap(pinned: pins.map("malla_lanes"))
         flows = try BPFMap(pinned: pins.map("malla_flows"))
         permits = try BPFMap(pinned: pins.map("malla_permits"))
         counters = try PerCPUMap(pinned: pins.map("malla_counters"))

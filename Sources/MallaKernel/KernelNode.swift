@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
+public import BPFObjects
 import CMallaABI
 import Synchronization
 
@@ -67,6 +68,8 @@ public final class KernelNode: Sendable {
     public let cgroup: UInt64
     /// The id of the proxy's cgroup.
     public let proxyCgroup: UInt64
+    /// The fast path between sockets of this node, when asked for.
+    public let fastPath: FastPath
     /// Counts datagrams, when asked to.
     public let datagrams: DatagramVolume
 
@@ -94,7 +97,9 @@ public final class KernelNode: Sendable {
     ///
     /// - Throws: ``KernelError``: another daemon runs, the pins are of another ABI or layout, the cgroup is the root.
     ///   `BPFError` for what the kernel refuses.
-    public init(_ settings: KernelSettings) throws {
+    /// - Parameter redirect: the program that is tried out before the fast path is switched on, so that tests can have it
+    ///   fail.
+    public init(_ settings: KernelSettings, trying redirect: ObjectCode? = ObjectCode.named("redirect")) throws {
         let pins = PinFolder(root: settings.pins)
         try pins.makeRoot()
         let lock = try PinLock(pins)
@@ -151,6 +156,10 @@ public final class KernelNode: Sendable {
         self.writer = writer
         self.revoker = Revoker(programs.programs)
         self.datagrams = DatagramVolume(programs)
+        self.fastPath = FastPath(maps, programs) {
+            guard let redirect else { throw FastPathFlaw("this build has no program for it") }
+            return try FastPathTrial.run(redirect)
+        }
         self.pins = pins
         self.former = Mutex(former)
         self.programs = programs

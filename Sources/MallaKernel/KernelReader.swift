@@ -10,6 +10,8 @@ public import MallaModel
 public final class KernelReader: Sendable {
     let pins: PinFolder
     let maps: KernelMaps
+    private let settling: BPFProgram
+    private let sweeping: BPFProgram
     private let live: BPFProgram
     private let liveFlows: BPFProgram
     private let explainer: BPFProgram
@@ -26,6 +28,8 @@ public final class KernelReader: Sendable {
                 hint: "start mallad, or name its folder with --pins")
         }
         let maps = try KernelMaps(pins)
+        settling = try BPFProgram(pinned: pins.program("malla_settle"))
+        sweeping = try BPFProgram(pinned: pins.program("malla_sweep"))
         live = try BPFProgram(pinned: pins.program("malla_live"))
         liveFlows = try BPFProgram(pinned: pins.program("malla_live_flows"))
         explainer = try BPFProgram(pinned: pins.program("malla_explain"))
@@ -47,6 +51,7 @@ public final class KernelReader: Sendable {
 
     /// The TCP connections that the hooks and the programs on interfaces know, each with its bytes up to now. Walks all of them.
     public func connections() throws -> [ConnectionRecord] {
+        try settle()
         let sockets = try live.iterate(map: maps.connections.descriptor, as: malla_live.self)
         let flows = try liveFlows.iterate(map: maps.flows.descriptor, as: malla_live.self)
         return (sockets + flows).map(ConnectionRecord.init)
@@ -54,6 +59,7 @@ public final class KernelReader: Sendable {
 
     /// The counters, with what live connections have moved up to now: exact at the time of the call.
     public func counters() throws -> [CounterRecord] {
+        try settle()
         // The walk adds to the counters what is not in them yet.
         _ = try live.iterate(map: maps.connections.descriptor)
         _ = try liveFlows.iterate(map: maps.flows.descriptor)
@@ -66,6 +72,20 @@ public final class KernelReader: Sendable {
             CounterRecord(key, values + [spare.removeValue(forKey: MapBytes(key))].compactMap(\.self))
         }
         return whole + spare.map { CounterRecord($0.key.value, [$0.value]) }
+    }
+
+    /// Moves the records of connections that live from among the young to their sockets, where walks find them.
+    ///
+    /// From another network namespace than the node's own, nothing moves: what is young is missing from
+    /// ``connections()`` then, and what it has moved from ``counters()`` until it ends.
+    private func settle() throws { _ = try settling.iterate(as: UInt8.self) }
+
+    /// The same, and takes out what no socket is left for, of connects that failed before their SYN. To be called now and
+    /// then, in the node's own network namespace: elsewhere it does nothing.
+    public func tidy() throws {
+        guard try maps.config.lookup(0)?.netns == NamespaceGuard.cookie() else { return }
+        try settle()
+        _ = try sweeping.iterate(map: maps.young.descriptor)
     }
 
     /// How long connections took.

@@ -53,6 +53,10 @@ extension KernelReader {
             case "malla_policies": pair(entry, { fields.key($0 as malla_policy_key) }, fields.policy)
             case "malla_blocks": pair(entry, { fields.key($0 as malla_block_key) }, fields.block)
             case "malla_sources": pair(entry, { (it: UInt32) in fields.key(workload: it) }, fields.addresses)
+            case "malla_young": pair(entry, { (it: UInt64) in ["cookie": "\(it)"] }, fields.connection)
+            case "malla_fast":
+                pair(entry, { fields.key($0 as malla_tuple) }, { (it: UInt64) in ["cookie": "\(it)"] })
+            case "malla_lanes": pair(entry, { fields.key($0 as malla_tuple) }, fields.lane)
             case "malla_handoffs": pair(entry, { fields.key($0 as malla_tuple) }, fields.connection)
             case "malla_counters", "malla_spare": counter(entry, fields)
             case "malla_times": times(entry, fields)

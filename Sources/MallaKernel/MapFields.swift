@@ -13,7 +13,10 @@ struct MapFields {
             "metrics_port": "\(it.metrics_port)", "proxy_cgroup": "\(it.proxy_cgroup)",
             "flags": flags(
                 it.flags,
-                [(MALLA_CONFIG_EVENTS_ALL.rawValue, "events_all"), (MALLA_CONFIG_DNS_MARKED.rawValue, "dns_marked")]),
+                [
+                    (MALLA_CONFIG_EVENTS_ALL.rawValue, "events_all"),
+                    (MALLA_CONFIG_DNS_MARKED.rawValue, "dns_marked"), (MALLA_CONFIG_FAST.rawValue, "fast"),
+                ]),
         ]
     }
 
@@ -61,6 +64,7 @@ struct MapFields {
                     (MALLA_SERVICE_NO_PORT.rawValue, "no_port"), (MALLA_SERVICE_BALANCED.rawValue, "balanced"),
                     (MALLA_SERVICE_LEAST.rawValue, "least"), (MALLA_SERVICE_BY_SOCKET.rawValue, "by_socket"),
                     (MALLA_SERVICE_ROUTED.rawValue, "routed"),
+                    (MALLA_SERVICE_FAST.rawValue, "fast"),
                 ]),
         ]
     }
@@ -165,6 +169,13 @@ struct MapFields {
             "target": names.shown(identity: it.target), "target_workload": names.shown(workload: it.target_workload),
             "service": names.shown(service: it.service), "reason": Reason(rawValue: it.reason).name,
             "path": path(it.path), "direction": it.direction == 0 ? "outbound" : "inbound",
+        ]
+    }
+
+    func lane(_ it: malla_lane) -> [String: String] {
+        [
+            "mode": it.mode == MALLA_LANE_REDIRECTED.rawValue ? "redirected" : "tcp", "turns": "\(it.turns)",
+            "sent": "\(it.sent)", "received": "\(it.received)",
         ]
     }
 

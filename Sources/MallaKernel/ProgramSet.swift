@@ -17,7 +17,7 @@ final class KernelProgram: Sendable {
     /// Whether it is attached to cgroups. Others are attached to interfaces, network namespaces or tracepoints, or
     /// run on demand.
     var isHook: Bool {
-        program.attachType.map { ![.iterator, .tcxIngress, .socketLookup, .tracepoint].contains($0) } ?? false
+        program.attachType.map { ![.iterator, .tcxIngress, .socketLookup, .tracepoint, .message].contains($0) } ?? false
     }
     /// Whether it is attached to network namespaces.
     var isForNamespaces: Bool { program.attachType == .socketLookup }
@@ -36,7 +36,7 @@ struct ProgramSet: Sendable {
     let refused: [String: String]
 
     /// Objects that a node can do without.
-    static let optional: Set<String> = ["bypasses", "revoke", "volume"]
+    static let optional: Set<String> = ["bypasses", "redirect", "revoke", "volume"]
     /// Maps that each object has for itself, and each version anew: room to work in, which keeps nothing.
     static let unshared: Set<String> = ["malla_scratch"]
 

@@ -239,6 +239,7 @@ struct SnapshotEntries {
         entry.value.scope = port.scope
         if port.path == .proxy { entry.value.flags |= MALLA_SERVICE_PROXY.rawValue }
         if !port.routes.isEmpty { entry.value.flags |= MALLA_SERVICE_ROUTED.rawValue }
+        if port.fastPath { entry.value.flags |= MALLA_SERVICE_FAST.rawValue }
         if port.failOpen { entry.value.flags |= MALLA_SERVICE_FAIL_OPEN.rawValue }
         let alias = AliasTable(weights: weighted.map(\.weight))
         entry.slots = alias.slots.map { slot in

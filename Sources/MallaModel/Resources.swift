@@ -215,6 +215,8 @@ public struct TrafficPolicy: Hashable, Sendable {
     public var requests: RequestBalancing
     /// How long connections to an endpoint that left the service may go on. 30 s where none is written.
     public var drainGrace: Nanoseconds
+    /// Whether connections within a node ask for the kernel's fast path. `false` where none is written.
+    public var fastPath: Bool
 
     /// 5 s.
     public static let defaultConnectTimeout: Nanoseconds = 5_000_000_000
@@ -229,7 +231,8 @@ public struct TrafficPolicy: Hashable, Sendable {
         connectTimeout: Nanoseconds = TrafficPolicy.defaultConnectTimeout,
         idleTimeout: Nanoseconds = TrafficPolicy.defaultIdleTimeout, algorithm: LoadBalancing.Algorithm? = nil,
         hashKey: LoadBalancing.HashKey = .workload, requests: RequestBalancing = RequestBalancing(),
-        drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace
+        drainGrace: Nanoseconds = TrafficPolicy.defaultDrainGrace,
+        fastPath: Bool = false
     ) {
         self.name = name
         self.service = service
@@ -241,6 +244,7 @@ public struct TrafficPolicy: Hashable, Sendable {
         self.hashKey = hashKey
         self.requests = requests
         self.drainGrace = drainGrace
+        self.fastPath = fastPath
     }
 }
 

@@ -110,6 +110,8 @@ public struct Snapshot: Sendable, Equatable {
         public var standby: Set<UInt32>
         /// How long connections to an endpoint that left may go on.
         public var drainGrace: Nanoseconds
+        /// Whether connections to endpoints of this node ask for the kernel's fast path.
+        public var fastPath = false
         /// Rules for its requests; where there are none, they go to the endpoints above.
         public var routes: [RouteSet] = []
         /// How the proxy chooses an endpoint, where the kernel has not.

@@ -78,6 +78,7 @@ extension SnapshotCompiler {
         compiled.balancing = LoadBalancing(
             algorithm: traffic?.algorithm, hashKey: traffic?.hashKey ?? .workload, affinity: service.affinity)
         compiled.requests = traffic?.requests ?? RequestBalancing()
+        compiled.fastPath = traffic?.fastPath == true && port.transport == .tcp && compiled.path == .direct
         compiled.drainGrace = traffic?.drainGrace ?? TrafficPolicy.defaultDrainGrace
         let members = workloads.map { Member($0, port: port, targets: targets) }
         let nearest = NearestEndpoints(service, here: locality)

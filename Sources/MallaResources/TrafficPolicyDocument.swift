@@ -21,13 +21,20 @@ extension TrafficPolicy {
         if let value = spec.optional("idleTimeout") { idleTimeout = value.duration(0...Nanoseconds.max, "") }
         let balancing = spec.optional("loadBalancing").map(LoadBalancingFields.init) ?? LoadBalancingFields()
         let grace = spec.optional("drain").map(Self.grace) ?? Self.defaultDrainGrace
+        var fastPath: Bool? = false
+        if let value = spec.optional("fastPath") {
+            fastPath = value.boolean()
+            if fastPath == true, path == .proxy {
+                value.fail("is for connections that go straight to an endpoint, and path is Proxy", hint: "Remove one")
+            }
+        }
         guard let service, path != .some(nil), let failMode, let connectTimeout, let idleTimeout, let balancing,
-            let grace
+            let grace, let fastPath, !(fastPath && path == .proxy)
         else { return nil }
         self.init(
             name: metadata.name, service: service, path: path ?? nil, failMode: failMode,
             connectTimeout: connectTimeout, idleTimeout: idleTimeout, algorithm: balancing.algorithm,
-            hashKey: balancing.hashKey, requests: balancing.requests, drainGrace: grace)
+            hashKey: balancing.hashKey, requests: balancing.requests, drainGrace: grace, fastPath: fastPath)
     }
 
     private static func target(_ value: Value, namespace: String) -> ObjectName? {

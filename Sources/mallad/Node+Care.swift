@@ -23,6 +23,11 @@ extension Node {
     /// Puts back what somebody took away, looks for programs of others, and tells of both.
     func lookAfterKernel() {
         do {
+            try kernel.reader.tidy()
+        } catch {
+            logger.warning("records of connections could not be tidied", metadata: ["error": "\(error)"])
+        }
+        do {
             for repair in try kernel.repair() {
                 care.repairs[repair.damage, default: 0] &+= 1
                 logger.error(

@@ -41,6 +41,7 @@ extension Node: NodeFacts {
             (index?.overflows.map(\.description) ?? [])
             + (loaded?.warnings.map { "\($0.kind) \($0.name): \($0.message)" } ?? [])
         if !problems.isEmpty { view.policyProblems = problems }
+        view.fastPath = fastPathView
         return view
     }
 

@@ -105,6 +105,7 @@ actor Node {
         let probes = captureProbes(mesh.config.probes, besides: placements)
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
         countDatagrams(of: mesh)
+        useFastPath(of: mesh)
         let former = (problems: problems, overflows: overflows)
         let news = try advance(to: mesh, placements)
         tell(problems, besides: former.problems)

@@ -12,6 +12,9 @@
  *   kernel-peer echo CGROUP ADDRESS PORT           TCP; prints its port; until its input ends
  *   kernel-peer crowd CGROUP FAMILY ADDRESS PORT tcp|udp COUNT [LATER]
  *                                                  see crowd.h
+ *   kernel-peer mingler CGROUP ADDRESS PORT       TCP; prints its port; until its input ends
+ *   kernel-peer mingle CGROUP FAMILY ADDRESS PORT COUNT SEED tcp|mptcp PAUSE
+ *                                                  see mingle.h
  *   kernel-peer sweep CGROUP 4 ADDRESS PORT COUNT BYTES
  *                                                  see sweep.h
  *   kernel-peer dodge CGROUP WHO ATTEMPT SERVICE PORT [PROXY]
@@ -30,6 +33,7 @@
  */
 #include "crowd.h"
 #include "dodge.h"
+#include "mingle.h"
 #include "race.h"
 #include "smuggle.h"
 #include "sockets.h"
@@ -54,6 +58,9 @@ enum way {
 	SERVER_HALF_CLOSES, /* then takes 777 bytes more */
 	HOLD,		    /* the client waits for the end of its input */
 };
+
+/* IPPROTO_MPTCP, which headers of this age do not have. */
+#define MPTCP 262
 
 /* The first bytes on a connection. */
 struct head {
@@ -166,6 +173,24 @@ static void *echo_all(void *argument)
 {
 	echo_for_ever((int)(intptr_t)argument);
 	return NULL;
+}
+
+static void *mingle_all(void *argument)
+{
+	mingle_for_ever((int)(intptr_t)argument);
+	return NULL;
+}
+
+static int mingler(struct target target)
+{
+	int listener = bound(&target, SOCK_STREAM);
+	pthread_t thread;
+
+	listen(listener, 256);
+	announce(listener);
+	pthread_create(&thread, NULL, mingle_all, (void *)(intptr_t)listener);
+	wait_for_end_of_input();
+	return 0;
 }
 
 static int echo(struct target target)
@@ -317,6 +342,12 @@ int main(int count, char **arguments)
 			     count == 9 ? arguments[8] : "-");
 	if (count == 7 && !strcmp(verb, "churn"))
 		return churn(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]));
+	if (count == 5 && !strcmp(verb, "mingler"))
+		return mingler(plain_target(arguments[3], arguments[4]));
+	if (count == 10 && !strcmp(verb, "mingle"))
+		return mingle(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]),
+			      (unsigned)atoi(arguments[7]), strcmp(arguments[8], "mptcp") ? 0 : MPTCP,
+			      (unsigned)atoi(arguments[9]));
 	if (count == 8 && !strcmp(verb, "sweep"))
 		return sweep(target_of(arguments[3], arguments[4], arguments[5]), atoi(arguments[6]), atoi(arguments[7]));
 	if (count == 6 && !strcmp(verb, "open"))
@@ -341,6 +372,6 @@ int main(int count, char **arguments)
 	if (count == 7 && !strcmp(verb, "bind"))
 		return try_bind(target_of(arguments[3], arguments[4], arguments[5]),
 				strcmp(arguments[6], "udp") ? SOCK_STREAM : SOCK_DGRAM);
-	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|sweep|turns|itself|smuggle|dodge|open …\n");
+	fprintf(stderr, "usage: kernel-peer serve|call|answer|ask|bind|echo|crowd|churn|sweep|mingler|mingle|turns|itself|smuggle|dodge|open …\n");
 	return 2;
 }

@@ -25,6 +25,8 @@ final class KernelNode {
     let drains: BPFMap<malla_drain_key, UInt64>
     let blocks: BPFMap<malla_block_key, malla_block>
     let sources: BPFMap<UInt32, malla_source>
+    let lanes: BPFMap<malla_tuple, malla_lane>
+    let young: BPFMap<UInt64, malla_connection>
     let handoffs: BPFMap<malla_tuple, malla_connection>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
@@ -61,6 +63,8 @@ final class KernelNode {
         drains = try Self.open("malla_drains", maps)
         blocks = try Self.open("malla_blocks", maps)
         sources = try Self.open("malla_sources", maps)
+        lanes = try Self.open("malla_lanes", maps)
+        young = try Self.open("malla_young", maps)
         handoffs = try Self.open("malla_handoffs", maps)
         permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
@@ -79,6 +83,9 @@ final class KernelNode {
         try #require(result == 0, "there are no settings to decide by")
         return packet.explanation
     }
+
+    /// The sockets on the fast path.
+    func fast() throws -> SharedMap { try #require(maps["malla_fast"], "no object declares it") }
 
     /// All counters. A key may be there twice.
     func counted() throws -> [(key: malla_counter_key, values: [malla_counter])] {

@@ -14,6 +14,7 @@ struct LoadTests {
         "malla_loopback": 12900, "malla_received": 120, "malla_recvmsg4": 39, "malla_recvmsg6": 51,
         "malla_revoke_tcp": 89000, "malla_revoke_udp": 7770, "malla_sendmsg4": 82800, "malla_sendmsg6": 64700,
         "malla_sent": 120, "malla_socket": 1730, "malla_sockops": 5120, "malla_veth": 149900,
+        "malla_redirect": 280, "malla_settle": 100, "malla_sweep": 40,
     ]
 
     @Test("each object loads, over the others' maps, within its recorded size")

@@ -99,6 +99,11 @@ final class SocketNode {
         try kernel.stats.lookup(stat.rawValue)?.reduce(0, +) ?? 0
     }
 
+    /// Has what is sent on the fast path go past TCP, where the settings say so.
+    func attachRedirect() throws {
+        try #require(kernel.programs["malla_redirect"]).program.attach(toSocketsOf: kernel.fast().descriptor)
+    }
+
     /// Counts datagrams from now on.
     func countDatagrams() throws {
         for program in kernel.programs.values where program.program.attachType == .tracepoint {
@@ -108,6 +113,7 @@ final class SocketNode {
 
     /// Reads the live connections, which also brings the counters up to date.
     func live() throws -> [malla_live] {
+        _ = try #require(kernel.programs["malla_settle"]).program.iterate(as: UInt8.self)
         let program = try #require(kernel.programs["malla_live"])
         return try program.program.iterate(map: kernel.connections.descriptor, as: malla_live.self)
     }
@@ -145,7 +151,7 @@ extension LoadedProgram {
     /// Whether it is attached to cgroups.
     var isHook: Bool {
         guard let type = program.attachType else { return false }
-        return ![.iterator, .tcxIngress, .socketLookup, .tracepoint].contains(type)
+        return ![.iterator, .tcxIngress, .socketLookup, .tracepoint, .message].contains(type)
     }
 }
 

@@ -323,6 +323,9 @@ extension BadDocument {
         .traffic(
             "targetRef: {kind: Service, name: web}\n  loadBalancing: {algorithm: Maglev, hashKey: ¦Header}",
             "spec.loadBalancing.hashKey", "not one of Workload or Socket"),
+        .traffic(
+            "targetRef: {kind: Service, name: web}\n  path: Proxy\n  fastPath: ¦true", "spec.fastPath",
+            "straight to an endpoint"),
         .traffic("targetRef: {kind: Service, name: web}\n  drain: ¦{}", "spec.drain.gracePeriod", "missing"),
         .traffic(
             "targetRef: {kind: Service, name: web}\n  drain: {gracePeriod: ¦25h}", "spec.drain.gracePeriod",

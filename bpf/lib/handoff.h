@@ -51,8 +51,10 @@ static __always_inline void handoff_publish(struct bpf_sock_ops *ctx, const stru
 	bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
 }
 
-/* Moves the record that waits for this accepted socket to it; NULL: there is none, or no memory. */
-static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops *ctx)
+/* Moves the record that waits for this accepted socket to it; NULL: there is none, or no memory. What the proxy accepts is
+ * kept with the socket, where it reads it. */
+static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops *ctx, __u64 cookie,
+							     const struct malla_config *config)
 {
 	const struct malla_connection *waiting;
 	struct malla_connection *record;
@@ -63,14 +65,20 @@ static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops
 	waiting = bpf_map_lookup_elem(&malla_handoffs, &tuple);
 	if (!waiting || !sk)
 		return 0;
-	record = record_made(sk);
+	if (waiting->path != MALLA_PATH_PROXY && config && tuple.netns == config->netns) {
+		record = record_begun(sk, cookie, waiting);
+	} else {
+		record = record_made(sk);
+		if (record)
+			*record = *waiting;
+	}
 	if (!record)
 		return 0;
-	*record = *waiting;
 	if (!bpf_map_delete_elem(&malla_handoffs, &tuple))
 		return record;
 	/* Evicted while it was copied, so that the copy may be of two records. */
 	bpf_sk_storage_delete(&malla_connections, sk);
+	bpf_map_delete_elem(&malla_young, &cookie);
 	return 0;
 }
 

@@ -32,7 +32,9 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
-struct file;
+struct file {
+	unsigned int f_flags;
+};
 
 struct net {
 	__u64 net_cookie;
@@ -60,17 +62,29 @@ struct sock_common {
 	unsigned long skc_flags; /* bits by enum sock_flags */
 };
 
+struct sock;
+
+struct socket {
+	struct sock *sk;
+	struct file *file;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct {
+		atomic_t rmem_alloc; /* bytes that wait to be read, with their overhead */
+	} sk_backlog;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data; /* the cgroup that it was made in */
 	int sk_err; /* positive errno that the application will get */
+	struct socket *sk_socket; /* NULL: not accepted yet, or closed */
 };
 
-struct socket {
-	struct sock *sk;
-};
 
 struct inet_sock {
 	struct sock sk;
@@ -82,12 +96,15 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u32 rcv_nxt;	   /* first byte that has not come yet */
+	__u32 copied_seq;  /* first byte that the application has not read */
 	__u32 snd_una;	 /* first byte that the peer has not acknowledged */
 	__u32 write_seq; /* one past the last byte queued, SYN and FIN included */
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	__u32 srtt_us;	     /* smoothed round trip, in eighths of a microsecond */
 	__u32 total_retrans; /* segments sent again */
+	__u8 is_mptcp : 1;
 };
 
 struct seq_file;
@@ -99,6 +116,12 @@ struct bpf_iter_meta {
 struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_iter_meta *meta;
 	struct sock *sk;
+	void *value;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
 	void *value;
 };
 

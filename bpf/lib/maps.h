@@ -155,6 +155,34 @@ struct {
 	__type(value, struct malla_connection);
 } malla_connections SEC(".maps");
 
+/* Written by the hooks: what malla_connections would hold of young TCP connections of the node's own network namespace.
+ * Full, or no memory at once: it is kept with the socket from the beginning. Key: the socket's cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct malla_connection);
+} malla_young SEC(".maps");
+
+/* Both ends of connections on the fast path, by the tuple as that end sees it. Written by sockops. Full: the connection stays
+ * on TCP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 32768);
+	__type(key, struct malla_tuple);
+	__type(value, __u64);
+} malla_fast SEC(".maps");
+
+/* The same ends, with what went that way. Written by sockops and malla_redirect. Full: the connection stays on TCP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct malla_tuple);
+	__type(value, struct malla_lane);
+} malla_lanes SEC(".maps");
+
 /* Written by sockops, taken by sockops at the accepting side. Full: the oldest goes, and the
  * proxy refuses a connection whose record is gone (not_captured). */
 struct {

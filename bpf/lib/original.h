@@ -6,9 +6,8 @@
 
 /* Replaces the address in `ctx` if it is where the socket was sent instead. A record may be older
  * than what the socket does now; the comparison tells. */
-static __always_inline void show_original(struct bpf_sock_addr *ctx, bool is_ipv4)
+static __always_inline void show_original(struct bpf_sock_addr *ctx, const struct malla_connection *record, bool is_ipv4)
 {
-	const struct malla_connection *record = record_of(ctx->sk);
 	struct malla_addr addr = asked_addr(ctx, is_ipv4);
 
 	if (record && record->direction == MALLA_OUTBOUND &&

@@ -6,10 +6,21 @@
 #include "hook.h"
 #include "stat.h"
 
-/* The socket's record; NULL: no hook decided on it. */
-static __always_inline struct malla_connection *record_of(struct bpf_sock *sk)
+/* The record that is kept with the socket itself; NULL: none, or none yet. */
+static __always_inline struct malla_connection *record_kept(struct bpf_sock *sk)
 {
 	return sk ? bpf_sk_storage_get(&malla_connections, sk, 0, 0) : 0;
+}
+
+/* The socket's record; NULL: no hook decided on it. A walk may move it meanwhile, so it is looked for twice. */
+static __always_inline struct malla_connection *record_of(struct bpf_sock *sk, __u64 cookie)
+{
+	struct malla_connection *record = record_kept(sk);
+
+	if (record)
+		return record;
+	record = bpf_map_lookup_elem(&malla_young, &cookie);
+	return record ? record : record_kept(sk);
 }
 
 /* The same, made when there is none yet; NULL: no memory, and counted. */
@@ -20,6 +31,25 @@ static __always_inline struct malla_connection *record_made(struct bpf_sock *sk)
 
 	if (!record)
 		stat_add(MALLA_STAT_STORAGE_FAILED);
+	return record;
+}
+
+/* What a young record begins with. */
+static const struct malla_connection record_zero;
+
+/* The record of a TCP socket of the node's own network namespace, a copy of `from`: among the young; with the socket when
+ * it is there already, or when there is no room. NULL: no memory for either, and counted. */
+static __always_inline struct malla_connection *record_begun(struct bpf_sock *sk, __u64 cookie,
+							     const struct malla_connection *from)
+{
+	struct malla_connection *record = record_kept(sk);
+
+	if (!record && !bpf_map_update_elem(&malla_young, &cookie, from, BPF_ANY))
+		return bpf_map_lookup_elem(&malla_young, &cookie);
+	if (!record)
+		record = record_made(sk);
+	if (record)
+		*record = *from;
 	return record;
 }
 
@@ -58,7 +88,10 @@ static __always_inline void record_write(struct malla_connection *record, const 
 static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const struct malla_explanation *it,
 					    const struct malla_config *config)
 {
-	struct malla_connection *record = record_made(ctx->sk);
+	__u64 cookie = bpf_get_socket_cookie(ctx), netns = bpf_get_netns_cookie(ctx);
+	bool is_young = it->protocol == IPPROTO_TCP && netns == config->netns;
+	struct malla_connection *record =
+		is_young ? record_begun(ctx->sk, cookie, &record_zero) : record_made(ctx->sk);
 	bool datagrams = it->protocol == IPPROTO_UDP && it->path == MALLA_PATH_DIRECT, goes_on;
 	struct malla_counter *counter;
 	struct malla_addr addr;
@@ -72,6 +105,8 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 	record_write(record, it);
 	record->destination = addr;
 	record->destination_port = port;
+	if (it->balance & MALLA_SERVICE_FAST && it->path == MALLA_PATH_DIRECT && it->protocol == IPPROTO_TCP)
+		record->flags |= MALLA_CONNECTION_FAST;
 	if (datagrams) {
 		/* No hook sees what becomes of it: a socket that turns to an endpoint counts as a connection. */
 		record->flags = MALLA_CONNECTION_COUNTED;
@@ -85,7 +120,7 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 		if (from)
 			record->from = *from;
 	}
-	record->netns = bpf_get_netns_cookie(ctx);
-	record->cookie = bpf_get_socket_cookie(ctx);
+	record->netns = netns;
+	record->cookie = cookie;
 	return true;
 }

@@ -34,18 +34,28 @@ static __always_inline bool is_done(const struct tcp_sock *tcp)
 	return ((const struct sock *)tcp)->__sk_common.skc_flags & (1ul << SOCK_DONE);
 }
 
+/* The same with what went past TCP; `lane`: of this end, or NULL. */
+static __always_inline struct transfer transfer_with(struct transfer tcp, const struct malla_lane *lane)
+{
+	if (lane) {
+		tcp.sent += *(const volatile __u64 *)&lane->sent;
+		tcp.received += *(const volatile __u64 *)&lane->received;
+	}
+	return tcp;
+}
+
 /*
  * At the end of the connection: the last word. Called with the socket locked, so every field is of
  * one moment. `last` is the state before CLOSE: from FIN_WAIT2 the FIN was acknowledged; from
  * CLOSING and LAST_ACK it was if nothing is left unacknowledged, else the connection was reset.
  */
 static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct malla_connection *record,
-					    struct malla_counter *counter, __u32 last)
+					    struct malla_counter *counter, const struct malla_lane *lane, __u32 last)
 {
 	bool fin_acked = last == BPF_TCP_FIN_WAIT2 || ((last == BPF_TCP_CLOSING || last == BPF_TCP_LAST_ACK) &&
 						       tcp->snd_una == tcp->write_seq);
-	struct transfer total =
-		transfer_of(record, tcp->bytes_acked, fin_acked, tcp->bytes_received, is_done(tcp));
+	struct transfer total = transfer_with(
+		transfer_of(record, tcp->bytes_acked, fin_acked, tcp->bytes_received, is_done(tcp)), lane);
 	__u64 sent = __sync_lock_test_and_set(&record->sent, total.sent);
 	__u64 received = __sync_lock_test_and_set(&record->received, total.received);
 
@@ -74,7 +84,8 @@ static __always_inline __u64 advance(__u64 *have, __u64 old, __u64 total)
  * FIN may be, one byte is held back until the end. A connection that ends meanwhile changes
  * `sent` and `received` first or is seen as closed, and has the last word either way.
  */
-static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct malla_connection *record)
+static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct malla_connection *record,
+					      const struct malla_lane *lane)
 {
 	const struct sock_common *common = &((const struct sock *)tcp)->__sk_common;
 	__u64 old_sent = *(volatile __u64 *)&record->sent;
@@ -96,7 +107,7 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 	fin_received = is_done(tcp);
 	state = common->skc_state;
 	fin_queued = state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT;
-	now = transfer_of(record, acked, fin_queued, bytes_received, fin_received);
+	now = transfer_with(transfer_of(record, acked, fin_queued, bytes_received, fin_received), lane);
 
 	counter = counter_of(record);
 	if (!counter)

@@ -49,6 +49,11 @@ struct Status: ParsableCommand {
             ("cgroup", shown(view.cgroup)),
             ("pins", shown(view.pins)),
         ]
+        if let fastPath = view.fastPath {
+            let flaw = fastPath.obstacle.map { "off, the kernel failed its trial: \(shown($0))" }
+            lines.append(("fast path", flaw.map { style.paint($0, .red) } ?? "on"))
+            lines += fastPath.limits.map { ("", style.paint(shown($0), .yellow)) }
+        }
         lines += (view.policyProblems ?? []).map { ("policy", style.paint(shown($0), .yellow)) }
         if let problem = view.kernelProblem { lines.append(("kernel", style.paint(shown(problem), .red))) }
         if let repairs = view.repairs, repairs > 0 {

@@ -15,6 +15,10 @@ enum malla_direction {
  * malla_connections: sk_storage of every socket that the hooks decided on, and of sockets
  * accepted from such a one. The proxy reads the accepted socket's record with one
  * bpf_map_lookup_elem by file descriptor.
+ *
+ * malla_young: the same of TCP connections until they are seen by a walk (malla_settle, malla_revoke_tcp), by the
+ * socket's cookie: most connections end before that, and a hash costs a fifth of what socket storage does. What the proxy
+ * accepts, and sockets of other network namespaces than the daemon's, are never there.
  */
 struct malla_connection {
 	struct malla_addr original;    /* what the application asked for */
@@ -59,6 +63,7 @@ enum malla_connection_flag {
 	MALLA_CONNECTION_PUBLISHED = 32, /* its record waits in malla_handoffs, or did */
 	MALLA_CONNECTION_ACTIVE = 8,  /* its service is balanced by the number of connections */
 	MALLA_CONNECTION_STICKY = 16, /* its client keeps the endpoint */
+	MALLA_CONNECTION_FAST = 64, /* its service asks for the fast path */
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */
@@ -128,6 +133,21 @@ struct malla_tuple {
 	__u16 destination_port;
 	__u32 reserved;
 	__u64 netns;
+};
+
+/* malla_lanes: hash of the ends of connections on the fast path: from the tuple as the end sees it (its own address is the
+ * source) to this. */
+struct malla_lane {
+	__u64 socket; /* the kernel's tcp_sock of this end, to look at and no more; 0: it has sent nothing yet */
+	__u64 sent;   /* bytes that went past TCP, which does not count them */
+	__u64 received;
+	__u32 mode;   /* enum malla_lane_mode: of what this end sends */
+	__u32 turns;  /* how often it changed */
+};
+
+enum malla_lane_mode {
+	MALLA_LANE_TCP = 0,
+	MALLA_LANE_REDIRECTED = 1,
 };
 
 /* malla_flows: LRU hash of what was decided on packets of network namespaces, seen from the workload's end. Evicted: the

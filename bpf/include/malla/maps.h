@@ -56,6 +56,7 @@ enum malla_config_flag {
 	/* The resolver's sockets carry a malla_connection with MALLA_CONNECTION_LISTENER, written by
 	 * the daemon, and no other process on dns_port is believed. Without it any listener is. */
 	MALLA_CONFIG_DNS_MARKED = 2,
+	MALLA_CONFIG_FAST = 4, /* the fast path works on this kernel, and is switched on */
 };
 
 /* malla_generation: array of __u32, by enum malla_generation_index. */
@@ -140,6 +141,7 @@ enum malla_service_flag {
 	MALLA_SERVICE_LEAST = 16,    /* of two draws the one with fewer connections for its weight */
 	MALLA_SERVICE_BY_SOCKET = 32, /* Maglev hashes the socket, not the workload */
 	MALLA_SERVICE_ROUTED = 64,    /* routes lead on to other services: it needs no endpoint of its own */
+	MALLA_SERVICE_FAST = 128,     /* connections to endpoints of this node ask for the fast path */
 };
 
 /* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold

@@ -83,7 +83,7 @@ SUBPROGRAM enum sender arrive_from_socket(struct __sk_buff *skb, struct scratch 
 	cgroup = bpf_skb_cgroup_id(skb);
 	if (!workload_of(cgroup, &source))
 		return SENDER_UNKNOWN;
-	if (source.flags & MALLA_WORKLOAD_EXEMPT) {
+	if (source.flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE)) {
 		/* By its client's address: no flow, so that malla_veth looks for the socket that the answers are for. */
 		if (!addr_is_local(&key->remote)) {
 			bpf_map_delete_elem(&malla_flows, key);
@@ -98,6 +98,22 @@ SUBPROGRAM enum sender arrive_from_socket(struct __sk_buff *skb, struct scratch 
 		return SENDER_REFUSED;
 	arrive_begin(scratch, skb->ifindex, cgroup, 0);
 	return SENDER_ALLOWED;
+}
+
+/* Is it of one of the daemon's own checks? */
+SUBPROGRAM bool is_permitted(struct scratch *scratch)
+{
+	const struct malla_flow_key *key = &scratch->glance.key;
+	struct malla_permit_key permit = {
+		.source = key->remote,
+		.destination = key->local,
+		.source_port = key->remote_port,
+		.destination_port = key->local_port,
+		.protocol = key->protocol,
+		.netns = scratch->interface.netns,
+	};
+
+	return bpf_map_lookup_elem(&malla_permits, &permit);
 }
 
 /* The beginning of a connection, or a datagram of no flow that was allowed. */
@@ -124,11 +140,71 @@ SUBPROGRAM int begin_arriving(struct __sk_buff *skb, struct scratch *scratch)
 	default:
 		break;
 	}
+	if (is_permitted(scratch)) {
+		arrive_ask(scratch, &nobody);
+		arrive_begin(scratch, skb->ifindex, 0, MALLA_FLOW_EXEMPT | MALLA_FLOW_UNCOUNTED);
+		return TC_ACT_UNSPEC;
+	}
 	arrive_decide(scratch, &nobody);
 	if (scratch->it.path == MALLA_PATH_DENY)
 		return refuse(skb, scratch);
 	arrive_begin(scratch, skb->ifindex, 0, 0);
 	return TC_ACT_UNSPEC;
+}
+
+/* Who sends a datagram to many; zero: nobody knows. False: the proxy or a probe, who may. */
+SUBPROGRAM bool to_many_by(struct __sk_buff *skb, struct scratch *scratch, struct malla_workload *source)
+{
+	const struct malla_flow_key *key = &scratch->glance.key;
+	struct malla_connection *record;
+	struct malla_flow *origin;
+	struct bpf_sock *sk;
+
+	if ((skb->mark & MALLA_MARK_MASK) == MALLA_MARK_JUDGED) {
+		origin = arrive_origin(scratch);
+		if (origin) {
+			source->identity = origin->connection.source;
+			source->workload = origin->connection.source_workload;
+		}
+		return true;
+	}
+	sk = skb->sk;
+	if (!sk)
+		return true;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return true;
+	record = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+	if (record && record->direction == MALLA_OUTBOUND && record->protocol == IPPROTO_UDP &&
+	    record->destination_port == key->local_port) {
+		source->identity = record->source;
+		source->workload = record->source_workload;
+		return true;
+	}
+	workload_of(bpf_skb_cgroup_id(skb), source);
+	return !(source->flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE));
+}
+
+/* A datagram to many (broadcast, multicast), of which the workload behind the interface may be one: judged as one to its
+ * own address, each by itself, and dropped in silence. What else is not for the workload, its kernel leaves alone. */
+SUBPROGRAM int to_many(struct __sk_buff *skb, struct scratch *scratch)
+{
+	struct malla_workload source = {};
+	struct malla_addr own;
+	__u8 first;
+
+	if (scratch->packet.protocol != IPPROTO_UDP || bpf_skb_load_bytes(skb, 0, &first, sizeof(first)) || !(first & 1))
+		return TC_ACT_UNSPEC;
+	glance_of(&scratch->packet, false, &scratch->glance);
+	if (!to_many_by(skb, scratch, &source) || !interface_addr(skb->ifindex, scratch->packet.is_ipv4, &own))
+		return TC_ACT_UNSPEC;
+	scratch->glance.key.local = own;
+	arrive_decide(scratch, &source);
+	if (scratch->it.path != MALLA_PATH_DENY)
+		return TC_ACT_UNSPEC;
+	count_refused(&scratch->it, MALLA_INBOUND);
+	event_refused_packet(&scratch->it);
+	return TC_ACT_SHOT;
 }
 
 /* A datagram of a flow that was allowed some time ago. A function of its own: its stack must not add to that of the
@@ -177,9 +253,10 @@ SUBPROGRAM int judge_packet(struct __sk_buff *skb)
 	if (kind == PACKET_OTHER || kind == PACKET_TAIL)
 		return TC_ACT_UNSPEC;
 	interface_read(skb->ifindex, &packet->destination, &scratch->interface);
-	/* Not for the workload: to many at once, or only passing through. */
-	if (!scratch->interface.is_enrolled || !scratch->interface.is_own)
+	if (!scratch->interface.is_enrolled)
 		return TC_ACT_UNSPEC;
+	if (!scratch->interface.is_own)
+		return kind == PACKET_IP ? to_many(skb, scratch) : TC_ACT_UNSPEC;
 	glance_of(packet, false, &scratch->glance);
 	if (kind == PACKET_UNREADABLE || (packet->protocol == IPPROTO_TCP && packet->is_fragment)) {
 		struct malla_workload nobody = {};

@@ -11,9 +11,9 @@
 
 #include "config.h"
 #include "endpoint.h"
+#include "holder.h"
 #include "kernel.h"
 #include "socket.h"
-#include "source.h"
 
 #define STREAM 1
 #define DATAGRAM 2
@@ -21,32 +21,6 @@
 #define FAMILY_NETLINK 16
 #define FAMILY_CRYPTO 38
 #define ICMPV6 58
-
-static __always_inline __u64 cgroup_id(struct cgroup *cgroup)
-{
-	return BPF_CORE_READ(cgroup, kn, id);
-}
-
-/* The deepest enrolled cgroup at or above this one, by its id; 0: none. */
-static __always_inline __u64 enrolled_above(struct cgroup *cgroup, struct malla_workload *workload)
-{
-	int own = BPF_CORE_READ(cgroup, level);
-
-	for (int level = SOURCE_DEPTH; level > 0; level--) {
-		struct cgroup *ancestor = 0;
-		__u64 id;
-
-		if (level > own)
-			continue;
-		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				      (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) +
-					      level * sizeof(ancestor));
-		id = ancestor ? cgroup_id(ancestor) : 0;
-		if (id && workload_of(id, workload))
-			return id;
-	}
-	return 0;
-}
 
 /* How it goes past the hooks, given whose process holds it; 0: it does not. */
 static __always_inline __u32 bypass_kind(struct sock *sk, __u32 workload)

@@ -12,6 +12,7 @@
 #include "count.h"
 #include "event.h"
 #include "inbound.h"
+#include "rehearse.h"
 #include "stat.h"
 
 SEC("sk_lookup")
@@ -24,8 +25,11 @@ int malla_inbound(struct bpf_sk_lookup *ctx)
 	if (!config)
 		return SK_PASS; /* an array's element is always there; the verifier wants to hear it */
 	inbound_read(ctx, &flow);
-	if (!inbound_is_refused(&flow, config->netns, &it))
+	if (!inbound_is_refused(&flow, config->netns, &it)) {
+		tell_rehearsed(&it);
 		return SK_PASS;
+	}
+	tell_rehearsed(&it);
 	stat_add(MALLA_STAT_DECISIONS);
 	count_refused(&it, MALLA_INBOUND);
 	event_refused_packet(&it);

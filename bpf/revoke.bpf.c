@@ -14,6 +14,7 @@
 #include "judge.h"
 #include "kernel.h"
 #include "socket.h"
+#include "stranger.h"
 
 extern int bpf_sock_destroy(struct sock_common *sock) __ksym;
 
@@ -60,6 +61,18 @@ static __always_inline int judge_socket(struct bpf_iter_meta *meta, struct sock_
 	return 0;
 }
 
+/* A socket without a record. */
+static __always_inline int judge_stranger(struct bpf_iter_meta *meta, struct sock_common *common, const struct malla_flow_key *key)
+{
+	struct sock *sk = (struct sock *)bpf_skc_to_tcp_sock(common);
+	struct malla_connection record = {};
+	struct ruling ruling = {};
+
+	if (!sk || !stranger_is_refused(sk, key, &record, &ruling))
+		return 0;
+	return cut_socket(meta, common, &record, ruling);
+}
+
 /* A socket in a workload's own network namespace, of which its packets are known only. */
 static __always_inline int judge_by_flow(struct bpf_iter_meta *meta, struct sock_common *common)
 {
@@ -74,7 +87,9 @@ static __always_inline int judge_by_flow(struct bpf_iter_meta *meta, struct sock
 	__u32 generation = generation_now();
 	struct ruling ruling;
 
-	if (!flow || !generation || flow->flags & MALLA_FLOW_CLOSED)
+	if (!flow)
+		return judge_stranger(meta, common, &key);
+	if (!generation || flow->flags & MALLA_FLOW_CLOSED)
 		return 0;
 	ruling = judge_flow(flow, generation);
 	return ruling.reason == MALLA_REASON_PASSED ? 0 : cut_socket(meta, common, &flow->connection, ruling);

@@ -51,7 +51,8 @@ extension KernelNode {
                     try BPFLink(pinned: path).detachIfAttached()
                     try Folder.removeFile(path)
                 } else {
-                    try InterfaceHold(name, UInt32(place) ?? 0, at: path).detach()
+                    let index = name == InterfaceHold.loopback ? InterfaceHold.loopbackIndex : UInt32(place) ?? 0
+                    try InterfaceHold(name, index, at: path).detach()
                 }
                 removed.append("\(title)\(place)/\(name)")
             }

@@ -51,6 +51,10 @@ struct FormerABI: Sendable {
         for inode in try pins.linkedNamespaces() {
             for name in try Folder.names(pins.links(ofNamespace: inode)) {
                 let pin = pins.link(name, ofNamespace: inode)
+                guard name != InterfaceHold.loopback else {
+                    try InterfaceHold(name, InterfaceHold.loopbackIndex, at: pin).detach()
+                    continue
+                }
                 try BPFLink(pinned: pin).detachIfAttached()
                 try Folder.removeFile(pin)
             }

@@ -17,8 +17,14 @@ struct InterfaceHold {
     let index: UInt32
     let path: String
 
-    /// Where the program sits: what goes into a namespace passes by the egress of the node's end.
-    var hook: AttachType { name == InterfaceCapture.arrival ? .tcxEgress : .tcxIngress }
+    /// What judges datagrams between sockets of the node.
+    static let loopback = "malla_loopback"
+    /// The number of the loopback interface in every network namespace.
+    static let loopbackIndex: UInt32 = 1
+
+    /// Where the program sits: what goes into a namespace passes by the egress of the node's end, and on loopback only
+    /// what goes out still has its socket.
+    var hook: AttachType { name == InterfaceCapture.arrival || name == Self.loopback ? .tcxEgress : .tcxIngress }
 
     init(_ name: String, _ index: UInt32, _ pins: PinFolder) {
         self.init(name, index, at: pins.link(name, ofInterface: index))

@@ -70,10 +70,17 @@ extension KernelReader {
     private func namespaceLinks() throws -> [LinkSummary] {
         try pins.linkedNamespaces().flatMap { inode in
             try Folder.names(pins.links(ofNamespace: inode)).map { name in
-                let link = try BPFLink(pinned: pins.link(name, ofNamespace: inode)).describe()
+                let pin = pins.link(name, ofNamespace: inode)
+                if try !BPFLink.isPinned(at: pin) {
+                    let program = try InterfaceHold(name, InterfaceHold.loopbackIndex, at: pin).program
+                    return LinkSummary(
+                        name: name, id: 0, program: program ?? 0, cgroup: 0, interface: 0, namespace: inode,
+                        attachType: program.map { _ in "clsact_egress" })
+                }
+                let link = try BPFLink(pinned: pin).describe()
                 return LinkSummary(
                     name: name, id: link.id, program: link.program, cgroup: 0, interface: 0, namespace: inode,
-                    attachType: link.namespace == 0 ? nil : link.attachType?.description)
+                    attachType: link.namespace == 0 && link.interface == 0 ? nil : link.attachType?.description)
             }
         }
     }

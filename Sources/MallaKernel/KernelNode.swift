@@ -123,9 +123,8 @@ public final class KernelNode: Sendable {
         let interfaces = InterfaceCapture(pins: pins, programs: programs.programs, way: settings.interfaceHooks)
         let adoptedInterfaces = try interfaces.adopt()
         // Last: what is permitted must be known before somebody is refused for not being it.
-        let guarded =
-            former.isEmpty
-            ? try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach() : Capture.Report()
+        let guardian = NamespaceGuard(pins: pins, programs: programs.programs, way: settings.interfaceHooks)
+        let guarded = former.isEmpty ? try guardian.adoptOrAttach() : Capture.Report()
         let others = try pins.linkedCgroups().filter { $0 != root.id }
 
         self.startReport = StartReport(
@@ -229,7 +228,7 @@ extension KernelNode {
             guard !former.isEmpty else { return }
             // What the former one permitted just before, this one's guard would not know.
             try writer.waitForReaders()
-            _ = try NamespaceGuard(pins: pins, programs: programs.programs).adoptOrAttach()
+            _ = try NamespaceGuard(pins: pins, programs: programs.programs, way: interfaceCapture.way).adoptOrAttach()
             former = []
         }
     }

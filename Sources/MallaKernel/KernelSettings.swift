@@ -11,6 +11,8 @@ public struct KernelSettings: Sendable, Equatable {
     public var proxyPort: UInt16
     /// The resolver's port on 127.0.0.1 and ::1; 0: DNS is not captured. Default: 15053.
     public var dnsPort: UInt16
+    /// The port of the daemon's metrics, closed to workloads; 0: none. Default: 0.
+    public var metricsPort: UInt16
     /// Whether there are events for connections that were allowed, too. Default: false.
     public var allEvents: Bool
     /// The node's addresses besides loopback.
@@ -21,10 +23,11 @@ public struct KernelSettings: Sendable, Equatable {
     /// Settings with their defaults.
     public init(
         cgroup: String, pins: String = "/sys/fs/bpf/malla", proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053,
-        allEvents: Bool = false, localAddresses: Set<Address> = [],
+        metricsPort: UInt16 = 0, allEvents: Bool = false, localAddresses: Set<Address> = [],
         interfaceHooks: InterfaceHooks = .automatic
     ) {
         self.interfaceHooks = interfaceHooks
+        self.metricsPort = metricsPort
         self.cgroup = cgroup
         self.pins = pins
         self.proxyPort = proxyPort

@@ -10,7 +10,7 @@ struct MapFields {
     func config(_ it: malla_config) -> [String: String] {
         [
             "abi": "\(it.abi)", "proxy_port": "\(it.proxy_port)", "dns_port": "\(it.dns_port)",
-            "proxy_cgroup": "\(it.proxy_cgroup)",
+            "metrics_port": "\(it.metrics_port)", "proxy_cgroup": "\(it.proxy_cgroup)",
             "flags": flags(
                 it.flags,
                 [(MALLA_CONFIG_EVENTS_ALL.rawValue, "events_all"), (MALLA_CONFIG_DNS_MARKED.rawValue, "dns_marked")]),

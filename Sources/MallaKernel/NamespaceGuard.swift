@@ -4,15 +4,20 @@ import CLinux
 import CMallaABI
 import Glibc
 
-/// The link that guards a node's own network namespace against what no hook decided.
+/// The links that guard a node's own network namespace against what no hook decided: at its socket lookups, and, for
+/// datagrams, at its loopback interface.
 ///
 /// As with cgroups, the pin is all that holds it: the guard outlives the daemon, and the next one adopts it.
 struct NamespaceGuard: Sendable {
     let pins: PinFolder
     let hooks: [String: KernelProgram]
+    let loopback: KernelProgram?
+    let way: InterfaceHooks
 
-    init(pins: PinFolder, programs: [KernelProgram]) {
+    init(pins: PinFolder, programs: [KernelProgram], way: InterfaceHooks) {
         self.pins = pins
+        self.way = way
+        loopback = programs.first { $0.name == InterfaceHold.loopback }
         hooks = Dictionary(uniqueKeysWithValues: programs.filter(\.isForNamespaces).map { ($0.name, $0) })
     }
 
@@ -43,8 +48,40 @@ struct NamespaceGuard: Sendable {
         return report
     }
 
+    /// Puts the program on the loopback interface, or takes it off.
+    func guardDatagrams(_ wanted: Bool) throws {
+        let inode = try OwnNamespace.open().inode
+        let hold = hold(inode)
+        guard wanted != Folder.exists(hold.path) else { return }
+        guard wanted else { return try hold.detach() }
+        guard let loopback else { throw KernelError(.system, "this build has no program \(InterfaceHold.loopback)") }
+        try Folder.make(pins.links(ofNamespace: inode), mode: 0o700)
+        try hold.attach(loopback, way)
+    }
+
+    /// The place of the program on the loopback interface of a namespace.
+    func hold(_ inode: UInt32) -> InterfaceHold {
+        InterfaceHold(
+            InterfaceHold.loopback, InterfaceHold.loopbackIndex,
+            at: pins.link(InterfaceHold.loopback, ofNamespace: inode))
+    }
+
+    private func adoptLoopback(_ inode: UInt32, isOwn: Bool, _ report: inout Capture.Report) throws {
+        guard isOwn, let loopback, try hold(inode).program != nil else {
+            try hold(inode).detach()
+            report.removed += 1
+            return
+        }
+        try hold(inode).replace(by: loopback)
+        report.adopted += 1
+    }
+
     private func adopt(_ inode: UInt32, isOwn: Bool, _ report: inout Capture.Report) throws {
         for name in try Folder.names(pins.links(ofNamespace: inode)) {
+            guard name != InterfaceHold.loopback else {
+                try adoptLoopback(inode, isOwn: isOwn, &report)
+                continue
+            }
             let pin = pins.link(name, ofNamespace: inode)
             let link = try BPFLink(pinned: pin)
             guard isOwn, try link.describe().namespace == inode, let hook = hooks[name] else {

@@ -24,6 +24,7 @@ struct NodeSettings {
         config.flags |= (try maps.config.lookup(0)?.flags ?? 0) & MALLA_CONFIG_DNS_MARKED.rawValue
         config.proxy_port = settings.proxyPort
         config.dns_port = settings.dnsPort
+        config.metrics_port = settings.metricsPort
         config.proxy_cgroup = proxyCgroup
         config.netns = try NamespaceGuard.cookie()
         try maps.config.update(0, config)

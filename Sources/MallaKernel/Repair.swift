@@ -53,7 +53,9 @@ extension KernelNode {
             }
             if !interfaces.isEmpty { try PacketRoute.add() }
             for index in interfaces.sorted() { repairs += try interfaceCapture.repair(index) }
-            repairs += try NamespaceGuard(pins: pins, programs: programs.programs).repair()
+            repairs += try NamespaceGuard(
+                pins: pins, programs: programs.programs, way: interfaceCapture.way
+            ).repair()
             return repairs
         }
     }
@@ -135,7 +137,20 @@ extension NamespaceGuard {
             }
             repairs.append(Repair(damage: damage, name: hook.name, place: "network namespace \(inode)"))
         }
+        if let damage = try repairLoopback(inode) {
+            repairs.append(Repair(damage: damage, name: InterfaceHold.loopback, place: "network namespace \(inode)"))
+        }
         return repairs
+    }
+
+    private func repairLoopback(_ inode: UInt32) throws -> Repair.Damage? {
+        guard let loopback else { return nil }
+        let hold = hold(inode)
+        guard Folder.exists(hold.path) else { return nil }
+        let program = try hold.program
+        guard program != loopback.id else { return nil }
+        if program == nil { try hold.attach(loopback, way) } else { try hold.replace(by: loopback) }
+        return program == nil ? .detached : .replaced
     }
 }
 

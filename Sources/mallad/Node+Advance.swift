@@ -43,6 +43,7 @@ extension Node {
         let numbers = try index?.numbers ?? EndpointNumbers(kernel.reader.endpoints())
         let next = MeshIndex(compiler, book: &book, numbers: numbers)
         try keep(book)
+        try kernel.guardDatagrams(mesh.services.values.contains { $0.ports.contains { $0.transport == .udp } })
         let current = try kernel.generation()
         let snapshot = next.compiled(generation: current &+ 1).snapshot
         let isSame = !isBehind && generation != 0 && snapshot.isSame(as: compiled?.snapshot)

@@ -5,19 +5,15 @@ import Testing
 
 @Suite("The verifier accepts every program", .serialized)
 struct LoadTests {
-    /// What the verifier looked at when the program was recorded here, and a tenth more. Above it: find out why, then
+    /// What the verifier looked at when the program was recorded here, and a twentieth more. Above it: find out why, then
     /// raise it knowingly. The kernel's own limit is a million.
     static let ceilings: [String: UInt32] = [
-        "malla_bypasses": 72000, "malla_arrival": 120000, "malla_bind4": 1900, "malla_bind6": 1900,
-        "malla_bridge": 1600,
-        "malla_connect4": 88000,
-        "malla_connect6": 120000, "malla_explain": 40000, "malla_inbound": 24000, "malla_getpeer4": 60,
-        "malla_getpeer6": 70, "malla_live": 900,
-        "malla_live_flows": 1000,
-        "malla_recvmsg4": 60, "malla_recvmsg6": 70, "malla_revoke_tcp": 19000, "malla_revoke_udp": 9000,
-        "malla_sendmsg4": 120000, "malla_sendmsg6": 80000, "malla_socket": 2200, "malla_sockops": 5200,
-        "malla_sent": 600, "malla_received": 600,
-        "malla_veth": 250000,
+        "malla_arrival": 54700, "malla_bind4": 1820, "malla_bind6": 1830, "malla_bridge": 1530, "malla_bypasses": 65600,
+        "malla_connect4": 86100, "malla_connect6": 116000, "malla_explain": 25500, "malla_getpeer4": 39,
+        "malla_getpeer6": 51, "malla_inbound": 12300, "malla_live": 840, "malla_live_flows": 390,
+        "malla_loopback": 12900, "malla_received": 120, "malla_recvmsg4": 39, "malla_recvmsg6": 51,
+        "malla_revoke_tcp": 89000, "malla_revoke_udp": 7770, "malla_sendmsg4": 82800, "malla_sendmsg6": 64700,
+        "malla_sent": 120, "malla_socket": 1730, "malla_sockops": 5120, "malla_veth": 149900,
     ]
 
     @Test("each object loads, over the others' maps, within its recorded size")
@@ -26,6 +22,7 @@ struct LoadTests {
         #expect(Set(node.programs.keys) == Set(Self.ceilings.keys), "programs and ceilings name the same")
         for (name, program) in node.programs.sorted(by: { $0.key < $1.key }) {
             let verified = try program.program.describe().verifiedInstructions
+            print("\(name): \(verified) of \(Self.ceilings[name] ?? 0)")
             #expect(verified <= Self.ceilings[name] ?? 0, "\(name): the verifier looked at \(verified) instructions")
             #expect(verified > 0, "\(name): the kernel says how many instructions it verified")
         }

@@ -18,6 +18,7 @@ static int opened(const char *family, const char *host, const char *port, int ty
 		  struct sockaddr_storage *to, socklen_t *size)
 {
 	struct timeval patience = {.tv_sec = patience_ms / 1000, .tv_usec = patience_ms % 1000 * 1000};
+	int on = 1;
 	int domain = address(family, host, port, to, size);
 	int fd = domain < 0 ? -1 : socket(domain, type, 0);
 
@@ -25,6 +26,8 @@ static int opened(const char *family, const char *host, const char *port, int ty
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	/* Whether one may send to many is not a question for the peer. */
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
 	return fd;
 }
 

@@ -55,7 +55,8 @@ struct NamespaceSourceTests {
                         // Clients of one identity, four at a time.
                         let callers = sourcePods.filter { $0.app == "client" }
                         let calls = try (callers + callers).map { caller in
-                            let call = try pods.peer(caller, ["call", family.rawValue, address, "80", "300000", "300000"])
+                            let call = try pods.peer(
+                                caller, ["call", family.rawValue, address, "80", "300000", "300000"])
                             return (caller, call)
                         }
                         for (caller, call) in calls {

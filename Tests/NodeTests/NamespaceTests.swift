@@ -119,7 +119,8 @@ struct NamespaceTests {
         expectWhole(result, size, "\(row), proxied", server)
         #expect(result.peer == family.spelled(address, 80), "\(row): getpeername is what was asked for")
         #expect(
-            result.seen?.contains("\(caller.address(family))]") == true, "\(row): the source address is kept: \(result)")
+            result.seen?.contains("\(caller.address(family))]") == true, "\(row): the source address is kept: \(result)"
+        )
         // Of the accepting end: what it received is what the caller sent. The 8 bytes of the request's head and the 256
         // of the answer's line belong to the test's protocol.
         let counted = [1, Double(size + 256), Double(size + 8)]

@@ -48,7 +48,7 @@ SUBPROGRAM bool begin(struct scratch *scratch, const struct malla_flow_key *key,
 		flow_count(old);
 		old->connection.rule = scratch->record.rule;
 		old->connection.generation = scratch->record.generation;
-		old->judged = bpf_ktime_get_coarse_ns();
+		old->judged = bpf_jiffies64();
 		return true;
 	}
 	if (old && old->connection.protocol == IPPROTO_TCP)
@@ -57,7 +57,7 @@ SUBPROGRAM bool begin(struct scratch *scratch, const struct malla_flow_key *key,
 		flow_count(old);
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->connection = scratch->record;
-	flow->judged = bpf_ktime_get_coarse_ns();
+	flow->judged = bpf_jiffies64();
 	flow->interface = index;
 	flow->flags = flags;
 	if (key->protocol == IPPROTO_UDP && !(flags & MALLA_FLOW_BACK))

@@ -34,7 +34,7 @@ static __always_inline void deny(struct malla_explanation *it, __u32 reason)
 
 static __always_inline bool is_reserved_port(__u16 port, const struct malla_config *config)
 {
-	return port && (port == config->proxy_port || port == config->dns_port);
+	return port && (port == config->proxy_port || port == config->dns_port || port == config->metrics_port);
 }
 
 /* The ports of the node's own listeners, at an address where those would answer. */

@@ -90,7 +90,7 @@ static __always_inline bool inbound_is_permitted(const struct inbound *flow, __u
  *  1 a port that no workload of this node has: nobody guards it, at the cost of one lookup. Every address of the node
  *    leads to the entry under the all-zero one, see endpoint_at
  *  2 an address of somebody else: the kernel asks about those too, for packets that only pass
- *  3 datagrams of this node: who sent one cannot be told here. Those of workloads were judged by sendmsg()
+ *  3 datagrams of this node: who sent one cannot be told here, but where they leave (loopback.bpf.c)
  *  4 decided where it began; of the proxy, or a probe
  *  5 an unknown source, whom policy is asked about as it would be about anybody
  */
@@ -103,7 +103,6 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 	struct malla_endpoint *endpoint = &it->endpoint;
 	struct policy_question asked;
 	struct ruling ruling;
-	__u32 shadow = 0;
 
 	it->generation = generation_now();
 	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
@@ -133,10 +132,9 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 		.asked = &flow->destination,
 		.port = endpoint->port ? endpoint->port : flow->destination_port,
 	};
-	ruling = policy_rule(&asked, &shadow);
+	ruling = ask_policy(it, &asked);
 	if (ruling.reason == MALLA_REASON_PASSED)
 		return false;
-	it->rule = ruling.rule;
 	deny(it, MALLA_REASON_INBOUND_REFUSED); /* 5 */
 	return true;
 }

@@ -45,6 +45,24 @@ static __always_inline void interface_read(__u32 index, const struct malla_addr 
 	}
 }
 
+/* An address of the workload behind an interface, of this family; false: it has none. */
+static __always_inline bool interface_addr(__u32 index, bool is_ipv4, struct malla_addr *addr)
+{
+	const struct malla_interface *entry = bpf_map_lookup_elem(&malla_interfaces, &index);
+
+	if (!entry)
+		return false;
+	for (__u32 number = 0; number < MALLA_INTERFACE_ADDRESSES; number++) {
+		if (number >= entry->addresses)
+			break;
+		if (addr_is_ipv4(&entry->address[number]) == is_ipv4) {
+			*addr = entry->address[number];
+			return true;
+		}
+	}
+	return false;
+}
+
 /* fe80::/10 and 169.254.0.0/16, and the unspecified address of somebody who has none yet: for finding neighbours and
  * addresses. None of them leaves the link. */
 static __always_inline bool addr_is_link_local(const struct malla_addr *addr)

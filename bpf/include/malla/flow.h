@@ -143,7 +143,7 @@ struct malla_flow_key {
 
 struct malla_flow {
 	struct malla_connection connection; /* `sent` and `received`: what the counters have of them */
-	__u64 judged;	 /* when it was judged last, ns of the coarse clock */
+	__u64 judged;	 /* when it was judged last, in ticks of the kernel (jiffies) */
 	__u64 sent;	 /* bytes that the workload sent up to now: of TCP by sequence numbers, of UDP by datagrams */
 	__u64 received;
 	__u32 interface; /* the node's end: a flow of another one is somebody else's */

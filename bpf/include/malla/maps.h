@@ -45,7 +45,8 @@ struct malla_config {
 	__u32 flags;	  /* enum malla_config_flag */
 	__u16 proxy_port; /* outbound listener on 127.0.0.1 and ::1; 0: there is no proxy */
 	__u16 dns_port;	  /* UDP and TCP on 127.0.0.1 and ::1; 0: DNS is not captured */
-	__u32 reserved;
+	__u16 metrics_port; /* the daemon's, at an address of the node; 0: none */
+	__u16 reserved;
 	__u64 proxy_cgroup; /* the listener on proxy_port must belong to it */
 	__u64 netns;	    /* cookie of the network namespace that malla_inbound guards */
 };

@@ -38,7 +38,7 @@
 	X(13, NOT_READY, "not_ready", 1,                                                           \
 	  "The programs are attached and no snapshot has been applied yet; refused until then.")   \
 	X(14, RESERVED_PORT, "reserved_port", 1,                                                   \
-	  "A workload tried to reach or take a port that belongs to the node proxy.")              \
+	  "A workload tried to reach or take a port of the node's own: the proxy's, the resolver's, the metrics'.") \
 	X(15, SPOOFED_SOURCE, "spoofed_source", 0,                                                 \
 	  "A packet of a network namespace had a source address that is not its workload's; dropped.") \
 	X(16, UNREADABLE_PACKET, "unreadable_packet", 0,                                           \

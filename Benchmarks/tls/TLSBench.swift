@@ -7,6 +7,7 @@ import TLSWire
 ///
 /// usage: bench-tls FOLDER pairs library|records COUNT SIZE      records of SIZE bytes, sealed and opened
 ///        bench-tls FOLDER handshakes COUNT                      mutual handshakes, both sides
+///        bench-tls FOLDER idle library|records COUNT            memory of connections that have nothing to do
 ///
 /// FOLDER is what Tests/Interop/certificates.py makes.
 @main
@@ -19,6 +20,8 @@ struct TLSBench {
         if words[2] == "pairs", words.count == 6, let count = Int(words[4]), let size = Int(words[5]) {
             let engine: TLSSettings.Engine = words[3] == "library" ? .library : .records
             try TLSBench(words[1], engine).pairs(count, size, name: words[3])
+        } else if words[2] == "idle", words.count == 5, let count = Int(words[4]) {
+            try TLSBench(words[1], words[3] == "library" ? .library : .records).idle(count, name: words[3])
         } else if let count = Int(words[3]) {
             try TLSBench(words[1], .records).handshakes(count)
         }
@@ -103,6 +106,45 @@ struct TLSBench {
         let took = Double(Self.processorTime() - begun)
         let rate = Double(count * size) / took
         print("\(name), \(size) bytes: \(took / Double(max(1, count))) ns for sealing and opening, \(rate) GB/s")
+    }
+
+    /// Streams after a record each way, with buffers given back. What the first ones bring along for all is not counted.
+    private func idle(_ count: Int, name: String) throws {
+        var streams: [TLSStream] = []
+        streams.reserveCapacity(200 + count * 2)
+        defer { streams.forEach { $0.free() } }
+        for _ in 0..<100 { streams += try used() }
+        let before = try Self.resident()
+        for _ in 0..<count { streams += try used() }
+        let each = Double(try Self.resident() - before) / Double(max(1, count * 2))
+        print("\(name): \(Int(each)) bytes of memory for an idle connection")
+    }
+
+    /// Both ends of a connection that has carried a record each way.
+    private func used() throws -> [TLSStream] {
+        let (near, far, _) = try shake()
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
+        defer { memory.deallocate() }
+        let sealed = UnsafeMutableRawBufferPointer(rebasing: memory[..<1024])
+        let opened = UnsafeMutableRawBufferPointer(rebasing: memory[1024...])
+        for (from, to) in [(near, far), (far, near)] {
+            guard let length = from.seal(UnsafeRawBufferPointer(rebasing: memory[4000...]), into: sealed),
+                to.open(UnsafeRawBufferPointer(rebasing: sealed[..<length]), into: opened).produced == 96
+            else { throw Mistake(description: "a record was lost") }
+        }
+        near.rest()
+        far.rest()
+        return [near, far]
+    }
+
+    /// Bytes of the process in memory.
+    private static func resident() throws -> Int {
+        guard let file = fopen("/proc/self/statm", "r") else { throw Mistake(description: "/proc/self/statm") }
+        defer { fclose(file) }
+        var text = [UInt8](repeating: 0, count: 256)
+        let words = String(decoding: text[..<fread(&text, 1, text.count, file)], as: UTF8.self).split(separator: " ")
+        guard words.count > 1, let pages = Int(words[1]) else { throw Mistake(description: "/proc/self/statm") }
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
     private static func processorTime() -> UInt64 {

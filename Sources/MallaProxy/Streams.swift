@@ -192,7 +192,7 @@ extension Worker {
 
     /// Between the word that no more requests are wanted and the number of the last one that is served: requests that
     /// were on their way meanwhile are served, too (RFC 9113 §6.8).
-    static var goAwayPause: UInt64 { 200_000_000 }
+    static var goAwayPause: UInt64 { 1_000_000_000 }
 
     /// Tells clients that nothing more is taken: those that want something get it first.
     mutating func drainClients() {

@@ -30,14 +30,14 @@ struct DrainTests {
     @Test("HTTP/1.1: the response of a request in progress ends the connection")
     func connectionClose() throws {
         let origin = try Origin { _, _ in
-            usleep(300_000)
+            usleep(1_500_000)
             return Origin.ok("late")
         }
         let lab = try HTTPTests.lab([origin.port])
         let idle = try TCP.connect(port: lab.proxy.port)
         let client = try TCP.connect(port: lab.proxy.port)
         try client.send("GET / HTTP/1.1\r\nHost: b\r\n\r\n")
-        usleep(100_000)
+        try lab.eventually("asked") { !origin.received.isEmpty && !origin.received[0].isEmpty }
         lab.proxy.drain(grace: 20_000_000_000)
         #expect(try idle.receive().isEmpty)
         let response = try HTTPTests.response(client).lowercased()

@@ -52,7 +52,7 @@ struct LimitTests {
     @Test("requests beyond a source's limit are answered at once, and its connection goes on")
     func requests() throws {
         let origin = try Origin { head, _ in
-            if head.contains("/slow") { usleep(500_000) }
+            if head.contains("/slow") { usleep(1_500_000) }
             return Origin.ok("hello")
         }
         let lab = try ProxyLab(limits: Proxy.Limits(source: 2))
@@ -90,7 +90,7 @@ struct LimitTests {
         let dribblers = try (0..<50).map { _ in try TCP.connect(port: lab.proxy.port) }
         let head = Array("GET / HTTP/1.1\r\nHost: b\r\nX-A: 0123456789\r\n".utf8)
         let bystander = try TCP.connect(port: lab.proxy.port)
-        for second in 0..<9 {
+        for second in 0..<5 {
             for client in dribblers { try client.send([head[second]]) }
             try bystander.send("GET / HTTP/1.1\r\nHost: b\r\n\r\n")
             #expect(try HTTPTests.response(bystander).hasPrefix("HTTP/1.1 200"))

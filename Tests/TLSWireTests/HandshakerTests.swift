@@ -100,7 +100,7 @@ struct HandshakerTests {
     @Test("who says nothing, a byte now and then, or too much is let go, and holds up nobody")
     func patience() throws {
         let certificates = try Certificates.all()
-        let handshakers = try Handshakers(threads: 1, limit: 4, patience: 500_000_000)
+        let handshakers = try Handshakers(threads: 1, limit: 4, patience: 2_000_000_000)
         defer { handshakers.stop() }
         let answers = Answers()
         let settings = try certificates.settings(.server)

@@ -7,13 +7,14 @@ import Testing
 
 @Suite("Sets of policies that are swapped", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
 struct PolicySwitchTests {
-    /// One set allows everybody by rule 1. In the other, rule 2 would allow the client, and rule 3 denies everybody. A
-    /// decision by rule 2 is one by half of each.
+    /// One set allows everybody by rule 1; the other denies the client by rule 3 and allows nobody. A decision by the
+    /// client's part of the first and everybody's part of the second would have a reason that neither has:
+    /// `policy_not_allowed`.
     private static func policies(denying: Bool) -> PolicyTable {
         PolicyTable(entries: [
-            .init(scope: 5, source: 17, port: 0): .init(allowRule: denying ? 2 : 0),
+            .init(scope: 5, source: 17, port: 0): .init(denyRule: denying ? 3 : 0),
             .init(scope: 5, source: PolicyTable.anySource, port: 0): .init(
-                denyRule: denying ? 3 : 0, allowRule: denying ? 0 : 1, defaultReason: .policyNotAllowed),
+                allowRule: denying ? 0 : 1, defaultReason: .policyNotAllowed),
         ])
     }
 
@@ -71,6 +72,10 @@ struct PolicySwitchTests {
         try await consumer.value
         let (opened, refused) = rules.withLock { $0 }
         #expect(opened == [1] && refused == [3], "opened by \(opened), refused by \(refused)")
+        // Events are a sample, counters are exact.
+        let counters = try node.reader.counters().filter { $0.sourceWorkload == 7 && $0.denied > 0 }
+        let reasons = Set(counters.map(\.reason.name))
+        #expect(reasons.contains("policy_denied") && reasons.isSubset(of: ["policy_denied", "revoked"]), "\(reasons)")
         let endpoints = try node.reader.entries(of: "malla_endpoints").count
         #expect(endpoints == 2, "no policy's change wrote an endpoint")
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPFKit
+import Foundation
 import Glibc
 import MallaModel
 import Testing
@@ -40,6 +41,31 @@ struct UpgradeTests {
         #expect(try KernelReader(pins: pins.root).links().map(\.id) == links, "the same links")
         #expect(try node.repair().contains { $0.damage == .replaced }, "this node's own are put back")
         #expect(try node.repair().isEmpty)
+    }
+
+    @Test("start after start: the same maps and links, and only the last one's programs are left")
+    func reloads() async throws {
+        let mesh = try TestMesh("reloads")
+        let starts = ProcessInfo.processInfo.environment["MALLA_RELOADS"].flatMap { Int($0) } ?? 3
+        var programs: Set<UInt32> = []
+        var (maps, links): ([UInt32], [UInt32]) = ([], [])
+        for number in 1...starts {
+            let node = try KernelNode(mesh.settings)
+            try node.apply(.small(generation: UInt32(number), endpointPort: 7000, rule: 9))
+            let those = (try node.reader.mapSummaries().map(\.id), try node.reader.links().map(\.id))
+            if number == 1 { (maps, links) = those }
+            #expect(those == (maps, links))
+            programs.formUnion(try node.reader.programs().map(\.description.id))
+        }
+        let pinned = Set(try KernelReader(pins: mesh.settings.pins).programs().map(\.description.id))
+        let gone = programs.subtracting(pinned)
+        #expect(pinned.count * (starts - 1) == gone.count, "each start had programs of its own")
+        // The kernel frees them a moment later.
+        for _ in 0..<100 where try !gone.isDisjoint(with: KernelObjects.programs()) {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        #expect(try gone.isDisjoint(with: KernelObjects.programs()), "programs of former starts are left")
+        print("reload: \(starts) starts, \(gone.count) programs came and went")
     }
 
     @Test("another ABI: the former programs decide until this one's maps are whole, and end with their connections")

@@ -157,7 +157,8 @@ let package = Package(
         // MARK: Benchmarks
 
         .executableTarget(
-            name: "bench-scale", dependencies: ["MallaKernel", "MallaModel", "MallaPolicy"], path: "Benchmarks/scale"),
+            name: "bench-scale", dependencies: ["CLinux", "MallaKernel", "MallaModel", "MallaPolicy"],
+            path: "Benchmarks/scale"),
 
         .executableTarget(name: "bench-tls", dependencies: ["TLSWire"], path: "Benchmarks/tls"),
 

@@ -18,7 +18,7 @@ final class Probe: Sendable {
 
     /// Starts to ask. `isWrong` says what is wrong with an answer.
     init(_ ask: @escaping @Sendable () throws -> (answer: Explanation, wrong: String?)) throws {
-        let body = Body { [self] in
+        try Background.start { [self] in
             while count.withLock({ !$0.isOver }) {
                 do {
                     let wrong = try ask().wrong
@@ -35,15 +35,6 @@ final class Probe: Sendable {
             }
             ended.withLock { $0 = true }
         }
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { body in
-                if let body { Unmanaged<Body>.fromOpaque(body).takeRetainedValue().run() }
-                return nil
-            }, Unmanaged.passRetained(body).toOpaque())
-        guard result == 0 else { throw Failure(text: "no thread for the probe (errno \(result))") }
-        pthread_detach(thread)
     }
 
     /// Ends the probe and tells what it saw.
@@ -53,10 +44,5 @@ final class Probe: Sendable {
         return count.withLock {
             "\($0.asked) decisions asked for, \($0.wrong) wrong" + ($0.wrong > 0 ? ", such as: \($0.example)" : "")
         }
-    }
-
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import MallaKernel
 import MallaModel
@@ -6,60 +7,79 @@ import MallaPolicy
 
 /// What configuration costs by size: 1,000 services of 100 endpoints and 10,000 policies, and a tenth of it.
 ///
-/// usage: bench-scale [SECONDS-OF-CHURN (10)] [SERVICES (1000)]; needs root.
+/// usage: bench-scale [SECONDS-OF-CHURN (60)] [SERVICES (1000)]; needs root.
 @main
 struct Scale {
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        let seconds = arguments.first ?? 10
+        let seconds = arguments.first ?? 60
         let services = max(10, arguments.dropFirst().first ?? 1000)
-        let small = try change(services: services / 10)
-        try large(services: services, seconds: seconds, small: small)
-    }
-
-    /// The CPU time of one change of an endpoint in a mesh of a tenth of the size, in seconds.
-    private static func change(services: Int) throws -> Double {
-        let node = try ScaleNode(services: services)
-        say("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
-        return try changes(node)
-    }
-
-    private static func large(services: Int, seconds: Int, small: Double) throws {
-        let node = try ScaleNode(services: services)
-        say("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
+        // First, so that nothing else is in the process when its memory is looked at.
+        let large = try large(services: services, seconds: seconds)
+        let small = try changes(try node(services: services / 10))
         say(
-            "time to enforcing: \(Figures.text(node.timeToEnforcing, 3)) s, CPU "
-                + "\(Figures.text(node.cpuToEnforcing, 3)) s (from resources as values)")
+            "one change at full size / at a tenth: CPU to the answer \(Figures.text(large.answer / small.answer)), "
+                + "with what comes after it \(Figures.text(large.whole / small.whole))")
+    }
+
+    private static func node(services: Int) throws -> ScaleNode {
+        say("# \(services) services of \(ScaleMesh.replicas) endpoints, \(services * ScaleMesh.policies) policies")
+        return try ScaleNode(services: services)
+    }
+
+    private static func large(services: Int, seconds: Int) throws -> Cost {
+        let node = try node(services: services)
+        say(
+            "time to enforcing: \(Figures.text(node.timeToEnforcing, 3)) s, CPU \(Figures.text(node.cpuToEnforcing, 3)) s "
+                + "(from resources as values; \(Figures.text(node.cpuOfIndex, 3)) s of it compiling)")
+        linux_trim_memory()
         let kernel = try node.kernelMemory()
+        let process = Figures.memory("VmRSS") ?? 0
         say(
-            "memory: kernel maps \(Figures.text(kernel, 1)) MB, process \(Figures.text(Figures.memory("VmRSS") ?? 0, 1))"
-                + " MB (peak \(Figures.text(Figures.memory("VmHWM") ?? 0, 1)) MB, both meshes and the benchmark in it)")
-        let large = try changes(node)
-        say("one change: \(Figures.text(large / small))× the CPU of a tenth of the size")
+            "memory: \(Figures.text(kernel + process, 1)) MB: kernel maps \(Figures.text(kernel, 1)) MB, process "
+                + "\(Figures.text(process, 1)) MB with the resources (\(Figures.text(node.memoryBefore, 1)) MB before it "
+                + "compiled, peak \(Figures.text(Figures.memory("VmHWM") ?? 0, 1)) MB)")
+        for (map, memory) in try node.largestMaps(6) { say("  \(map): \(Figures.text(memory, 1)) MB") }
+        let cost = try changes(node)
         try churn(node, seconds: seconds)
-        try switches(node, count: 1000)
+        try switches(node, count: 20)
+        return cost
     }
 
-    /// One replica after the other leaves and comes back; the median of their CPU time, in seconds.
-    private static func changes(_ node: ScaleNode) throws -> Double {
+    /// CPU times of one change, in seconds.
+    private struct Cost {
+        /// To the answer: from then on it decides.
+        var answer: Double
+        /// With the deletion of what was before, a grace period later.
+        var whole: Double
+    }
+
+    /// One replica after the other leaves and comes back; the median of their times.
+    private static func changes(_ node: ScaleNode) throws -> Cost {
         var walls: [Double] = []
-        var cpus: [Double] = []
+        var answers: [Double] = []
+        var wholes: [Double] = []
+        var compiles: [Double] = []
         for round in 0..<300 {
             let service = round / 2 * 7 % node.mesh.services
             let change = node.mesh.change(service, round / 2 % ScaleMesh.replicas, isHere: round % 2 == 1)
             let (wall, cpu) = (Figures.wall(), Figures.processor())
-            try node.carryOut([change])
+            try node.carryOut([change]) { compiles.append(Figures.processor() - cpu) }
             walls.append(Figures.wall() - wall)
-            cpus.append(Figures.processor() - cpu)
+            answers.append(Figures.processor() - cpu)
+            try node.kernel.settle()
+            wholes.append(Figures.processor() - cpu)
         }
+        let cost = Cost(answer: Figures.quantile(answers, 0.5), whole: Figures.quantile(wholes, 0.5))
         say(
-            "one change of an endpoint: \(Figures.text(Figures.quantile(walls, 0.5) * 1e3)) ms (p99 "
-                + "\(Figures.text(Figures.quantile(walls, 0.99) * 1e3)) ms), CPU "
-                + "\(Figures.text(Figures.quantile(cpus, 0.5) * 1e6, 0)) µs")
-        return Figures.quantile(cpus, 0.5)
+            "one change of an endpoint: enforcing after \(Figures.text(Figures.quantile(walls, 0.5) * 1e3)) ms (p99 "
+                + "\(Figures.text(Figures.quantile(walls, 0.99) * 1e3)) ms), CPU \(Figures.text(cost.answer * 1e6, 0)) µs ("
+                + "\(Figures.text(Figures.quantile(compiles, 0.5) * 1e6, 0)) µs of it compiling), "
+                + "\(Figures.text(cost.whole * 1e6, 0)) µs with what comes after it")
+        return cost
     }
 
-    /// A thousand changes a second, twenty at a time.
+    /// A thousand changes a second: whatever has come meanwhile is carried out together.
     private static func churn(_ node: ScaleNode, seconds: Int) throws {
         let (addresses, owners, reader) = (node.addresses(), node.owners(), node.kernel.reader)
         let probe = try Probe {
@@ -72,35 +92,45 @@ struct Scale {
             }
             return (answer, nil)
         }
+        let settler = try Settler(node.kernel)
         let (start, cpu) = (Figures.wall(), Figures.processor())
         var done = 0
-        var late = 0.0
-        while Figures.wall() - start < Double(seconds) {
-            var batch: [WorkloadChange] = []
-            for _ in 0..<20 {
+        var latencies: [Double] = []
+        var largest = 0
+        while done < seconds * 1000 {
+            let due = min(seconds * 1000, Int((Figures.wall() - start) * 1000) + 1)
+            guard due > done else {
+                usleep(200)
+                continue
+            }
+            let batch = (done..<due).map { number in
                 // Each replica leaves and comes back the next time round.
-                let place = done % (node.mesh.services * 50)
-                batch.append(
-                    node.mesh.change(
-                        place % node.mesh.services, place / node.mesh.services,
-                        isHere: done / (node.mesh.services * 50) % 2 == 1))
-                done += 1
+                let place = number % (node.mesh.services * 50)
+                return node.mesh.change(
+                    place % node.mesh.services, place / node.mesh.services,
+                    isHere: number / (node.mesh.services * 50) % 2 == 1)
             }
             try node.carryOut(batch)
-            let ahead = Double(done) / 1000 - (Figures.wall() - start)
-            if ahead > 0 { usleep(UInt32(ahead * 1e6)) } else { late = max(late, -ahead) }
+            let now = Figures.wall() - start
+            latencies += (done..<due).map { now - Double($0) / 1000 }
+            largest = max(largest, batch.count)
+            done = due
         }
         let took = Figures.wall() - start
+        let own = Figures.processor() - cpu
+        let after = try settler.end()
         say(
-            "churn: \(done) changes in \(Figures.text(took)) s, \(Figures.text(Double(done) / took, 0)) a second, "
-                + "\(Figures.text((Figures.processor() - cpu) / took * 100, 1)) % of a core, at most "
-                + "\(Figures.text(late * 1e3, 1)) ms behind; \(probe.end())")
+            "churn: \(done) changes in \(Figures.text(took)) s, \(Figures.text(Double(done) / took, 0)) a second; "
+                + "enforcing after \(Figures.text(Figures.quantile(latencies, 0.5) * 1e3)) ms, p99 "
+                + "\(Figures.text(Figures.quantile(latencies, 0.99) * 1e3)) ms, at most "
+                + "\(Figures.text((latencies.max() ?? 0) * 1e3)) ms; up to \(largest) together; "
+                + "\(Figures.text((own + after) / took * 100, 1)) % of a core; \(probe.end())")
     }
 
     /// Sets of policies that swap who is allowed: one allows everybody by rule 1; in the other rule 2 would allow the
     /// client and rule 3 denies everybody. Rule 2 decides only if half of each is seen.
     private static func switches(_ node: ScaleNode, count: Int) throws {
-        let frame = node.index.compiled(generation: 1).snapshot
+        let frame = node.index.snapshot(generation: 1)
         guard let client = frame.workloads.first(where: { $0.name == ScaleMesh.client.name })?.identity,
             let address = node.addresses().first
         else { throw Failure(text: "no client") }

@@ -23,15 +23,21 @@ struct ScaleMesh {
             Self.client.name: Placement(cgroup: Self.clientCgroup, cgroupPath: "/client", populated: true)
         ]
         var policies: [AuthorizationPolicy] = []
+        // As the reader of resources gives them: what is alike is shared.
+        let ports = [Workload.Port(name: "http", port: 8080)]
+        // Known by its interfaces only: the map of cgroups is for those of one node.
+        let placement = Placement(cgroup: 0, cgroupPath: "", populated: true)
+        workloads.reserveCapacity(services * Self.replicas + Self.policies)
+        placements.reserveCapacity(services * Self.replicas + 1)
         for service in 0..<services {
+            let labels = ["app": "s\(service)"]
             for replica in 0..<Self.replicas {
                 let workload = Workload(
-                    name: Self.workload(service, replica), labels: ["app": "s\(service)"],
-                    serviceAccount: "s\(service)", match: .run, ports: [.init(name: "http", port: 8080)],
+                    name: Self.workload(service, replica), labels: labels, serviceAccount: "s\(service)",
+                    match: .run, ports: ports,
                     addresses: [Address(ipv4: 0x0a00_0000 + UInt32(service * Self.replicas + replica))])
                 workloads.append(workload)
-                // Known by its interfaces only: the map of cgroups is for those of one node.
-                placements[workload.name] = Placement(cgroup: 0, cgroupPath: "", populated: true)
+                placements[workload.name] = placement
             }
             for number in 0..<Self.policies {
                 policies.append(

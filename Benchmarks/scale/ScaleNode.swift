@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import MallaKernel
 import MallaModel
@@ -14,6 +15,10 @@ final class ScaleNode {
     /// From the mesh as values to the first decision by it, in seconds.
     let timeToEnforcing: Double
     let cpuToEnforcing: Double
+    /// The part of it that the index takes.
+    let cpuOfIndex: Double
+    /// What the process had in memory when only the resources were there, in MB.
+    let memoryBefore: Double
 
     init(services: Int) throws {
         mesh = ScaleMesh(services: services)
@@ -23,9 +28,12 @@ final class ScaleNode {
             pins: "/sys/fs/bpf/malla-scale-\(getpid())-\(services)",
             proxyPort: 0, dnsPort: 0)
         kernel = try KernelNode(settings)
+        linux_trim_memory()
+        memoryBefore = Figures.memory("VmRSS") ?? 0
         let (wall, cpu) = (Figures.wall(), Figures.processor())
         index = MeshIndex(SnapshotCompiler(mesh: mesh.mesh, placements: mesh.placements), book: &book)
-        try kernel.apply(index.compiled(generation: 1).snapshot)
+        cpuOfIndex = Figures.processor() - cpu
+        try kernel.apply(index.snapshot(generation: 1))
         timeToEnforcing = Figures.wall() - wall
         cpuToEnforcing = Figures.processor() - cpu
     }
@@ -40,9 +48,18 @@ final class ScaleNode {
         Double(try kernel.reader.mapSummaries().reduce(0) { $0 + $1.memory }) / 1_048_576
     }
 
+    /// The maps that take most, in MB.
+    func largestMaps(_ count: Int) throws -> [(name: String, memory: Double)] {
+        try kernel.reader.mapSummaries().map { ($0.name, Double($0.memory) / 1_048_576) }
+            .sorted { $0.1 > $1.1 }.prefix(count).map { ($0.0, $0.1) }
+    }
+
     /// Carries changes out: from the change of a workload to the decision by it.
-    func carryOut(_ changes: [WorkloadChange]) throws {
+    ///
+    /// - Parameter compiled: called between the two.
+    func carryOut(_ changes: [WorkloadChange], compiled: () -> Void = {}) throws {
         guard let delta = index.update(changes, book: &book) else { throw Failure(text: "no ordinary change") }
+        compiled()
         guard try kernel.apply(delta, generation: kernel.generation() + 1) != nil else {
             throw Failure(text: "the delta was not taken")
         }
@@ -50,7 +67,7 @@ final class ScaleNode {
 
     /// Puts a snapshot into force that differs in its policies only.
     func apply(policies: PolicyTable) throws {
-        var snapshot = index.compiled(generation: try kernel.generation() + 1).snapshot
+        var snapshot = index.snapshot(generation: try kernel.generation() + 1)
         snapshot.policies = policies
         try kernel.apply(snapshot)
     }
@@ -62,7 +79,7 @@ final class ScaleNode {
 
     /// The IPv4 address of each service.
     func addresses() -> [Address] {
-        let services = index.compiled(generation: 1).snapshot.services
+        let services = index.services
         let byName = Dictionary(services.map { ($0.name, $0.addresses.first { $0.isIPv4 }) }) { first, _ in first }
         return (0..<mesh.services).compactMap { byName[ScaleMesh.service($0)] ?? nil }
     }

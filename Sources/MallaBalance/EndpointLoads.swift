@@ -25,8 +25,6 @@ public struct EndpointLoads: ~Copyable {
     /// connections are given up.
     /// - Parameter now: nanoseconds of a clock that never goes back, for those that are new.
     public mutating func adopt(_ endpoints: [SocketAddress], at now: UInt64 = 0) -> [Int] {
-        defer { isFirst = false }
-        let came = isFirst ? 0 : now
         let present = Set(endpoints)
         for (slot, address) in addresses.enumerated() {
             guard let address, counts[slot] == 0, !present.contains(address) else { continue }
@@ -34,6 +32,13 @@ public struct EndpointLoads: ~Copyable {
             addresses[slot] = nil
             free.append(slot)
         }
+        return add(endpoints, at: now)
+    }
+
+    /// The slots of further endpoints, in their order. No slot is given up.
+    public mutating func add(_ endpoints: [SocketAddress], at now: UInt64 = 0) -> [Int] {
+        defer { isFirst = false }
+        let came = isFirst ? 0 : now
         return endpoints.map { address in
             if let slot = slots[address] { return slot }
             let slot = free.popLast() ?? counts.count
@@ -52,6 +57,12 @@ public struct EndpointLoads: ~Copyable {
             slots[address] = slot
             return slot
         }
+    }
+
+    /// The endpoint of this slot had gone and is back: nothing of before is known of it.
+    public mutating func restart(_ slot: Int, at now: UInt64) {
+        times[slot] = AnswerTime()
+        since[slot] = now
     }
 
     /// How long an answer of the endpoint is expected to take, nanoseconds.

@@ -37,7 +37,8 @@ struct Enrolment {
     /// Makes the map say what the snapshot says.
     ///
     /// The kernel may give the memory of a replaced or deleted entry to a new one at once, while a running program
-    /// still reads it. So nothing is added after something was replaced or deleted without waiting in between.
+    /// still reads it. So nothing is added after something was replaced or deleted without waiting in between, and
+    /// the caller waits before the next call.
     ///
     /// - Returns: whether a workload was changed or is gone.
     func enrol(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
@@ -80,17 +81,14 @@ struct Enrolment {
             guard let old = present[cgroup],
                 old.workload != workload.workload || old.identity != workload.identity || old.flags != workload.flags
             else { continue }
+            if changed { try waitForReaders() }
             try maps.workloads.update(cgroup, workload)
             changed = true
-            try waitForReaders()
         }
         let gone = present.filter { key, value in
             wanted[key] == nil && key != proxyCgroup && value.flags & MALLA_WORKLOAD_PROBE.rawValue == 0
         }.keys
-        if try maps.workloads.delete(Array(gone)) > 0 {
-            changed = true
-            try waitForReaders()
-        }
+        if try maps.workloads.delete(Array(gone)) > 0 { changed = true }
         return changed
     }
 }

@@ -31,7 +31,9 @@ extension KernelNode {
             var present = try writer.present()
             state.size = present.size
             let wasUnsettled = state.isUnsettled
-            if wasUnsettled { try writer.waitForReaders() }
+            let owesJudgement = state.settlement.mustJudge
+            if wasUnsettled || !state.settlement.isEmpty { try writer.waitForReaders() }
+            state.settlement.forget()
 
             let draining = DrainChange(
                 from: present.members.union(state.standby), draining: state.drains.deadlines.keys,
@@ -42,20 +44,27 @@ extension KernelNode {
                 // Numbers that mean other endpoints to the tables in force: until those tables are gone, the new
                 // ones go by numbers that nobody has.
                 let aside = try SnapshotEntries(snapshot.settingAside(conflicts, past: present.numbers))
-                try change(from: present, to: aside, number, &state) { _, _ in try writer.waitForReaders() }
+                let changes = try change(from: present, to: aside, number, &state, told) { _, _ in }
+                try writer.waitForReaders()
+                try finish(changes, &state)
                 present = try writer.present()
             }
-            try change(from: present, to: entries, number, &state) { changes, state in
+            let changes = try change(from: present, to: entries, number, &state, told) { changes, state in
                 // What is new decides now. Workloads come after it: one that is new to both is refused until then.
                 let readdressed = try sources.write(snapshot.workloads) { try writer.waitForReaders() }
                 let moved = try enrolment.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 let replugged = try interfaces.enrol(snapshot.workloads) { try writer.waitForReaders() }
                 try takeOver(state.captured)
                 let drained = try drain(draining, &state)
-                try settle(
-                    changes,
-                    mustJudge: moved || readdressed || replugged || wasUnsettled || !conflicts.isEmpty || drained, told)
+                // Whoever was decided by what was before has its record then.
+                if changes.needsGrace || moved { try writer.waitForReaders() }
+                if moved || readdressed || replugged || wasUnsettled || !conflicts.isEmpty || drained || owesJudgement
+                    || changes.concernsConnections
+                {
+                    try judge(told)
+                }
             }
+            try finish(changes, &state)
             state.standby = Set(snapshot.services.flatMap(\.standby))
             try writer.removeIdleCounts()
             state.leaving = []
@@ -64,9 +73,12 @@ extension KernelNode {
         }
     }
 
-    /// The same for a snapshot that differs from the one in force by this much. Costs what the difference takes: open
-    /// connections to addresses that are other endpoints' now are judged by the next ``revoke()``, which goes over
-    /// all of them, and which the caller owes within a moment, once for any number of deltas.
+    /// The same for a snapshot that differs from the one in force by this much. Costs what the difference takes, and
+    /// returns when it decides; the caller owes what comes after it, once for any number of deltas:
+    ///
+    /// 1. ``settle()`` soon: what programs may still read stays in the maps until then. A delta that writes again what
+    ///    one before it wrote waits for that by itself.
+    /// 2. ``revoke()`` a moment later: open connections to addresses that are other endpoints' now are judged by it.
     ///
     /// - Parameter generation: the snapshot's.
     /// - Returns: the number of the snapshot in force; `nil` when that cannot be done: nothing was applied yet, or an
@@ -86,6 +98,8 @@ extension KernelNode {
                 }
                 return SocketAddress(Address(value.addr), value.port).maglevKey
             }
+            var keys = Settlement.Keys(entries, delta)
+            if state.settlement.concerns(keys) { tell(try settle(&state), told) }
             let present = try writer.present(of: entries, and: delta)
             guard present.conflicts(with: entries).isEmpty else { return nil }
             let enrolment = Enrolment(maps, proxyCgroup: proxyCgroup)
@@ -96,15 +110,17 @@ extension KernelNode {
                 draining: state.drains.deadlines.keys.filter { concerned.contains($0.service) }, to: delta.services,
                 now: Self.now())
             try state.drains.remove(draining.returned, maps)
-            try change(from: present, to: entries, number, &state) { changes, state in
+            var mustJudge = false
+            let changes = try change(from: present, to: entries, number, &state, told) { _, state in
                 let readdressed = try SourceAddresses(maps).add(delta.workloads) { try writer.waitForReaders() }
                 let moved = try enrolment.enrol(delta.workloads, leaving: delta.goneWorkloads) {
                     try writer.waitForReaders()
                 }
-                let drained = try drain(draining, &state)
-                if changes.needsGrace { try writer.waitForReaders() }
-                if moved || readdressed || drained { try judge(told) }
+                keys.hasWorkloads = readdressed || moved
+                mustJudge = try drain(draining, &state) || readdressed || moved
             }
+            state.isUnsettled = false
+            if changes.needsGrace || mustJudge { state.settlement.add(keys, changes.unused, mustJudge: mustJudge) }
             state.standby = state.standby.filter { !concerned.contains($0.service) }
                 .union(delta.services.flatMap(\.standby))
             state.leaving.formUnion(delta.goneEndpoints.map(\.number))
@@ -120,15 +136,9 @@ extension KernelNode {
         return change.left.values.contains { $0 <= Self.now() }
     }
 
-    /// Waits until nobody reads what was before, and judges open connections where that may make a difference.
-    private func settle(_ changes: SnapshotChanges, mustJudge: Bool, _ told: ([Cut]) -> Void) throws {
-        // Whoever was decided by what was before has its record then.
-        if changes.needsGrace { try writer.waitForReaders() }
-        if mustJudge || changes.concernsConnections { try judge(told) }
-    }
+    private func judge(_ told: ([Cut]) -> Void) throws { tell(try revoker?.run() ?? [], told) }
 
-    private func judge(_ told: ([Cut]) -> Void) throws {
-        let cuts = try revoker?.run() ?? []
+    private func tell(_ cuts: [Cut], _ told: ([Cut]) -> Void) {
         if !cuts.isEmpty { told(cuts) }
     }
 
@@ -148,22 +158,35 @@ extension KernelNode {
         return generation > last ? generation : last &+ 1
     }
 
-    /// Writes what is different; `settle` runs between the change and the deletion of what it leaves.
+    /// Writes what is different; `then` runs when it decides. What the change leaves behind is still there, and the
+    /// maps need a comparison until that is said to be in order.
     private func change(
         from present: PresentEntries, to entries: SnapshotEntries, _ number: UInt32, _ state: inout State,
-        settle: (SnapshotChanges, inout State) throws -> Void
-    ) throws {
+        _ told: ([Cut]) -> Void,
+        then: (SnapshotChanges, inout State) throws -> Void
+    ) throws -> SnapshotChanges {
         let generation = try maps.policyGeneration()
         let changes = try present.changes(
             to: entries, generation: generation, next: number == generation ? number &+ 1 : number,
             tables: &state.tables)
         let added = changes.added(to: present)
-        try writer.checkCapacity(state.size, adding: added)
+        do {
+            try writer.checkCapacity(state.size, adding: added)
+        } catch  where !state.settlement.isEmpty {
+            tell(try settle(&state), told)  // what deltas left behind takes room
+            try writer.checkCapacity(state.size, adding: added)
+        }
         state.isUnsettled = true
         try writer.write(changes)
-        try settle(changes, &state)
-        try writer.finish(changes)
         state.size = state.size + added - changes.removed
+        try then(changes, &state)
+        return changes
+    }
+
+    /// Deletes what a change has left behind, when no program reads it any more.
+    private func finish(_ changes: SnapshotChanges, _ state: inout State) throws {
+        try writer.finish(changes.unused)
+        state.size = state.size - changes.unused.size
         state.isUnsettled = false
     }
 }

@@ -48,6 +48,8 @@ public final class KernelNode: Sendable {
         var drains: Drains
         /// Numbers of endpoints that left and may still be counted.
         var leaving: Set<UInt32> = []
+        /// What deltas left behind.
+        var settlement = Settlement()
         /// Endpoints that belong to services and wait for closer ones to go.
         var standby: Set<ServiceEndpoint> = []
         /// Captured cgroups besides the mesh's own, by id. The path is nil for those that a former daemon captured

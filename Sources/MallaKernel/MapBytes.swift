@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A key or a value of a map, compared and hashed by its bytes, as the kernel does it.
-struct MapBytes<Value: BitwiseCopyable>: Hashable {
+struct MapBytes<Value: BitwiseCopyable & Sendable>: Hashable, Sendable {
     let value: Value
 
     init(_ value: Value) { self.value = value }

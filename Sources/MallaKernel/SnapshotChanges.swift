@@ -41,21 +41,45 @@ struct SnapshotChanges {
     /// The policies' own change.
     var policies = PolicyChange()
 
+    /// What is deleted when no program reads it any more.
+    struct Unused: Sendable {
+        var endpoints: [malla_endpoint_key] = []
+        var slots: [malla_slot_key] = []
+        var maglev: [malla_maglev_key] = []
+        var policies: [malla_policy_key] = []
+        var blocks: [malla_block_key] = []
+
+        var isEmpty: Bool {
+            endpoints.isEmpty && slots.isEmpty && maglev.isEmpty && policies.isEmpty && blocks.isEmpty
+        }
+
+        /// How many entries of each map.
+        var size: SnapshotSize {
+            SnapshotSize(
+                slots: slots.count, endpoints: endpoints.count, policies: policies.count, blocks: blocks.count,
+                maglev: maglev.count)
+        }
+    }
+
+    /// What is deleted afterwards.
+    var unused: Unused {
+        Unused(
+            endpoints: unusedEndpoints, slots: unusedSlots, maglev: unusedMaglev, policies: policies.unused,
+            blocks: policies.unusedBlocks)
+    }
+
     /// Entries that are added before any are taken away, by map.
     func added(to present: PresentEntries) -> SnapshotSize {
         SnapshotSize(
             services: services.count { present.services[MapBytes($0.key)] == nil }, slots: newSlots.count,
-            endpoints: newEndpoints.count + endpoints.count { present.endpoints[MapBytes($0.key)] == nil },
+            endpoints: newEndpoints.count
+                + (present.endpoints.isEmpty
+                    ? endpoints.count : endpoints.count { present.endpoints[MapBytes($0.key)] == nil }),
             policies: policies.written, blocks: policies.writtenBlocks, maglev: newMaglev.count)
     }
 
-    /// Entries that are taken away.
-    var removed: SnapshotSize {
-        SnapshotSize(
-            services: goneServices.count, slots: unusedSlots.count,
-            endpoints: goneAddresses.count + unusedEndpoints.count, policies: policies.unused.count,
-            blocks: policies.unusedBlocks.count, maglev: unusedMaglev.count)
-    }
+    /// Entries that the change itself takes away.
+    var removed: SnapshotSize { SnapshotSize(services: goneServices.count, endpoints: goneAddresses.count) }
 
     /// Whether an open connection may have been allowed that is not allowed now.
     var concernsConnections: Bool { policies.next != nil || !endpoints.isEmpty }
@@ -63,8 +87,7 @@ struct SnapshotChanges {
     /// Whether something is replaced or taken away that a running program may just be reading.
     var needsGrace: Bool {
         policies.next != nil || !endpoints.isEmpty || !services.isEmpty || !goneAddresses.isEmpty
-            || !goneServices.isEmpty || !unusedEndpoints.isEmpty || !unusedSlots.isEmpty || !unusedMaglev.isEmpty
-            || !policies.unused.isEmpty || !policies.unusedBlocks.isEmpty
+            || !goneServices.isEmpty || !unused.isEmpty
     }
 }
 
@@ -86,6 +109,7 @@ struct PresentEntries {
     /// The numbers of endpoints that mean another address, port or workload than in these entries.
     func conflicts(with entries: SnapshotEntries) -> Set<UInt32> {
         var numbers: Set<UInt32> = []
+        guard !endpoints.isEmpty else { return numbers }
         for (key, value) in entries.endpoints where key.endpoint < MALLA_ENDPOINT_OF_WORKLOAD {
             guard let present = endpoints[MapBytes(key)] else { continue }
             if MapBytes(present.addr) != MapBytes(value.addr) || present.port != value.port
@@ -122,6 +146,12 @@ struct PresentEntries {
     }
 
     private func change(endpoints entries: SnapshotEntries, _ changes: inout SnapshotChanges) {
+        if endpoints.isEmpty {
+            // Nothing to compare with, and a large mesh is not gone through twice.
+            changes.newEndpoints = entries.endpoints.filter(\.key.isNumber)
+            changes.endpoints = entries.endpoints.filter { !$0.key.isNumber }
+            return
+        }
         var wanted: Set<MapBytes<malla_endpoint_key>> = []
         wanted.reserveCapacity(entries.endpoints.count)
         for entry in entries.endpoints {
@@ -148,25 +178,22 @@ struct PresentEntries {
     ) throws {
         var kept: Set<UInt32> = []
         var wanted: Set<MapBytes<malla_service_key>> = []
-        for entry in entries.services {
+        /// The tables of the entries, by their places.
+        var numbers: [Int: UInt32] = [:]
+        for (place, entry) in entries.services.enumerated() {
             wanted.insert(MapBytes(entry.key))
             let present = services[MapBytes(entry.key)]
             var value = entry.value
             if !entry.slots.isEmpty {
-                if let present, holds(table: present.table, entry), kept.insert(present.table).inserted {
+                if let twin = entry.twin {
+                    value.table = numbers[twin] ?? 0
+                } else if let present, holds(table: present.table, entry), kept.insert(present.table).inserted {
                     value.table = present.table
                 } else {
                     value.table = try tables.next { try slots[$0] != nil || maglev[$0] != nil || isTableTaken($0) }
-                    changes.newSlots += entry.slots.enumerated().map { index, slot in
-                        (malla_slot_key(table: value.table, index: UInt32(truncatingIfNeeded: index)), slot)
-                    }
-                    changes.newSlots += entry.memberSlots.map { index, slot in
-                        (malla_slot_key(table: value.table, index: index), slot)
-                    }
-                    changes.newMaglev += entry.maglev.enumerated().map { index, piece in
-                        (malla_maglev_key(table: value.table, piece: UInt32(truncatingIfNeeded: index)), piece)
-                    }
+                    add(entry, table: value.table, &changes)
                 }
+                numbers[place] = value.table
             }
             if present.map({ MapBytes($0) != MapBytes(value) }) ?? true { changes.services.append((entry.key, value)) }
         }
@@ -179,6 +206,18 @@ struct PresentEntries {
         }
     }
 
+    private func add(_ entry: ServiceEntry, table: UInt32, _ changes: inout SnapshotChanges) {
+        for (index, slot) in entry.slots.enumerated() {
+            changes.newSlots.append((malla_slot_key(table: table, index: UInt32(truncatingIfNeeded: index)), slot))
+        }
+        for (index, slot) in entry.memberSlots {
+            changes.newSlots.append((malla_slot_key(table: table, index: index), slot))
+        }
+        for (index, piece) in entry.maglev.enumerated() {
+            changes.newMaglev.append((malla_maglev_key(table: table, piece: UInt32(truncatingIfNeeded: index)), piece))
+        }
+    }
+
     private func holds(table: UInt32, _ wanted: ServiceEntry) -> Bool {
         guard let present = slots[table], present.count == wanted.slots.count + wanted.members.count,
             // What is in the pieces follows from the slots.
@@ -188,6 +227,26 @@ struct PresentEntries {
             && wanted.slots.enumerated().allSatisfy { index, slot in
                 present[UInt32(truncatingIfNeeded: index)].map { MapBytes($0) == MapBytes(slot) } ?? false
             }
+    }
+}
+
+extension ServiceEntry {
+    /// Its table, by index.
+    var content: [UInt32: malla_slot] {
+        var content: [UInt32: malla_slot] = [:]
+        content.reserveCapacity(slots.count + members.count)
+        for (index, slot) in slots.enumerated() { content[UInt32(truncatingIfNeeded: index)] = slot }
+        for (index, slot) in memberSlots { content[index] = slot }
+        return content
+    }
+}
+
+extension SnapshotDelta {
+    /// The keys of what is gone.
+    var goneKeys: [malla_endpoint_key] {
+        goneEndpoints.compactMap { SnapshotEntries.byNumber($0)?.key }
+            + forgotten.map(SnapshotEntries.key(byAddress:))
+            + uncontested.map { SnapshotEntries.key(ofWorkload: $0.workload, at: $0.address) }
     }
 }
 

@@ -13,6 +13,9 @@ struct ServiceEntry {
     var members: [UInt32] = []
     /// The pieces of its Maglev table; empty where it has none. They follow from the slots.
     var maglev: [malla_maglev] = []
+    /// The place of an earlier entry among those of a snapshot whose table serves this one too: IPv4 endpoints are
+    /// those of both virtual addresses.
+    var twin: Int?
 }
 
 /// A snapshot as entries of the maps. Pure: nothing is written here.
@@ -29,12 +32,13 @@ struct SnapshotEntries {
     /// - Throws: ``KernelError`` with the code `snapshot` when two services claim one address and port, or something
     ///   refers to an endpoint that is not there.
     init(_ snapshot: Snapshot) throws {
-        let known = Dictionary(snapshot.endpoints.map { ($0.number, $0) }) { first, _ in first }
-        guard known.count == snapshot.endpoints.count else {
+        guard let known = EndpointPlaces(snapshot.endpoints) else {
             throw KernelError(.snapshot, "the snapshot has two endpoints of one number")
         }
-        endpoints.reserveCapacity(2 * snapshot.endpoints.count)
-        endpoints += snapshot.endpoints.compactMap(Self.byNumber)
+        endpoints.reserveCapacity(snapshot.endpoints.count + snapshot.addressEntries.count)
+        for endpoint in snapshot.endpoints {
+            if let entry = Self.byNumber(endpoint) { endpoints.append(entry) }
+        }
         for entry in snapshot.addressEntries { endpoints.append(try Self.byAddress(entry) { known[$0] }) }
         let contested = Set(snapshot.addressEntries.filter { $0.endpoint == nil }.map(\.address))
         for endpoint in snapshot.endpoints where contested.contains(endpoint.address) {
@@ -60,6 +64,19 @@ struct SnapshotEntries {
         }
         endpoints += delta.contested.map(Self.ofWorkload)
         services = try Self.services(delta.services, isKnown: { _ in true }, hashed: hashed)
+    }
+
+    /// Services as they were written, by key. Without the pieces of Maglev tables, which follow from the slots.
+    static func former(_ services: [Snapshot.Service]) throws -> [MapBytes<malla_service_key>: ServiceEntry] {
+        var services = services
+        for service in services.indices {
+            for port in services[service].ports.indices
+            where services[service].ports[port].balancing.algorithm == .maglev {
+                services[service].ports[port].balancing.algorithm = .weightedRandom
+            }
+        }
+        let entries = try Self.services(services, isKnown: { _ in true }, hashed: { _ in 0 })
+        return Dictionary(entries.map { (MapBytes($0.key), $0) }) { first, _ in first }
     }
 
     // MARK: Endpoints
@@ -171,7 +188,9 @@ struct SnapshotEntries {
                     }
                 }
             }
+            let first = entries.count
             entries += try Self.entries(of: service, isKnown: isKnown, hashed: hashed)
+            for place in first..<entries.count where entries[place].twin != nil { entries[place].twin? += first }
         }
         return entries
     }
@@ -182,13 +201,23 @@ struct SnapshotEntries {
         throws -> [ServiceEntry]
     {
         var entries: [ServiceEntry] = []
+        /// Entries by their ports.
+        var firsts: [Int: Int] = [:]
         for address in service.addresses {
-            for port in service.ports {
+            for (place, port) in service.ports.enumerated() {
                 let weighted = address.isIPv4 ? port.endpoints4 : port.endpoints6
                 if let missing = weighted.first(where: { !isKnown($0.endpoint) }) {
                     throw KernelError(
                         .snapshot, "service \(service.name) refers to endpoint \(missing.endpoint), which is missing")
                 }
+                if let first = firsts[place], port.endpoints4 == port.endpoints6 {
+                    var twin = entries[first]
+                    twin.key = key(at: address, port: port.port, port.transport)
+                    twin.twin = first
+                    entries.append(twin)
+                    continue
+                }
+                firsts[place] = entries.count
                 entries.append(try entry(port, of: service, at: address, weighted, hashed))
             }
             for transport in [TransportProtocol.tcp, .udp] {

@@ -69,31 +69,22 @@ final class SnapshotWriter: Sendable {
         return present
     }
 
-    /// What the maps hold now of what a delta is about, looked up entry by entry.
+    /// What the maps hold now of what a delta is about, looked up entry by entry; of tables, which were written whole,
+    /// what was written.
     func present(of entries: SnapshotEntries, and delta: SnapshotDelta) throws -> PresentEntries {
         var present = PresentEntries()
-        let gone =
-            delta.goneEndpoints.compactMap { SnapshotEntries.byNumber($0)?.key }
-            + delta.forgotten.map(SnapshotEntries.key(byAddress:))
-            + delta.uncontested.map { SnapshotEntries.key(ofWorkload: $0.workload, at: $0.address) }
-        for key in entries.endpoints.map(\.key) + gone {
+        for key in entries.endpoints.map(\.key) + delta.goneKeys {
             if let value = try maps.endpoints.lookup(key) { present.endpoints[MapBytes(key)] = value }
         }
+        let former = try SnapshotEntries.former(delta.formerServices)
         for service in entries.services {
             guard let value = try maps.services.lookup(service.key) else { continue }
             present.services[MapBytes(service.key)] = value
-            for index in 0..<value.slots {
-                if let slot = try maps.slots.lookup(malla_slot_key(table: value.table, index: index)) {
-                    present.slots[value.table, default: [:]][index] = slot
-                }
-            }
-            if value.affinity > 0 {
-                for slot in (present.slots[value.table] ?? [:]).values {
-                    let index = MALLA_SLOT_MEMBER | slot.endpoint
-                    if let member = try maps.slots.lookup(malla_slot_key(table: value.table, index: index)) {
-                        present.slots[value.table, default: [:]][index] = member
-                    }
-                }
+            guard value.slots > 0, present.slots[value.table] == nil else { continue }
+            if let former = former[MapBytes(service.key)], former.slots.count == value.slots {
+                present.slots[value.table] = former.content
+            } else {
+                present.slots[value.table] = try content(of: value)
             }
             if value.maglev > 0 {
                 present.maglev[value.table] = (value.maglev - 1) / UInt32(MALLA_MAGLEV_PIECE) + 1
@@ -101,6 +92,20 @@ final class SnapshotWriter: Sendable {
         }
         present.isTableTaken = { [maps] in try maps.slots.lookup(malla_slot_key(table: $0, index: 0)) != nil }
         return present
+    }
+
+    /// The table that a service has.
+    private func content(of service: malla_service) throws -> [UInt32: malla_slot] {
+        var slots: [UInt32: malla_slot] = [:]
+        for index in 0..<service.slots {
+            slots[index] = try maps.slots.lookup(malla_slot_key(table: service.table, index: index))
+        }
+        guard service.affinity > 0 else { return slots }
+        for endpoint in Set(slots.values.map(\.endpoint)) {
+            let index = MALLA_SLOT_MEMBER | endpoint
+            slots[index] = try maps.slots.lookup(malla_slot_key(table: service.table, index: index))
+        }
+        return slots
     }
 
     /// Deletes policies that no decision reads: what a daemon that was killed left of a set before its switch, or after.
@@ -125,12 +130,12 @@ final class SnapshotWriter: Sendable {
     }
 
     /// Step 3.
-    func finish(_ changes: SnapshotChanges) throws {
-        try maps.slots.delete(changes.unusedSlots)
-        try maps.maglev.delete(changes.unusedMaglev)
-        try maps.endpoints.delete(changes.unusedEndpoints)
-        try maps.policies.delete(changes.policies.unused)
-        try maps.blocks.delete(changes.policies.unusedBlocks)
+    func finish(_ unused: SnapshotChanges.Unused) throws {
+        try maps.slots.delete(unused.slots)
+        try maps.maglev.delete(unused.maglev)
+        try maps.endpoints.delete(unused.endpoints)
+        try maps.policies.delete(unused.policies)
+        try maps.blocks.delete(unused.blocks)
     }
 
     private func prepare(_ changes: SnapshotChanges) throws {

@@ -11,7 +11,7 @@ struct SourceAddresses {
 
     /// Throws when the workloads would not fit.
     func check(_ workloads: [Snapshot.Workload]) throws {
-        let both = Set(workloads.map(\.number)).union(try maps.sources.entries().map(\.key))
+        let both = Set(workloads.filter(\.connects).map(\.number)).union(try maps.sources.entries().map(\.key))
         let room = maps.sources.description.maxEntries
         guard both.count <= room else {
             throw KernelError(
@@ -27,7 +27,9 @@ struct SourceAddresses {
     ///
     /// - Returns: whether an address is another one than before, so that open connections may have to be judged again.
     func write(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
-        let wanted = Dictionary(workloads.map { ($0.number, Self.entry($0.addresses)) }) { first, _ in first }
+        let wanted = Dictionary(
+            workloads.filter(\.connects).map { ($0.number, Self.entry($0.addresses)) }
+        ) { first, _ in first }
         let present = Dictionary(try maps.sources.entries().map { ($0.key, $0.value) }) { $1 }
         try maps.sources.update(wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
         var hasChanged = false
@@ -42,18 +44,18 @@ struct SourceAddresses {
         return hasChanged
     }
 
-    /// Writes those that are new or changed; what others have stays. The numbers of workloads that left are given to nobody
-    /// else, so that what is kept of them is in nobody's way until the next ``write(_:waitForReaders:)``.
+    /// Writes those that are new or changed; what others have stays. The numbers of workloads that left are given to
+    /// nobody else, so that what is kept of them is in nobody's way until the next ``write(_:waitForReaders:)``. The
+    /// caller waits before the next call when something changed.
     func add(_ workloads: [Snapshot.Workload], waitForReaders: () throws -> Void) throws -> Bool {
         var hasChanged = false
-        for workload in workloads {
+        for workload in workloads where workload.connects {
             let entry = Self.entry(workload.addresses)
             let old = try maps.sources.lookup(workload.number)
             if let old, Self.isSame(old, entry) { continue }
+            if hasChanged { try waitForReaders() }
             try maps.sources.update(workload.number, entry)
-            guard old != nil else { continue }
-            try waitForReaders()
-            hasChanged = true
+            if old != nil { hasChanged = true }
         }
         return hasChanged
     }
@@ -68,4 +70,9 @@ struct SourceAddresses {
     private static func isSame(_ a: malla_source, _ b: malla_source) -> Bool {
         Address(a.ipv4) == Address(b.ipv4) && Address(a.ipv6) == Address(b.ipv6)
     }
+}
+
+extension Snapshot.Workload {
+    /// Whether the hooks can meet it as a source.
+    var connects: Bool { cgroup != 0 || !interfaces.isEmpty }
 }

@@ -9,7 +9,8 @@ public import MallaModel
 ///    as the cargo of its frame (SCM_RIGHTS), then a snapshot: ``snapshotBegin(_:)``, any number of parts,
 ///    ``snapshotEnd(generation:)``. A snapshot that is not ended has no effect.
 /// 3. The proxy answers ``applied(generation:)`` when all workers use it, or ``rejected(_:)`` and keeps the former one.
-/// 4. Later snapshots follow in the same way. ``drain(_:)`` ends the proxy.
+/// 4. Later snapshots follow in the same way, or, from version 2 on, as ``patch(_:)`` of the one before: what changed.
+///    A patch that the proxy rejects is followed by a whole snapshot. ``drain(_:)`` ends the proxy.
 ///
 /// The connection may end at any time: the proxy goes on with what it has, and the daemon connects again and begins
 /// anew. Unknown messages and fields are skipped.
@@ -39,6 +40,8 @@ public enum Message: Sendable, Equatable {
     case rules([UInt32: String])
     /// The snapshot is whole: use it.
     case snapshotEnd(generation: UInt32)
+    /// What is different in the next snapshot, or a part of that. Version 2.
+    case patch(SnapshotPatch)
     /// The proxy uses the snapshot of this generation everywhere.
     case applied(generation: UInt32)
     /// The proxy could not use a snapshot.
@@ -63,7 +66,7 @@ public enum Message: Sendable, Equatable {
 
         /// A greeting with the versions that this build knows.
         public init(
-            oldest: UInt16 = Link.version, newest: UInt16 = Link.version, program: String, node: String, pid: UInt32,
+            oldest: UInt16 = Link.oldest, newest: UInt16 = Link.version, program: String, node: String, pid: UInt32,
             generation: UInt32 = 0
         ) {
             self.oldest = oldest
@@ -132,11 +135,14 @@ public enum Message: Sendable, Equatable {
 
 /// The protocol between daemon and proxy.
 public enum Link {
-    /// The version that this build speaks.
-    public static let version: UInt16 = 1
+    /// The newest version that this build speaks.
+    public static let version: UInt16 = 2
+    /// The oldest version that this build speaks: without patches.
+    public static let oldest: UInt16 = 1
 
     /// The version to speak with a peer; `nil` when there is none in common.
     public static func common(with hello: Message.Hello) -> UInt16? {
-        hello.oldest <= version && hello.newest >= version ? version : nil
+        let newest = min(hello.newest, version)
+        return newest >= max(hello.oldest, oldest) ? newest : nil
     }
 }

@@ -19,6 +19,7 @@ private enum Kind {
     static let listeners: UInt16 = 13
     static let routes: UInt16 = 14
     static let blocks: UInt16 = 24
+    static let patch: UInt16 = 25
 }
 
 extension Message {
@@ -76,6 +77,9 @@ extension Message {
         case .snapshotEnd(let generation):
             type = Kind.snapshotEnd
             fields.put(1, generation)
+        case .patch(let patch):
+            type = Kind.patch
+            patch.write(to: &fields)
         case .applied(let generation):
             type = Kind.applied
             fields.put(1, generation)
@@ -153,6 +157,8 @@ extension Message {
             self = .rules(try Self.readRules(&fields))
         case Kind.snapshotEnd:
             self = .snapshotEnd(generation: try Self.readGeneration(&fields))
+        case Kind.patch:
+            self = .patch(try SnapshotPatch(&fields))
         case Kind.applied:
             self = .applied(generation: try Self.readGeneration(&fields))
         case Kind.rejected:

@@ -10,6 +10,8 @@ public struct SnapshotMessages {
 
     /// Entries per message: keeps each frame far below ``Frame/maximum``, for services with many endpoints too.
     private static let portion = 1000
+    /// Endpoints of one service that fit a frame.
+    static let mostEndpoints = 20_000
 
     /// The messages of a snapshot. Services whose endpoints would not fit one frame (over 20,000) are an error.
     public init(_ snapshot: Snapshot) throws(LinkError) {
@@ -22,8 +24,9 @@ public struct SnapshotMessages {
         for part in Self.portions(snapshot.endpoints) { messages.append(.endpoints(Array(part))) }
         for service in snapshot.services {
             let endpoints = service.ports.reduce(0) { $0 + $1.endpoints4.count + $1.endpoints6.count }
-            guard endpoints <= 20_000 else {
-                throw LinkError("service \(service.name) has \(endpoints) endpoints; at most 20000 can be sent")
+            guard endpoints <= Self.mostEndpoints else {
+                throw LinkError(
+                    "service \(service.name) has \(endpoints) endpoints; at most \(Self.mostEndpoints) can be sent")
             }
             // One service in a message: its size is bounded by the check above.
             messages.append(.services([service]))
@@ -87,7 +90,7 @@ public struct SnapshotAssembler: Sendable {
             snapshot = nil
             try Self.check(whole)
             return whole
-        case .hello, .connections, .listeners, .applied, .rejected, .drain:
+        case .hello, .connections, .listeners, .patch, .applied, .rejected, .drain:
             break
         }
         return nil

@@ -35,25 +35,50 @@ public struct Mesh: Hashable, Sendable {
 
 /// What the node found out about a workload that resources only describe.
 public struct Placement: Hashable, Sendable {
+    private struct Fields: Hashable, Sendable {
+        var cgroup: UInt64
+        var cgroupPath: String
+        var populated: Bool
+        var interfaces: [NetworkInterface]
+        var namespace: String
+    }
+
+    /// Shared by all copies until one of them is changed.
+    private var fields: Shared<Fields>
+
     /// The kernel's number of its cgroup (the inode of the cgroup's directory); 0: it is found by its interfaces only.
-    public var cgroup: UInt64
+    public var cgroup: UInt64 {
+        get { fields.value.cgroup }
+        set { fields.value.cgroup = newValue }
+    }
     /// The cgroup's directory; empty where there is none.
-    public var cgroupPath: String
+    public var cgroupPath: String {
+        get { fields.value.cgroupPath }
+        set { fields.value.cgroupPath = newValue }
+    }
     /// Whether any process lives in it. Endpoints of an empty cgroup are not ready.
-    public var populated: Bool
+    public var populated: Bool {
+        get { fields.value.populated }
+        set { fields.value.populated = newValue }
+    }
     /// The node's ends of the interfaces of its own network namespace; empty where it lives in the node's.
-    public var interfaces: [NetworkInterface]
+    public var interfaces: [NetworkInterface] {
+        get { fields.value.interfaces }
+        set { fields.value.interfaces = newValue }
+    }
     /// A file that names its own network namespace; empty where it lives in the node's.
-    public var namespace: String
+    public var namespace: String {
+        get { fields.value.namespace }
+        set { fields.value.namespace = newValue }
+    }
 
     /// A workload that was found on this node.
     public init(
         cgroup: UInt64, cgroupPath: String, populated: Bool, interfaces: [NetworkInterface] = [], namespace: String = ""
     ) {
-        self.cgroup = cgroup
-        self.cgroupPath = cgroupPath
-        self.populated = populated
-        self.interfaces = interfaces
-        self.namespace = namespace
+        fields = Shared(
+            Fields(
+                cgroup: cgroup, cgroupPath: cgroupPath, populated: populated, interfaces: interfaces,
+                namespace: namespace))
     }
 }

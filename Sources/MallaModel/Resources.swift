@@ -118,36 +118,70 @@ public struct Workload: Hashable, Sendable {
         }
     }
 
+    private struct Fields: Hashable, Sendable {
+        var name: ObjectName
+        var labels: [String: String]
+        var serviceAccount: String
+        var match: Match
+        var ports: [Port]
+        var addresses: [Address]
+        var weight: UInt32
+        var locality: Locality
+    }
+
+    /// Shared by all copies until one of them is changed: a mesh has a hundred thousand, in several tables.
+    private var fields: Shared<Fields>
+
     /// Unique among workloads.
-    public var name: ObjectName
+    public var name: ObjectName {
+        get { fields.value.name }
+        set { fields.value.name = newValue }
+    }
     /// What selectors see.
-    public var labels: [String: String]
+    public var labels: [String: String] {
+        get { fields.value.labels }
+        set { fields.value.labels = newValue }
+    }
     /// Who it is, together with its namespace and the mesh's trust domain. `default` where none is written.
-    public var serviceAccount: String
+    public var serviceAccount: String {
+        get { fields.value.serviceAccount }
+        set { fields.value.serviceAccount = newValue }
+    }
     /// How its processes are recognised.
-    public var match: Match
+    public var match: Match {
+        get { fields.value.match }
+        set { fields.value.match = newValue }
+    }
     /// Where it listens.
-    public var ports: [Port]
+    public var ports: [Port] {
+        get { fields.value.ports }
+        set { fields.value.ports = newValue }
+    }
     /// Where it can be reached; `127.0.0.1` where none is written.
-    public var addresses: [Address]
+    public var addresses: [Address] {
+        get { fields.value.addresses }
+        set { fields.value.addresses = newValue }
+    }
     /// Its share among the endpoints of a service; 0 takes it out. 1 where none is written.
-    public var weight: UInt32
+    public var weight: UInt32 {
+        get { fields.value.weight }
+        set { fields.value.weight = newValue }
+    }
     /// Where it runs; what is not written is the node's.
-    public var locality: Locality
+    public var locality: Locality {
+        get { fields.value.locality }
+        set { fields.value.locality = newValue }
+    }
 
     /// A workload.
     public init(
         name: ObjectName, labels: [String: String] = [:], serviceAccount: String = "default", match: Match,
         ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1, locality: Locality = Locality()
     ) {
-        self.name = name
-        self.labels = labels
-        self.serviceAccount = serviceAccount
-        self.match = match
-        self.ports = ports
-        self.addresses = addresses
-        self.weight = weight
-        self.locality = locality
+        fields = Shared(
+            Fields(
+                name: name, labels: labels, serviceAccount: serviceAccount, match: match, ports: ports,
+                addresses: addresses, weight: weight, locality: locality))
     }
 }
 

@@ -31,6 +31,8 @@ public struct SnapshotDelta: Sendable, Equatable {
     public var uncontested: [Snapshot.Endpoint] = []
     /// Services whose endpoints changed, whole. Their addresses and ports are as before.
     public var services: [Snapshot.Service] = []
+    /// The same services as they were.
+    public var formerServices: [Snapshot.Service] = []
     /// Workloads of this node that are new or changed.
     public var workloads: [Snapshot.Workload] = []
     /// Workloads of this node that are gone or have other cgroups now, as they were.

@@ -3,6 +3,8 @@ public import MallaModel
 
 /// Numbers of endpoints. A number means one address and port of one workload for as long as anybody may know it, so
 /// that a table of numbers in the kernel stays true while endpoints come and go.
+///
+/// The numbers in use stand with their endpoints; here are only those that wait for theirs.
 public struct EndpointNumbers: Sendable {
     struct Place: Hashable {
         var workload: UInt32
@@ -12,7 +14,8 @@ public struct EndpointNumbers: Sendable {
     /// Past it a number would be taken for something else (`MALLA_ENDPOINT_OF_WORKLOAD`).
     private static let last: UInt32 = 0x7fff_ffff
 
-    private var numbers: [Place: UInt32] = [:]
+    /// Numbers that places have which nobody has asked for yet.
+    private var known: [Place: UInt32] = [:]
     private var next: UInt32 = 1
     /// Numbers that go to others again when there are more than ``rest`` of them, the oldest first: connections to
     /// those that had them may still be open, and go by the number.
@@ -27,25 +30,25 @@ public struct EndpointNumbers: Sendable {
     public init() {}
 
     /// The numbers that these endpoints have: those that a former daemon gave.
-    public init(_ endpoints: some Sequence<Snapshot.Endpoint>) {
+    public init(_ endpoints: some Sequence<Snapshot.Endpoint>) { know(endpoints) }
+
+    /// Says that these endpoints have their numbers.
+    mutating func know(_ endpoints: some Sequence<Snapshot.Endpoint>) {
         for endpoint in endpoints {
-            numbers[Place(workload: endpoint.workload, address: endpoint.address)] = endpoint.number
+            known[Place(workload: endpoint.workload, address: endpoint.address)] = endpoint.number
             next = max(next, endpoint.number < Self.last ? endpoint.number + 1 : 1)
         }
     }
 
-    /// The number of a place; `nil` when all are given, which takes two thousand million endpoints at once.
+    /// Gives a place its number; `nil` when all are given, which takes two thousand million endpoints at once.
     mutating func number(of place: Place) -> UInt32? {
-        if let number = numbers[place] { return number }
-        guard let number = released.removeValue(forKey: place) ?? rested() ?? fresh() else { return nil }
-        numbers[place] = number
-        return number
+        if !known.isEmpty, let number = known.removeValue(forKey: place) { return number }
+        if !released.isEmpty, let number = released.removeValue(forKey: place) { return number }
+        return rested() ?? fresh()
     }
 
     /// Takes a place's number back. Others get it only after the next ``settle()``: until then the kernel knows it.
-    mutating func release(_ place: Place) {
-        if let number = numbers.removeValue(forKey: place) { released[place] = number }
-    }
+    mutating func release(_ number: UInt32, of place: Place) { released[place] = number }
 
     /// What was released up to now is in no table any more.
     mutating func settle() {
@@ -58,10 +61,10 @@ public struct EndpointNumbers: Sendable {
         }
     }
 
-    /// Releases every number that is not among these.
-    mutating func keep(_ used: (UInt32) -> Bool) {
-        for (place, number) in numbers where !used(number) { released[place] = number }
-        numbers = numbers.filter { used($0.value) }
+    /// Releases the numbers of all places that nobody has asked for.
+    mutating func releaseOthers() {
+        released.merge(known) { $1 }
+        known = [:]
     }
 
     private mutating func rested() -> UInt32? {

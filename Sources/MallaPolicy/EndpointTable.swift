@@ -1,88 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
 import MallaModel
 
-/// The endpoints of a node, and who claims which address. Workloads come and go one by one.
+/// The endpoints of a node, and who claims which address. Workloads come and go one by one; each holds the place of
+/// its first endpoint.
 struct EndpointTable: Sendable {
-    private struct Member {
+    /// An endpoint, in two chains: of its workload's, and of those at its address.
+    struct Row: Sendable {
+        var address: SocketAddress
+        var seesClients: Bool
         var number: UInt32
-        var addresses: [Address]
-        var endpoints: [SocketAddress: UInt32]
+        var workload: UInt32
+        var identity: UInt32
+        var scope: UInt32
+        fileprivate var nextOfWorkload: Int32 = EndpointTable.none
+        fileprivate var nextAtAddress: Int32 = EndpointTable.none
+
+        var endpoint: Snapshot.Endpoint {
+            Snapshot.Endpoint(
+                number: number, address: address, workload: workload, identity: identity, scope: scope,
+                seesClients: seesClients)
+        }
     }
+
+    /// Where a workload without endpoints has its first one.
+    static let none: Int32 = -1
 
     /// The node's own addresses besides loopback.
     let localAddresses: Set<Address>
-    /// The numbers that were given.
-    private(set) var numbers: EndpointNumbers
-    /// By number.
-    private(set) var endpoints: [UInt32: Snapshot.Endpoint] = [:]
-    private var members: [ObjectName: Member] = [:]
-    /// For each address the numbers of the workloads that have it.
-    private var owners: [Address: Set<UInt32>] = [:]
-    /// Who claims an address: numbers of endpoints.
-    private var claims: [SocketAddress: Set<UInt32>] = [:]
+    private var waiting: EndpointNumbers
+    private var rows = Rows<Row>()
+    /// The first row at each address.
+    private var byAddress = RowIndex()
+    /// Who claims a port of this node by loopback or for all of its addresses: places of rows.
+    private var loopbackClaims: [UInt16: Set<Int32>] = [:]
     /// Who claims a port of this node by one of its own addresses: holds where nobody does by loopback.
-    private var ownClaims: [SocketAddress: Set<UInt32>] = [:]
+    private var ownClaims: [UInt16: Set<Int32>] = [:]
 
     init(localAddresses: Set<Address>, numbers: EndpointNumbers = EndpointNumbers()) {
         self.localAddresses = localAddresses
-        self.numbers = numbers
+        self.waiting = numbers
+    }
+
+    /// Makes room for so many endpoints.
+    mutating func reserve(_ count: Int) {
+        rows.reserve(count)
+        byAddress.reserve(count) { [rows] in Self.hash(rows, $0) }
     }
 
     /// Adds an endpoint for each address and port of `workload`, and one with port 0 for each address that is not
     /// the node's.
+    ///
+    /// - Returns: the place of the first one.
     mutating func add(
         _ workload: Workload, ports: [UInt16], number: UInt32, identity: UInt32, scope: UInt32,
         seesClients: Bool = false
-    ) {
-        let addresses = Set(workload.addresses).sorted()
-        var member = Member(number: number, addresses: addresses, endpoints: [:])
+    ) -> Int32 {
+        var first = Self.none
+        let addresses = workload.addresses.count > 1 ? Set(workload.addresses).sorted() : workload.addresses
         for address in addresses {
-            owners[address, default: []].insert(number)
-            for port in (isOfNode(address) ? [] : [0]) + ports
-            where member.endpoints[SocketAddress(address, port)] == nil {
-                let at = SocketAddress(address, port)
-                guard let endpoint = numbers.number(of: .init(workload: number, address: at)) else { continue }
-                member.endpoints[at] = endpoint
-                endpoints[endpoint] = Snapshot.Endpoint(
-                    number: endpoint, address: at, workload: number, identity: identity, scope: scope,
-                    seesClients: seesClients && !isOfNode(address))
-                claim(at) { $0.insert(endpoint) }
+            let isOfNode = isOfNode(address)
+            for index in (isOfNode ? 0 : -1)..<ports.count {
+                let at = SocketAddress(address, index < 0 ? 0 : ports[index])
+                guard !has(first, at), let endpoint = waiting.number(of: .init(workload: number, address: at)) else {
+                    continue
+                }
+                var row = Row(
+                    address: at, seesClients: seesClients && !isOfNode, number: endpoint, workload: number,
+                    identity: identity, scope: scope)
+                row.nextOfWorkload = first
+                first = Int32(truncatingIfNeeded: add(row))
+                if at.port != 0, isOfNode { claim(at) { $0.insert(first) } }
             }
         }
-        members[workload.name] = member
+        return first
     }
 
-    /// Takes out the endpoints of a workload. Their numbers are released.
-    mutating func remove(_ workload: ObjectName) {
-        guard let member = members.removeValue(forKey: workload) else { return }
-        for address in member.addresses {
-            owners[address]?.remove(member.number)
-            if owners[address]?.isEmpty == true { owners[address] = nil }
-        }
-        for (address, number) in member.endpoints {
-            endpoints[number] = nil
-            claim(address) { $0.remove(number) }
-            numbers.release(.init(workload: member.number, address: address))
+    /// Takes out the endpoints of the workload whose first one is at `first`. Their numbers are released.
+    mutating func remove(_ first: Int32) {
+        var place = first
+        while place >= 0, let row = rows[Int(place)] {
+            if row.address.port != 0, isOfNode(row.address.address) { claim(row.address) { $0.remove(place) } }
+            takeOut(Int(place), row)
+            waiting.release(row.number, of: .init(workload: row.workload, address: row.address))
+            place = row.nextOfWorkload
         }
     }
 
     /// What was released up to now is in no table any more.
-    mutating func settle() { numbers.settle() }
+    mutating func settle() { waiting.settle() }
 
     /// Releases the numbers of endpoints that are not here.
-    mutating func releaseOthers() {
-        let endpoints = endpoints
-        numbers.keep { endpoints[$0] != nil }
+    mutating func releaseOthers() { waiting.releaseOthers() }
+
+    /// The numbers of endpoints that somebody may know.
+    var numbers: EndpointNumbers {
+        var numbers = waiting
+        numbers.know(endpoints)
+        return numbers
     }
 
-    /// The endpoints of `workload`.
-    func endpoints(of workload: ObjectName) -> [Snapshot.Endpoint] {
-        (members[workload]?.endpoints.values).map { $0.compactMap { endpoints[$0] } } ?? []
+    /// How many there are.
+    var count: Int { rows.count }
+
+    /// All endpoints, in no order.
+    var endpoints: [Snapshot.Endpoint] { rows.places.compactMap { rows[$0]?.endpoint } }
+
+    /// The endpoints of the workload whose first one is at `first`.
+    func endpoints(from first: Int32) -> [Snapshot.Endpoint] {
+        var endpoints: [Snapshot.Endpoint] = []
+        var place = first
+        while place >= 0, let row = rows[Int(place)] {
+            endpoints.append(row.endpoint)
+            place = row.nextOfWorkload
+        }
+        return endpoints
     }
 
-    /// The endpoint of `workload` at `address`.
-    func endpoint(of workload: ObjectName, at address: SocketAddress) -> Snapshot.Endpoint? {
-        members[workload]?.endpoints[address].flatMap { endpoints[$0] }
+    /// The endpoint at `address` of the workload whose first one is at `first`.
+    func endpoint(from first: Int32, at address: SocketAddress) -> Row? {
+        var place = first
+        while place >= 0, let row = rows[Int(place)] {
+            if row.address == address { return row }
+            place = row.nextOfWorkload
+        }
+        return nil
     }
 
     // MARK: Destinations without a service
@@ -106,47 +147,122 @@ struct EndpointTable: Sendable {
     ///
     /// An entry that several workloads claim names none of them. `nil`: nobody claims it.
     func known(of address: SocketAddress) -> SnapshotDelta.Known? {
-        if address.port == 0, owners[address.address]?.count != 1 { return nil }  // 3
-        guard let numbers = claims[address] ?? ownClaims[address] else { return nil }
-        let claiming = numbers.compactMap { endpoints[$0] }
-        guard let first = claiming.min(by: { $0.number < $1.number }) else { return nil }
-        let isOne = claiming.allSatisfy { $0.workload == first.workload }
-        return SnapshotDelta.Known(address: address, endpoint: isOne ? first : nil)
+        var first: Row?
+        var isOne = true
+        func claim(_ row: Row) {
+            if let other = first, other.workload != row.workload { isOne = false }
+            if first.map({ row.number < $0.number }) ?? true { first = row }
+        }
+        if address.address == .unspecified {  // 2
+            for place in loopbackClaims[address.port] ?? ownClaims[address.port] ?? [] {
+                if let row = rows[Int(place)] { claim(row) }
+            }
+        } else {
+            for place in places(at: address) { if let row = rows[place] { claim(row) } }
+            if address.port == 0, !isOne { return nil }  // 3
+        }
+        guard let first else { return nil }
+        return SnapshotDelta.Known(address: address, endpoint: isOne ? first.endpoint : nil)
     }
 
     /// The endpoints at an address that several workloads claim; empty where it is one's alone.
     func contested(at address: SocketAddress) -> [Snapshot.Endpoint] {
         guard let known = known(of: address), known.endpoint == nil else { return [] }
-        return (claims[address] ?? []).compactMap { endpoints[$0] }.filter { $0.address == address }
-            .sorted { $0.number < $1.number }
+        return places(at: address).compactMap { rows[$0]?.endpoint }.sorted { $0.number < $1.number }
     }
 
     /// What is known of all destinations without a service, sorted.
     func addressEntries() -> [Snapshot.AddressEntry] {
-        Set(claims.keys).union(ownClaims.keys).compactMap { known(of: $0) }
-            .map { Snapshot.AddressEntry(address: $0.address, endpoint: $0.endpoint?.number) }
-            .sorted { $0.address < $1.address }
+        var entries: [Snapshot.AddressEntry] = []
+        entries.reserveCapacity(rows.count)
+        func add(_ address: SocketAddress) {
+            guard let known = known(of: address) else { return }
+            entries.append(Snapshot.AddressEntry(address: known.address, endpoint: known.endpoint?.number))
+        }
+        for place in rows.places {
+            guard let row = rows[place], row.address.address != .unspecified, self.place(at: row.address) == place
+            else { continue }
+            add(row.address)
+        }
+        for port in Set(loopbackClaims.keys).union(ownClaims.keys) { add(SocketAddress(.unspecified, port)) }
+        return entries.sorted { $0.address < $1.address }
     }
+
+    // MARK: By address
+
+    /// The first place at an address.
+    private func place(at address: SocketAddress) -> Int? {
+        byAddress.first(hash: Self.hash(address)) { rows[$0]?.address == address }
+    }
+
+    private func places(at address: SocketAddress) -> [Int] {
+        var places: [Int] = []
+        var next = place(at: address)
+        while let place = next {
+            places.append(place)
+            next = rows[place].flatMap { $0.nextAtAddress < 0 ? nil : Int($0.nextAtAddress) }
+        }
+        return places
+    }
+
+    private mutating func add(_ row: Row) -> Int {
+        var row = row
+        let hash = Self.hash(row.address)
+        guard let first = place(at: row.address) else {
+            let place = rows.add(row)
+            byAddress.add(place) { [rows] in Self.hash(rows, $0) }
+            return place
+        }
+        row.nextAtAddress = Int32(truncatingIfNeeded: first)
+        let place = rows.add(row)
+        byAddress.replace(first, by: place, hash: hash)
+        return place
+    }
+
+    private mutating func takeOut(_ place: Int, _ row: Row) {
+        let hash = Self.hash(row.address)
+        if let first = self.place(at: row.address), first != place {
+            var before = first
+            while let next = rows[before]?.nextAtAddress, next >= 0, Int(next) != place { before = Int(next) }
+            rows[before]?.nextAtAddress = row.nextAtAddress
+        } else if row.nextAtAddress >= 0 {
+            byAddress.replace(place, by: Int(row.nextAtAddress), hash: hash)
+        } else {
+            byAddress.remove(place) { [rows] in Self.hash(rows, $0) }
+        }
+        rows.remove(place)
+    }
+
+    private func has(_ first: Int32, _ address: SocketAddress) -> Bool { endpoint(from: first, at: address) != nil }
+
+    private static func hash(_ rows: Rows<Row>, _ place: Int) -> Int { rows[place].map { hash($0.address) } ?? 0 }
+
+    /// Mixed, because addresses of one network differ in few bits (the finalizer of MurmurHash3).
+    private static func hash(_ address: SocketAddress) -> Int {
+        var mixed = address.address.low ^ address.address.high &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(address.port) << 48
+        mixed = (mixed ^ mixed >> 33) &* 0xff51_afd7_ed55_8ccd
+        mixed = (mixed ^ mixed >> 33) &* 0xc4ce_b9fe_1a85_ec53
+        return Int(truncatingIfNeeded: mixed ^ mixed >> 33)
+    }
+
+    // MARK: The node's own addresses
 
     private func isOfNode(_ address: Address) -> Bool {
         address.isLoopback || address.isUnspecified || localAddresses.contains(address)
     }
 
-    private mutating func claim(_ address: SocketAddress, _ change: (inout Set<UInt32>) -> Void) {
-        Self.change(&claims, address, change)  // 1 and 3
-        guard address.port != 0 else { return }
-        let any = SocketAddress(.unspecified, address.port)
-        if address.address.isLoopback || address.address.isUnspecified {  // 2
-            if address != any { Self.change(&claims, any, change) }
-        } else if localAddresses.contains(address.address) {
-            Self.change(&ownClaims, any, change)
+    private mutating func claim(_ address: SocketAddress, _ change: (inout Set<Int32>) -> Void) {
+        if address.address.isLoopback || address.address.isUnspecified {
+            Self.change(&loopbackClaims, address.port, change)
+        } else {
+            Self.change(&ownClaims, address.port, change)
         }
     }
 
     private static func change(
-        _ claims: inout [SocketAddress: Set<UInt32>], _ address: SocketAddress, _ change: (inout Set<UInt32>) -> Void
+        _ claims: inout [UInt16: Set<Int32>], _ port: UInt16, _ change: (inout Set<Int32>) -> Void
     ) {
-        change(&claims[address, default: []])
-        if claims[address]?.isEmpty == true { claims[address] = nil }
+        change(&claims[port, default: []])
+        if claims[port]?.isEmpty == true { claims[port] = nil }
     }
 }

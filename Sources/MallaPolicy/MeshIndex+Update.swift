@@ -24,16 +24,25 @@ extension MeshIndex {
         to mesh: Mesh, placements: [ObjectName: Placement], localAddresses: Set<Address>
     ) -> [WorkloadChange]? {
         var rest = mesh
-        rest.workloads = compiler.mesh.workloads
+        rest.workloads = [:]
         guard rest == compiler.mesh, localAddresses == compiler.localAddresses else { return nil }
-        let old = compiler.mesh.workloads
-        var names = Set(mesh.workloads.filter { old[$0.key] != $0.value }.keys)
-        names.formUnion(old.keys.filter { mesh.workloads[$0] == nil })
-        names.formUnion(placements.filter { compiler.placements[$0.key] != $0.value }.keys)
-        names.formUnion(compiler.placements.keys.filter { placements[$0] == nil })
-        return names.sorted().map {
-            WorkloadChange(name: $0, workload: mesh.workloads[$0], placement: placements[$0])
+        var changes: [WorkloadChange] = []
+        var known = 0
+        for (name, workload) in mesh.workloads {
+            let placement = placements[name]
+            if let place = workloads.place(of: name), let row = workloads[place] {
+                known += 1
+                if row.workload == workload, row.placement == placement { continue }
+            }
+            changes.append(WorkloadChange(name: name, workload: workload, placement: placement))
         }
+        if known < workloads.count {
+            for place in workloads.places {
+                guard let name = workloads[place]?.workload.name, mesh.workloads[name] == nil else { continue }
+                changes.append(WorkloadChange(name: name, workload: nil, placement: nil))
+            }
+        }
+        return changes.sorted { $0.name < $1.name }
     }
 
     /// Takes changes of workloads in, and says what they change. Costs what the services take that select them.
@@ -44,28 +53,35 @@ extension MeshIndex {
     public mutating func update(_ changes: [WorkloadChange], book: inout NumberBook) -> SnapshotDelta? {
         guard Set(changes.map(\.name)).count == changes.count, isOrdinary(changes, book) else { return nil }
         targets.settle()
-        var touched: Set<ObjectName> = []
+        var touched: Set<Int> = []
         var concerned: Set<SocketAddress> = []
         for change in changes {
-            for workload in [compiler.mesh.workloads[change.name], change.workload].compactMap({ $0 }) {
-                let selecting = selecting(workload)
-                touched.formUnion(selecting)
-                concerned.formUnion(targets.concerned(by: workload, ports: ports(of: workload, selecting)))
+            let old = workloads.place(of: change.name).flatMap { workloads[$0] }
+            for (workload, kind) in [
+                old.map { ($0.workload, kinds[Int($0.kind)]) }, change.workload.map { ($0, kinds.kind(of: $0)) },
+            ].compactMap({ $0 }) {
+                touched.formUnion(kind.services)
+                concerned.formUnion(targets.concerned(by: workload, ports: ports(of: workload, kind)))
             }
         }
         let places = Places(targets, concerned)
-        let endpoints = changes.flatMap { targets.endpoints(of: $0.name) }
+        let endpoints = changes.flatMap { self.endpoints(of: $0.name) }
         var delta = SnapshotDelta()
         for change in changes { take(change, &delta, book: &book) }
-        delta.compare(endpoints, changes.flatMap { targets.endpoints(of: $0.name) })
+        delta.compare(endpoints, changes.flatMap { self.endpoints(of: $0.name) })
         delta.compare(places, Places(targets, concerned))
-        for name in touched.sorted() {
-            guard let old = services[name] else { continue }
-            let new = compiled(old, book: &book)
-            services[name] = new
-            if new.compiled != old.compiled { delta.services.append(new.compiled) }
+        for place in touched.sorted() {
+            let old = parts[place].compiled
+            parts[place] = compiled(parts[place], book: &book)
+            guard parts[place].compiled != old else { continue }
+            delta.services.append(parts[place].compiled)
+            delta.formerServices.append(old)
         }
         return delta
+    }
+
+    private func endpoints(of name: ObjectName) -> [Snapshot.Endpoint] {
+        workloads.place(of: name).flatMap { workloads[$0] }.map { targets.endpoints(from: $0.endpoints) } ?? []
     }
 
     /// Whether scopes, identities and interfaces stay what they are.
@@ -73,25 +89,26 @@ extension MeshIndex {
         var scopeUses: [UInt32: Int] = [:]
         var identityUses: [UInt32: Int] = [:]
         for change in changes {
-            let old = compiler.mesh.workloads[change.name]
-            if let old, let number = number(ofIdentity: old, book) { identityUses[number, default: 0] -= 1 }
-            if let old, workloads[change.name] != nil, let scope = scopes[Kind(old)] {
-                scopeUses[scope, default: 0] -= 1
+            let old = workloads.place(of: change.name).flatMap { workloads[$0] }
+            if let old {
+                identityUses[old.identity, default: 0] -= 1
+                if old.placement != nil { scopeUses[kinds[Int(old.kind)].scope, default: 0] -= 1 }
             }
             if let new = change.workload {
                 guard let number = number(ofIdentity: new, book), frame.identities[number] != nil else { return false }
                 identityUses[number, default: 0] += 1
                 if change.placement != nil {
-                    guard let scope = scopes[Kind(new)] else { return false }
+                    let scope = kinds.kind(of: new).scope
+                    guard scope != 0 else { return false }
                     scopeUses[scope, default: 0] += 1
                 }
             }
-            let interfaces = compiler.placements[change.name]?.interfaces ?? []
+            let interfaces = old?.placement?.interfaces ?? []
             guard interfaces == change.placement?.interfaces ?? [] else { return false }
             guard
                 interfaces.isEmpty
-                    || old?.addresses == change.workload?.addresses
-                        && old?.serviceAccount == change.workload?.serviceAccount
+                    || old?.workload.addresses == change.workload?.addresses
+                        && old?.workload.serviceAccount == change.workload?.serviceAccount
             else { return false }
         }
         return scopeUses.allSatisfy { $1 + (self.scopeUses[$0] ?? 0) > 0 }
@@ -103,65 +120,53 @@ extension MeshIndex {
     }
 
     private mutating func take(_ change: WorkloadChange, _ delta: inout SnapshotDelta, book: inout NumberBook) {
-        let (name, new) = (change.name, change.workload)
-        let old = compiler.mesh.workloads[name]
-        let entry = workloads.removeValue(forKey: name)
+        var place = workloads.place(of: change.name)
+        let old = place.flatMap { workloads[$0] }
+        let entry = old?.entry
         if let old {
-            if let number = number(ofIdentity: old, book) { identityUses[number, default: 0] -= 1 }
-            if entry != nil, let scope = scopes[Kind(old)] { scopeUses[scope, default: 0] -= 1 }
+            identityUses[old.identity, default: 0] -= 1
+            if entry != nil { scopeUses[kinds[Int(old.kind)].scope, default: 0] -= 1 }
+            targets.remove(old.endpoints)
         }
-        compiler.mesh.workloads[name] = new
-        compiler.placements[name] = change.placement
-        targets.remove(name)
-        let (before, after) = (old.map(selecting) ?? [], new.map(selecting) ?? [])
-        for service in before.subtracting(after) { services[service]?.members.removeAll { $0 == name } }
-        for service in after.subtracting(before) { services[service]?.insert(name) }
-        if old.map(Kind.init) != new.map(Kind.init) {
-            selections[name] = new.map { selection.selecting($0).map(\.name) }
+        let before = old.map { kinds[Int($0.kind)].services } ?? []
+        let after = change.workload.map { kinds.kind(of: $0).services } ?? []
+        if let place {
+            let member = Int32(truncatingIfNeeded: place)
+            for service in before where !after.contains(service) { parts[service].members.removeAll { $0 == member } }
         }
-        if let new, let identity = number(ofIdentity: new, book) {
+        var now: Snapshot.Workload?
+        if let new = change.workload, let identity = number(ofIdentity: new, book) {
+            let kind = Int32(truncatingIfNeeded: kinds.add(new))
+            let row = WorkloadTable.Row(workload: new, placement: change.placement, identity: identity, kind: kind)
             identityUses[identity, default: 0] += 1
-            if let placement = change.placement, let scope = scopes[Kind(new)] {
-                scopeUses[scope, default: 0] += 1
-                let entry = Self.entry(new, placement, identity: identity, book: &book)
-                workloads[name] = entry
-                targets.add(
-                    new, ports: ports(of: new, after), number: entry.number, identity: identity, scope: scope,
-                    seesClients: compiler.mesh.config.sourceAddress == .client && !placement.interfaces.isEmpty)
-            }
+            let settled = place ?? workloads.add(row)
+            workloads[settled] = row
+            for service in after where place == nil || !before.contains(service) { insert(settled, into: service) }
+            settle(settled, book: &book)
+            now = workloads[settled]?.entry
+            place = settled
+        } else if let place {
+            workloads.remove(place)
         }
-        if let entry, entry.cgroup != workloads[name]?.cgroup { delta.goneWorkloads.append(entry) }
-        if let now = workloads[name], now != entry { delta.workloads.append(now) }
+        if let old { kinds.remove(Int(old.kind)) }
+        if let entry, entry.cgroup != now?.cgroup { delta.goneWorkloads.append(entry) }
+        if let now, now != entry { delta.workloads.append(now) }
     }
 
-    /// The services that select a workload.
-    private func selecting(_ workload: Workload) -> Set<ObjectName> {
-        var selecting: Set<ObjectName> = []
-        for (key, value) in workload.labels {
-            let label = Label(namespace: workload.name.namespace, key: key, value: value)
-            for name in byLabel[label] ?? [] where services[name]?.service.selects(workload) == true {
-                selecting.insert(name)
+    /// Makes a workload a member of a service, in the order of names.
+    private mutating func insert(_ place: Int, into service: Int) {
+        guard let name = workloads[place]?.workload.name else { return }
+        let members = parts[service].members
+        var (low, high) = (0, members.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if let other = workloads[Int(members[middle])]?.workload.name, other < name {
+                low = middle + 1
+            } else {
+                high = middle
             }
         }
-        return selecting
-    }
-
-    /// The ports that a workload declares, and those that services send to it by number.
-    private func ports(of workload: Workload, _ selecting: Set<ObjectName>) -> [UInt16] {
-        var ports = Set(workload.ports.map(\.port))
-        for name in selecting {
-            for port in services[name]?.service.ports ?? [] {
-                if case .number(let number) = port.targetPort { ports.insert(number) }
-            }
-        }
-        return ports.sorted()
-    }
-}
-
-extension MeshIndex.Part {
-    /// Adds a workload in its place.
-    fileprivate mutating func insert(_ name: ObjectName) {
-        members.insert(name, at: members.firstIndex { name < $0 } ?? members.endIndex)
+        parts[service].members.insert(Int32(truncatingIfNeeded: place), at: low)
     }
 }
 

@@ -5,51 +5,30 @@ public import MallaModel
 /// is: see ``update(_:book:)``. Whatever else changes, make another one.
 ///
 /// What it says depends on nothing but the mesh, the placements and the numbers that were given: after any changes it
-/// equals one that was made anew.
+/// equals one that was made anew. It keeps each workload once, as the value that it was given, beside some 150 bytes
+/// for it and its endpoints; whatever can be told from these is put together when it is asked for.
 public struct MeshIndex: Sendable {
-    struct Label: Hashable {
-        var namespace: String
-        var key: String
-        var value: String
-    }
-
-    /// All by which policies select workloads.
-    struct Kind: Hashable {
-        var namespace: String
-        var labels: [String: String]
-
-        init(_ workload: Workload) {
-            namespace = workload.name.namespace
-            labels = workload.labels
-        }
-    }
-
     /// A service and what it is compiled to.
-    struct Part {
+    struct Part: Sendable {
         var service: Service
         var traffic: TrafficPolicy?
-        /// The workloads that it selects, by name.
-        var members: [ObjectName]
+        /// The places of the workloads that it selects, by their names.
+        var members: [Int32] = []
         var compiled: Snapshot.Service
-        var states: [EndpointState] = []
         var problems: [SnapshotProblem] = []
     }
 
-    var compiler: SnapshotCompiler
+    /// Without workloads and placements.
+    let compiler: SnapshotCompiler
     var targets: EndpointTable
     let policies: CompiledPolicies
     /// What every snapshot of this index has: without services, endpoints and workloads.
     let frame: Snapshot
-    /// The policies that select each workload of the mesh.
-    var selections: [ObjectName: [ObjectName]] = [:]
-    let selection: PolicySelection
-    var services: [ObjectName: Part] = [:]
-    /// Services by a label that they select by: one of each service.
-    var byLabel: [Label: [ObjectName]] = [:]
-    /// Workloads that are here.
-    var workloads: [ObjectName: Snapshot.Workload] = [:]
-    /// Scopes of workloads that are here, and how many have each.
-    var scopes: [Kind: UInt32] = [:]
+    var workloads = WorkloadTable()
+    var kinds: WorkloadKinds
+    /// By name.
+    var parts: [Part]
+    /// How many workloads that are here have each scope.
     var scopeUses: [UInt32: Int] = [:]
     /// How many workloads of the mesh have each identity.
     var identityUses: [UInt32: Int] = [:]
@@ -60,119 +39,114 @@ public struct MeshIndex: Sendable {
     /// - Parameter numbers: the endpoints' numbers that somebody may know.
     public init(_ compiler: SnapshotCompiler, book: inout NumberBook, numbers: EndpointNumbers = EndpointNumbers()) {
         let mesh = compiler.mesh
-        let all = mesh.workloads.values.sorted { $0.name < $1.name }
+        let all = NameOrder.sorted(mesh.workloads.values)
         let services = mesh.services.values.sorted { $0.name < $1.name }
+        let written = mesh.authorizationPolicies.values.sorted { $0.name < $1.name }
+        self.compiler = compiler.withoutWorkloads
         var frame = Snapshot(generation: 0, trustDomain: mesh.config.trustDomain)
-        var identities: [ObjectName: UInt32] = [:]
-        for workload in all {
-            let identity = compiler.identity(of: workload)
-            let number = book.identities.number(identity.principal)
-            identities[workload.name] = number
-            identityUses[number, default: 0] += 1
-            frame.identities[number] = identity
-        }
-
-        let here = all.filter { compiler.placements[$0.name] != nil }
-        policies = PolicyCompiler(
-            policies: mesh.authorizationPolicies.values, identities: frame.identities, config: mesh.config
-        ).compile(for: here, book: &book)
-        frame.policies = policies.table
-        frame.rules = policies.rules
-        for workload in here { scopes[Kind(workload)] = policies.scopes[workload.name] }
-        self.frame = frame
-        selection = PolicySelection(mesh.authorizationPolicies.values.sorted { $0.name < $1.name })
-        // Workloads of a kind are selected alike, and share one list.
-        var lists: [Kind: [ObjectName]] = [:]
-        for workload in all {
-            let kind = Kind(workload)
-            let list = lists[kind] ?? selection.selecting(workload).map(\.name)
-            lists[kind] = list
-            selections[workload.name] = list
-        }
-        self.compiler = compiler
-
-        let selected = Selection(services: services, workloads: all)
-        targets = EndpointTable(localAddresses: compiler.localAddresses, numbers: numbers)
-        targets.settle()
-        for workload in here {
-            guard let placement = compiler.placements[workload.name], let identity = identities[workload.name],
-                let scope = scopes[Kind(workload)]
-            else { continue }
-            scopeUses[scope, default: 0] += 1
-            let entry = Self.entry(workload, placement, identity: identity, book: &book)
-            workloads[workload.name] = entry
-            targets.add(
-                workload, ports: selected.ports(of: workload), number: entry.number, identity: identity, scope: scope,
-                seesClients: mesh.config.sourceAddress == .client && !placement.interfaces.isEmpty)
-        }
-        targets.releaseOthers()
-
+        kinds = WorkloadKinds(services: services, policies: written, config: mesh.config)
         let traffic = Dictionary(
             mesh.trafficPolicies.values.map { ($0.service, $0) }, uniquingKeysWith: { $0.name < $1.name ? $0 : $1 })
-        for service in services {
-            for (key, value) in service.selector.min(by: { $0.key < $1.key }).map({ [$0] }) ?? [] {
-                byLabel[Label(namespace: service.name.namespace, key: key, value: value), default: []]
-                    .append(service.name)
-            }
-            let part = Part(
-                service: service, traffic: traffic[service.name],
-                members: selected.workloads(of: service).map(\.name),
-                compiled: Snapshot.Service(number: 0, name: service.name, addresses: [], ports: []))
-            self.services[service.name] = compiled(part, book: &book)
+        parts = services.map {
+            Part(
+                service: $0, traffic: traffic[$0.name],
+                compiled: Snapshot.Service(number: 0, name: $0.name, addresses: [], ports: []))
         }
+
+        // What neighbours by name have in common is not looked for again.
+        var identity: (known: Identity, number: UInt32)?
+        var kind: (known: WorkloadKinds.Kind, place: Int)?
+        var representatives: [WorkloadKinds.Selected: Workload] = [:]
+        var here: [Int] = []
+        var isHere: Set<Int> = []
+        workloads.reserve(all.count)
+        book.workloads.reserve(compiler.placements.count)
+        here.reserveCapacity(compiler.placements.count)
+        for workload in all {
+            let who = compiler.identity(of: workload)
+            if identity?.known != who {
+                let number = book.identities.number(who.principal)
+                frame.identities[number] = who
+                identity = (who, number)
+            }
+            if let known = kind, known.known.namespace == workload.name.namespace,
+                known.known.labels == workload.labels
+            {
+                kinds.add(at: known.place)
+            } else {
+                let place = kinds.add(workload)
+                kind = (kinds[place].kind, place)
+            }
+            guard let identity, let kind else { continue }
+            let row = WorkloadTable.Row(
+                workload: workload, placement: compiler.placements[workload.name], identity: identity.number,
+                kind: Int32(truncatingIfNeeded: kind.place))
+            identityUses[identity.number, default: 0] += 1
+            let place = workloads.add(row)
+            for service in kinds[kind.place].services {
+                parts[service].members.append(Int32(truncatingIfNeeded: place))
+            }
+            guard row.placement != nil else { continue }
+            here.append(place)
+            if isHere.insert(kind.place).inserted {
+                let selected = kinds.selected(kinds[kind.place])
+                if representatives[selected] == nil { representatives[selected] = workload }
+            }
+        }
+
+        policies = PolicyCompiler(policies: written, identities: frame.identities, config: mesh.config)
+            .compile(for: representatives.values, book: &book)
+        frame.policies = policies.table
+        frame.rules = policies.rules
+        self.frame = frame
+        kinds.know(representatives.compactMapValues { [policies] in policies.scopes[$0.name] })
+
+        targets = EndpointTable(localAddresses: compiler.localAddresses, numbers: numbers)
+        targets.settle()
+        targets.reserve(here.count * 2)
+        for place in here { settle(place, book: &book) }
+        targets.releaseOthers()
+        for place in parts.indices { parts[place] = compiled(parts[place], book: &book) }
+    }
+
+    /// Numbers a workload that is here, and adds its endpoints.
+    mutating func settle(_ place: Int, book: inout NumberBook) {
+        guard var row = workloads[place], let placement = row.placement else { return }
+        let kind = kinds[Int(row.kind)]
+        scopeUses[kind.scope, default: 0] += 1
+        row.number = book.workloads.number(row.workload.name.description)
+        row.endpoints = targets.add(
+            row.workload, ports: ports(of: row.workload, kind), number: row.number, identity: row.identity,
+            scope: kind.scope,
+            seesClients: compiler.mesh.config.sourceAddress == .client && !placement.interfaces.isEmpty)
+        workloads[place] = row
+    }
+
+    /// The ports that a workload declares, and those that services send to it by number.
+    func ports(of workload: Workload, _ kind: WorkloadKinds.Row) -> [UInt16] {
+        var ports = workload.ports.map(\.port)
+        for service in kind.services {
+            for port in parts[service].service.ports {
+                if case .number(let number) = port.targetPort, !ports.contains(number) { ports.append(number) }
+            }
+        }
+        ports.sort()
+        return ports
     }
 
     /// The numbers of endpoints that somebody may know: for the index that comes after this one.
     public var numbers: EndpointNumbers { targets.numbers }
 
-    /// Everything, as the snapshot number `generation`. Takes time by what there is.
-    public func compiled(generation: UInt32) -> CompiledMesh {
-        var snapshot = frame
-        snapshot.generation = generation
-        let parts = services.values.sorted { $0.service.name < $1.service.name }
-        snapshot.services = parts.map(\.compiled).sorted { $0.number < $1.number }
-        snapshot.workloads = workloads.values.sorted { $0.number < $1.number }
-        snapshot.endpoints = targets.endpoints.values.sorted { $0.number < $1.number }
-        snapshot.addressEntries = targets.addressEntries()
-        var compiled = CompiledMesh(
-            snapshot: snapshot, endpoints: parts.flatMap(\.states), selections: selections,
-            problems: problems)
-        compiled.overflows = overflows
-        return compiled
-    }
-
-    /// Sets of policies that are too large.
-    public var overflows: [PolicyOverflow] { policies.overflows }
-
-    /// What could not be compiled as written.
-    public var problems: [SnapshotProblem] {
-        services.values.filter { !$0.problems.isEmpty }.sorted { $0.service.name < $1.service.name }
-            .flatMap(\.problems)
-    }
-
-    // MARK: Parts
-
     /// A service's part, compiled anew.
     func compiled(_ part: Part, book: inout NumberBook) -> Part {
-        var scratch = CompiledMesh(snapshot: frame, endpoints: [], selections: [:], problems: [])
-        let members = part.members.compactMap { compiler.mesh.workloads[$0] }
-        compiler.add(
-            ServicePart(service: part.service, traffic: part.traffic, workloads: members), to: &scratch,
-            targets: targets, policies: policies, book: &book)
         var result = part
-        if let service = scratch.snapshot.services.first { result.compiled = service }
-        result.states = scratch.endpoints
-        result.problems = scratch.problems
+        result.problems = []
+        result.compiled = compiler.service(
+            part.service, part.traffic, candidates(part), targets: targets, policies: policies,
+            problems: &result.problems, book: &book)
         return result
     }
 
-    /// A workload that is here, as snapshots have it.
-    static func entry(
-        _ workload: Workload, _ placement: Placement, identity: UInt32, book: inout NumberBook
-    ) -> Snapshot.Workload {
-        Snapshot.Workload(
-            number: book.workloads.number(workload.name.description), name: workload.name, identity: identity,
-            cgroup: placement.cgroup, cgroupPath: placement.cgroupPath, interfaces: placement.interfaces,
-            addresses: workload.addresses)
-    }
+    /// The workloads that a service selects.
+    func candidates(_ part: Part) -> [WorkloadTable.Row] { part.members.compactMap { workloads[Int($0)] } }
 }

@@ -8,8 +8,8 @@ public import MallaModel
 /// services, while the addresses of every workload that is here are known, so that policy holds for the first
 /// connection to a process that has just begun to listen.
 public struct SnapshotCompiler: Sendable {
-    var mesh: Mesh
-    var placements: [ObjectName: Placement]
+    private(set) var mesh: Mesh
+    private(set) var placements: [ObjectName: Placement]
     let localAddresses: Set<Address>
     let locality: Locality
     let routes: RouteSelection
@@ -35,6 +35,14 @@ public struct SnapshotCompiler: Sendable {
     /// before the snapshot is used.
     public func compile(generation: UInt32, book: inout NumberBook) -> CompiledMesh {
         MeshIndex(self, book: &book).compiled(generation: generation)
+    }
+
+    /// The same for no workload: what an index goes on with, which has each of them by itself.
+    var withoutWorkloads: SnapshotCompiler {
+        var compiler = self
+        compiler.mesh.workloads = [:]
+        compiler.placements = [:]
+        return compiler
     }
 
     /// Who `workload` is.

@@ -22,6 +22,7 @@ public struct LinkServer: ~Copyable {
     private var link: LocalSocket?
     private var decoder = FrameDecoder()
     private var assembler = SnapshotAssembler()
+    private var patches = PatchAssembler()
     private var isGreeted = false
     /// Whether the daemon at the other end has got the listeners.
     private var hasListeners = false
@@ -90,6 +91,7 @@ public struct LinkServer: ~Copyable {
         link = nil
         decoder = FrameDecoder()
         assembler = SnapshotAssembler()
+        patches = PatchAssembler()
         isGreeted = false
         hasListeners = false
         descriptors.forEach { _ = close($0) }
@@ -134,6 +136,13 @@ public struct LinkServer: ~Copyable {
         case .drain(let drain):
             log.write(.info, "draining", [("grace_ms", "\(drain.grace / 1_000_000)")])
             proxy.drain(grace: drain.grace)
+        case .patch(let part):
+            guard let patch = try patches.take(part) else { return }
+            do throws(LinkError) {
+                try proxy.apply(patch)
+            } catch {
+                reject(patch.generation, error)
+            }
         default:
             try takePart(message)
         }
@@ -144,11 +153,14 @@ public struct LinkServer: ~Copyable {
         do throws(LinkError) {
             try proxy.apply(snapshot)
         } catch {
-            log.write(
-                .warning, "rejected a snapshot",
-                [("generation", "\(snapshot.generation)"), ("error", error.description)])
-            send(.rejected(.init(generation: snapshot.generation, reason: error.description)))
+            reject(snapshot.generation, error)
         }
+    }
+
+    private mutating func reject(_ generation: UInt32, _ error: LinkError) {
+        log.write(
+            .warning, "rejected a snapshot", [("generation", "\(generation)"), ("error", error.description)])
+        send(.rejected(.init(generation: generation, reason: error.description)))
     }
 
     private mutating func report() {

@@ -169,6 +169,17 @@ public final class Proxy: Sendable {
         mailboxes.forEach { $0.post(.look) }
     }
 
+    /// Puts into force what a patch makes of the snapshot in force.
+    ///
+    /// - Throws: it is for another snapshot, or refers to what is not there. What was in force stays.
+    public func apply(_ patch: SnapshotPatch) throws(LinkError) {
+        guard let records = state.withLock({ $0.records }), let former = publication.current.0 else {
+            throw LinkError("a change came before a snapshot")
+        }
+        publication.publish(try View(former, patch, records: records))
+        mailboxes.forEach { $0.post(.look) }
+    }
+
     /// Stops accepting; workers end when their connections have, at the latest after `grace`, when the rest is cut.
     public func drain(grace: Nanoseconds) {
         forgetListeners()

@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MallaLink
 import MallaModel
 
 /// A snapshot in the form in which workers look things up. Immutable, shared by all workers.
+///
+/// A view that follows another by a patch has the other's endpoints and, behind them, those that are new or changed.
+/// The place of an endpoint stays the same for as long as the views that follow one another so, its ``line``, go on;
+/// when too much has changed, a line begins anew.
 final class View: Sendable {
-    /// Where connections can go.
-    struct Endpoint: Sendable {
-        let address: SocketAddress
-        /// The address as sockets take it.
-        let bytes: InlineArray<16, UInt8>
-        let identity: UInt32
-        let scope: UInt32
-        /// Whether it is connected to from the client's address, where that is known to be reached by way of this node.
-        let seesClients: Bool
-    }
-
-    /// An endpoint of a service's port: its place in ``View/endpoints``, and its share.
-    struct Share: Sendable {
-        let endpoint: Int
-        let weight: UInt32
-    }
+    typealias Endpoint = EndpointBook.Endpoint
+    typealias Share = EndpointBook.Share
 
     /// How an endpoint is chosen.
     struct Balancing: Sendable {
@@ -45,13 +36,13 @@ final class View: Sendable {
         /// How one of the endpoints is chosen.
         let balancing: Balancing
         /// For connections that were made to the IPv4 virtual address.
-        let endpoints4: [Share]
+        var endpoints4: [Share]
         /// For connections that were made to the IPv6 virtual address.
-        let endpoints6: [Share]
+        var endpoints6: [Share]
     }
 
     let generation: UInt32
-    let endpoints: [Endpoint]
+    let endpoints: EndpointBook
     let ports: [Port]
     let policies: PolicyTable
     /// The kernel's records of captured connections.
@@ -62,25 +53,14 @@ final class View: Sendable {
     let routes: RouteBook
 
     private let portIndex: [UInt64: Int]
-    private let placeByNumber: [UInt32: Int]
-    private let endpointIndex: [SocketAddress: Int]
 
     /// The view of a snapshot whose references are whole.
     ///
     /// - Parameter former: the view that it replaces; what did not change is taken over.
     init(_ snapshot: Snapshot, records: ConnectionRecords, after former: View? = nil) {
         generation = snapshot.generation
-        endpoints = snapshot.endpoints.map {
-            Endpoint(
-                address: $0.address, bytes: $0.address.address.inlineBytes, identity: $0.identity, scope: $0.scope,
-                seesClients: $0.seesClients)
-        }
-        let places = Dictionary(
-            snapshot.endpoints.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })
-        placeByNumber = places
-        func shares(_ weighted: [Snapshot.WeightedEndpoint]) -> [Share] {
-            weighted.compactMap { one in places[one.endpoint].map { Share(endpoint: $0, weight: one.weight) } }
-        }
+        let endpoints = EndpointBook(snapshot.endpoints)
+        self.endpoints = endpoints
         var ports: [Port] = []
         var routed: [(service: ObjectName, port: Snapshot.ServicePort)] = []
         var portIndex: [UInt64: Int] = [:]
@@ -92,28 +72,68 @@ final class View: Sendable {
                     Port(
                         service: service.number, port: port.port, application: ApplicationProtocol(port.appProtocol),
                         connectTimeout: port.connectTimeout, idleTimeout: port.idleTimeout,
-                        balancing: Balancing(port.requests), endpoints4: shares(port.endpoints4),
-                        endpoints6: shares(port.endpoints6)))
+                        balancing: Balancing(port.requests), endpoints4: endpoints.shares(port.endpoints4),
+                        endpoints6: endpoints.shares(port.endpoints6)))
             }
         }
         self.ports = ports
         routes = RouteBook(routed, identities: snapshot.identities, after: former?.routes)
         self.portIndex = portIndex
-        endpointIndex = Dictionary(
-            endpoints.enumerated().map { ($1.address, $0) }, uniquingKeysWith: { first, _ in first })
         policies = snapshot.policies
         self.records = records
         names = Names(snapshot)
+    }
+
+    /// The view that a patch makes of another one.
+    ///
+    /// - Throws: the patch is for another one, or refers to what neither has.
+    init(_ former: View, _ patch: SnapshotPatch, records: ConnectionRecords) throws(LinkError) {
+        guard patch.base == former.generation else {
+            throw LinkError("a change of snapshot \(patch.base) came to one that is \(former.generation)")
+        }
+        generation = patch.generation
+        var ports = former.ports
+        var endpoints = former.endpoints
+        if endpoints.isWorn {
+            let places = endpoints.renew()
+            for index in ports.indices {
+                ports[index].endpoints4 = EndpointBook.moved(ports[index].endpoints4, places)
+                ports[index].endpoints6 = EndpointBook.moved(ports[index].endpoints6, places)
+            }
+        }
+        endpoints.take(patch.endpoints, gone: patch.gone)
+        for service in patch.services {
+            for port in service.ports where port.transport == .tcp {
+                guard let index = former.portIndex[Self.key(service: service.number, port: port.port)] else {
+                    throw LinkError(
+                        "a change of service \(service.name) names port \(port.port), which it does not have")
+                }
+                ports[index].endpoints4 = endpoints.shares(port.endpoints4)
+                ports[index].endpoints6 = endpoints.shares(port.endpoints6)
+                guard ports[index].endpoints4.count == port.endpoints4.count,
+                    ports[index].endpoints6.count == port.endpoints6.count
+                else { throw LinkError("a change of service \(service.name) names endpoints that are not there") }
+            }
+        }
+        self.endpoints = endpoints
+        self.ports = ports
+        policies = former.policies
+        routes = former.routes
+        portIndex = former.portIndex
+        names = former.names
+        self.records = records
     }
 
     /// The place of a service's port in ``ports``.
     func port(service: UInt32, port: UInt16) -> Int? { portIndex[Self.key(service: service, port: port)] }
 
     /// The place of an endpoint in ``endpoints``, by its number.
-    func place(ofEndpoint number: UInt32) -> Int? { placeByNumber[number] }
+    func place(ofEndpoint number: UInt32) -> Int? { endpoints.place(of: number) }
 
     /// The endpoint that is at this address now.
-    func endpoint(at address: SocketAddress) -> Endpoint? { endpointIndex[address].map { endpoints[$0] } }
+    func endpoint(at address: SocketAddress) -> Endpoint? {
+        endpoints.place(at: address).map { endpoints[$0] }
+    }
 
     private static func key(service: UInt32, port: UInt16) -> UInt64 { UInt64(service) << 16 | UInt64(port) }
 

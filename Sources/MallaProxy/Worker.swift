@@ -270,16 +270,32 @@ struct Worker: ~Copyable {
         }
     }
 
+    private mutating func judge(under view: View) {
+        revoke(under: view)
+        revokeExchanges(under: view)
+    }
+
     private mutating func adopt() {
         let (published, epoch) = publication.current
         self.epoch = epoch
         guard let published else { return }
-        let isFirst = view == nil
+        let former = view
+        let isFirst = former == nil
         view = published
-        loadSlots = loads.adopt(published.endpoints.map(\.address), at: loop.now)
-        adoptTurns(published)
-        revoke(under: published)
-        revokeExchanges(under: published)
+        let endpoints = published.endpoints
+        if let former, former.endpoints.line == endpoints.line {
+            // Places are as before, and behind them is what came or changed: who may connect to that is judged anew.
+            let added = former.endpoints.end..<endpoints.end
+            loadSlots += loads.add(added.map { endpoints[$0].address }, at: loop.now)
+            for place in added where former.endpoint(at: endpoints[place].address) == nil {
+                loads.restart(loadSlots[place], at: loop.now)
+            }
+            if added.contains(where: { loads[loadSlots[$0]] > 0 }) { judge(under: published) }
+        } else {
+            loadSlots = loads.adopt((0..<endpoints.end).map { endpoints[$0].address }, at: loop.now)
+            judge(under: published)
+            adoptTurns(published)
+        }
         adoptBackends(published)
         goOnPrompt()
         // Only now, so that the kernel never takes a proxy that knows nothing for one that is there.

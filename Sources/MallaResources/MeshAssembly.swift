@@ -22,13 +22,15 @@ struct MeshAssembly {
     /// The mesh. Only to be asked for when no document has problems.
     func loadedMesh() -> LoadedMesh {
         var loaded = LoadedMesh(mesh: Mesh(), origins: [:])
+        var parts = SharedParts()
+        loaded.origins.reserveCapacity(documents.count)
         for document in documents {
             guard let resource = document.resource else { continue }
             loaded.origins[resource.key] = ResourceOrigin(
                 file: document.report.file, line: document.position.line, column: document.position.column)
             switch resource {
             case .service(let it): loaded.mesh.services[it.name] = it
-            case .workload(let it): loaded.mesh.workloads[it.name] = it
+            case .workload(let it): loaded.mesh.workloads[it.name] = parts.sharing(it)
             case .trafficPolicy(let it): loaded.mesh.trafficPolicies[it.name] = it
             case .meshConfig(let it, _): loaded.mesh.config = it
             case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = it

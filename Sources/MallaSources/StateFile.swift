@@ -48,7 +48,8 @@ public enum StateFile {
         guard fstat(descriptor, &status) == 0 else { throw SourceError.last("look at \(path)") }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(max(0, Int(status.st_size)), limit))
-        var chunk = [UInt8](repeating: 0, count: 65536)
+        // Files of the kernel's have no size; most are small, and many are read.
+        var chunk = [UInt8](repeating: 0, count: status.st_size > 4096 ? 65536 : 4097)
         while bytes.count <= limit {
             let count = Glibc.read(descriptor, &chunk, min(chunk.count, limit + 1 - bytes.count))
             if count == 0 { break }

@@ -50,6 +50,7 @@ struct Daemon {
         let node = try Node(
             settings: settings, kernel: kernel, state: state, runs: runs, numbers: numbers, localAddresses: addresses,
             hub: hub, dns: dns, proxy: proxy, logger: logger)
+        await proxy?.ask { [weak node] in await node?.snapshot() }
         await node.endFinished()
         await node.reload()
         try await serve(node, dns: dns, proxy: proxy, group: group)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Logging
 import MallaKernel
 import MallaModel
@@ -6,24 +7,31 @@ import MallaPolicy
 
 /// The way of a change into the kernel: by what is different where only workloads changed, else whole.
 extension Node {
+    /// What has changed in what is in force.
+    enum News {
+        case nothing
+        /// This, since the snapshot of this generation.
+        case delta(SnapshotDelta, base: UInt32)
+        /// More than that.
+        case whole
+    }
+
     /// Brings the kernel to a mesh.
-    ///
-    /// - Returns: whether that is another snapshot than was in force.
-    func advance(to mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> Bool {
+    func advance(to mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> News {
         guard !isBehind,
             let changes = index?.changes(to: mesh, placements: placements, localAddresses: localAddresses)
         else { return try replace(mesh, placements) }
-        guard !changes.isEmpty else { return false }
+        guard !changes.isEmpty else { return .nothing }
         var book = numbers
         // From here to the answer of the kernel the index is ahead of it.
         isBehind = true
         guard let delta = index?.update(changes, book: &book) else { return try replace(mesh, placements) }
         try keep(book)
-        forgetView()
         guard !delta.isEmpty else {
             isBehind = false
-            return false
+            return .nothing
         }
+        let base = generation
         let next = try kernel.generation() &+ 1
         guard let number = try kernel.apply(delta, generation: next, cut: { tell($0) }) else {
             return try replace(mesh, placements)
@@ -31,12 +39,13 @@ extension Node {
         isBehind = false
         generation = number
         logger.info("snapshot in force", metadata: delta.summary(generation: number))
+        settleSoon()
         revokeLate()
-        return true
+        return .delta(delta, base: base)
     }
 
     /// Compiles the mesh anew and has the kernel compare what it holds with that.
-    private func replace(_ mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> Bool {
+    private func replace(_ mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> News {
         var book = numbers
         let compiler = SnapshotCompiler(
             mesh: mesh, placements: placements, localAddresses: localAddresses, locality: settings.locality)
@@ -45,8 +54,8 @@ extension Node {
         try keep(book)
         try kernel.guardDatagrams(mesh.services.values.contains { $0.ports.contains { $0.transport == .udp } })
         let current = try kernel.generation()
-        let snapshot = next.compiled(generation: current &+ 1).snapshot
-        let isSame = !isBehind && generation != 0 && snapshot.isSame(as: compiled?.snapshot)
+        let snapshot = next.snapshot(generation: current &+ 1)
+        let isSame = !isBehind && generation != 0 && snapshot.isSame(as: index?.snapshot(generation: generation))
         if !isSame {
             generation = try kernel.apply(snapshot) { tell($0) }
             logger.info("snapshot in force", metadata: snapshot.summary(generation: generation))
@@ -54,8 +63,9 @@ extension Node {
         }
         index = next
         isBehind = false
-        forgetView()
-        return !isSame
+        // What it took to compile and compare is several times what is kept.
+        linux_trim_memory()
+        return isSame ? .nothing : .whole
     }
 
     /// A number that reached the kernel and not the disk would mean something else after a restart.

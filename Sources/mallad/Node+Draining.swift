@@ -21,7 +21,7 @@ extension Node {
     }
 
     func endpointViews() throws -> [EndpointView] {
-        guard let compiled else { return [] }
+        guard let compiled = index?.compiled(generation: generation) else { return [] }
         let services = Dictionary(compiled.snapshot.services.map { ($0.name, $0.number) }) { $1 }
         let places = Dictionary(
             compiled.snapshot.endpoints.map { (Place(workload: $0.workload, address: $0.address), $0.number) }

@@ -77,7 +77,7 @@ extension Node {
         var host = String(text[..<colon])
         for suffix in [".svc.cluster.local", ".malla"] where host.hasSuffix(suffix) { host.removeLast(suffix.count) }
         if let name = ObjectName(text: host) {
-            if let address = compiled?.snapshot.services.first(where: { $0.name == name })?.addresses.first {
+            if let address = index?.services.first(where: { $0.name == name })?.addresses.first {
                 return (SocketAddress(address, port), "service \(name), port \(port)")
             }
             if let address = mesh.workloads[name]?.addresses.first {
@@ -89,7 +89,7 @@ extension Node {
 
     /// What the proxy will decide for each endpoint that it may pick.
     private func proxySteps(_ service: UInt32, port: UInt16, source: UInt32, from: Address) -> [String] {
-        guard let snapshot = compiled?.snapshot,
+        guard let snapshot = snapshot(),
             let found = snapshot.services.first(where: { $0.number == service })?.ports.first(where: { $0.port == port }
             ),
             found.scope == 0

@@ -20,7 +20,6 @@ extension Node: NodeFacts {
             refusals[counter.reason.name, default: 0] &+= counter.denied
         }
         let connections = Set(try kernel.reader.connections().map(\.cookie)).count
-        let snapshot = compiled?.snapshot
         let uptime = (ContinuousClock.now - startedAt).components
         var view = StatusView(
             node: settings.node, version: Mallad.version, abi: Int(MALLA_ABI),
@@ -28,8 +27,8 @@ extension Node: NodeFacts {
             uptimeSeconds: Double(uptime.seconds) + Double(uptime.attoseconds) / 1e18,
             adopted: kernel.startReport.adopted, proxy: await proxyView(),
             trustDomain: mesh.config.trustDomain, defaultPolicy: mesh.config.defaultPolicy.rawValue,
-            workloads: snapshot?.workloads.count ?? 0, services: mesh.services.count,
-            endpoints: compiled?.endpoints.count ?? 0, policies: mesh.authorizationPolicies.count,
+            workloads: index?.workloadsHere ?? 0, services: mesh.services.count,
+            endpoints: index?.endpointStates.count ?? 0, policies: mesh.authorizationPolicies.count,
             connections: connections, cgroup: settings.tree.root, pins: settings.pins, refusals: refusals,
             eventsLost: try kernel.reader.statistics().eventsLost,
             revocationObstacle: kernel.startReport.revocationObstacle,
@@ -39,7 +38,7 @@ extension Node: NodeFacts {
                     id: $0.id, name: $0.name, hook: $0.hook, place: $0.place, order: $0.order.rawValue)
             }, startedAt: startedSeconds)
         let problems =
-            (compiled?.overflows.map(\.description) ?? [])
+            (index?.overflows.map(\.description) ?? [])
             + (loaded?.warnings.map { "\($0.kind) \($0.name): \($0.message)" } ?? [])
         if !problems.isEmpty { view.policyProblems = problems }
         return view

@@ -75,7 +75,7 @@ extension Node {
             Sample(.build, [Mallad.version, "\(MALLA_ABI)", settings.node], 1),
             Sample(.startTime, [], .real(startedSeconds)), Sample(.configValid, config.problem == nil ? 1 : 0),
             Sample(.configProblems, UInt64(clamping: config.problems)),
-            Sample(.policyOverflows, UInt64(clamping: compiled?.overflows.count ?? 0)),
+            Sample(.policyOverflows, UInt64(clamping: index?.overflows.count ?? 0)),
             Sample(.configReloads, ["taken"], config.taken), Sample(.configReloads, ["refused"], config.refused),
             Sample(.configLastSuccess, [], .real(config.lastSuccess)),
         ] + kinds.map { Sample(.resources, [$0.0], UInt64(clamping: $0.1)) }

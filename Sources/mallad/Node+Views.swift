@@ -28,8 +28,9 @@ extension Node {
     }
 
     func serviceViews() -> [ServiceView] {
-        mesh.services.values.sorted { $0.name < $1.name }.map { service in
-            let compiled = self.compiled?.snapshot.services.first { $0.name == service.name }
+        let all = Dictionary((index?.services ?? []).map { ($0.name, $0) }) { $1 }
+        return mesh.services.values.sorted { $0.name < $1.name }.map { service in
+            let compiled = all[service.name]
             return ServiceView(
                 name: service.name.name, namespace: service.name.namespace,
                 addresses: (compiled?.addresses ?? service.clusterIPs).map(\.description), selector: service.selector,
@@ -53,7 +54,8 @@ extension Node {
     }
 
     func policyViews() -> [PolicyView] {
-        mesh.authorizationPolicies.values.sorted { $0.name < $1.name }.map { policy in
+        let selections = index?.selections ?? [:]
+        return mesh.authorizationPolicies.values.sorted { $0.name < $1.name }.map { policy in
             PolicyView(
                 name: policy.name.name, namespace: policy.name.namespace, action: policy.action.rawValue,
                 selector: policy.selector,
@@ -62,7 +64,7 @@ extension Node {
                         name: policy.ruleName(index), from: rule.from.map(\.summary),
                         ports: Set(rule.to.flatMap(\.ports)).sorted())
                 },
-                workloads: (compiled?.selections ?? [:]).filter { $0.value.contains(policy.name) }.keys.sorted()
+                workloads: selections.filter { $0.value.contains(policy.name) }.keys.sorted()
                     .map(\.description),
                 source: origin(.authorizationPolicy, policy.name))
         }

@@ -45,12 +45,14 @@ actor Node {
     var isBehind = false
     /// The number of the snapshot in force; 0: none is.
     var generation: UInt32 = 0
-    /// What `index` says, once somebody has asked since the last change.
-    private var view: CompiledMesh?
     /// Whether open connections are going to be judged once more.
     private var willRevoke = false
     /// Whether something changed since that was decided, which a look so soon may miss.
     private var mustRevokeAgain = false
+    /// Whether what deltas left in the kernel is being taken away.
+    private var isSettling = false
+    /// Whether there was another delta since that began.
+    private var mustSettleAgain = false
     /// The resources in force, run workloads among them.
     var mesh = Mesh()
     var placements: [ObjectName: Placement] = [:]
@@ -114,21 +116,19 @@ actor Node {
         self.placements = placements
         release(placements, probes: probes)
         watchPlacements()
-        if news, let snapshot = compiled?.snapshot {
-            dns?.use(MeshNames(snapshot.services))
-            await proxy?.publish(snapshot)
+        switch news {
+        case .nothing: break
+        case .delta(let delta, let base):
+            // Names and virtual addresses are as before.
+            await proxy?.publish(delta, generation: generation, base: base)
+        case .whole:
+            dns?.use(MeshNames(index?.services ?? []))
+            await proxy?.publish()
         }
     }
 
-    /// What is in force. Put together when it is first asked for after a change.
-    var compiled: CompiledMesh? {
-        if let view { return view }
-        view = index?.compiled(generation: generation)
-        return view
-    }
-
-    /// What is in force is to be put together anew.
-    func forgetView() { view = nil }
+    /// What is in force, whole. Put together for each that asks: kept, it would take more memory than all else.
+    func snapshot() -> Snapshot? { generation == 0 ? nil : index?.snapshot(generation: generation) }
 
     /// Services that do not work as they are written.
     private var problems: [SnapshotProblem] { index?.problems ?? [] }
@@ -150,6 +150,38 @@ actor Node {
             try? await Task.sleep(for: .milliseconds(50))
             await self?.revoke()
         }
+    }
+
+    /// Has the kernel side take away what deltas left behind: once for all of the next milliseconds, on a thread of
+    /// its own, because it waits for running programs.
+    func settleSoon() {
+        guard !isSettling else {
+            mustSettleAgain = true
+            return
+        }
+        isSettling = true
+        let kernel = kernel
+        Task { [weak self] in
+            do {
+                let cuts = try await OwnThread.run { try kernel.settle() }
+                await self?.settled(cuts)
+            } catch {
+                await self?.settled([], error)
+            }
+        }
+    }
+
+    private func settled(_ cuts: [Cut], _ error: (any Error)? = nil) {
+        isSettling = false
+        if !cuts.isEmpty { tell(cuts) }
+        if let error {
+            logger.error(
+                "what a change left in the kernel could not be taken away; the next one will",
+                metadata: ["error": "\(error)"])
+        }
+        guard mustSettleAgain else { return }
+        mustSettleAgain = false
+        settleSoon()
     }
 
     private func revoke() {

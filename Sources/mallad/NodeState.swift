@@ -30,7 +30,7 @@ struct NodeState: Sendable {
 
     // MARK: Numbers
 
-    private struct Pages: Codable {
+    private struct Pages: Decodable {
         var identities: [String: UInt32]
         var workloads: [String: UInt32]
         var services: [String: UInt32]
@@ -63,12 +63,11 @@ struct NodeState: Sendable {
 
     /// Saves the numbers, so that they can be used.
     func save(_ book: NumberBook) throws {
-        let pages = Pages(
-            identities: book.identities.numbers, workloads: book.workloads.numbers, services: book.services.numbers,
-            rules: book.rules.numbers, scopes: book.scopes.numbers)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try StateFile.write(try encoder.encode(pages), to: numbersPath)
+        let text = NumbersText([
+            ("identities", book.identities), ("rules", book.rules), ("scopes", book.scopes),
+            ("services", book.services), ("workloads", book.workloads),
+        ])
+        try StateFile.write(text.bytes, to: numbersPath)
     }
 
     // MARK: Resources

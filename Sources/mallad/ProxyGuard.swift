@@ -19,8 +19,16 @@ actor ProxyGuard: ServiceLifecycle.Service {
     private let logger: Logger
     private let workers = max(1, Int(linux_usable_cpus()))
 
-    private var snapshot: Snapshot?
+    /// What is in force, whole: put together when it is needed, because nobody keeps it.
+    private var whole: @Sendable () async -> Snapshot? = { nil }
     private var session: ProxySession?
+    /// The generation of what this session's proxy was told last; 0: nothing yet.
+    private var told: UInt32 = 0
+    /// The generation of the snapshot that it was last told whole.
+    private var toldWhole: UInt32 = 0
+    /// Whether a whole snapshot is being put together, and whether something changed since that began.
+    private var isSendingWhole = false
+    private var mustSendAgain = false
     /// What the proxy serves; 0: nothing yet.
     private(set) var generation: UInt32 = 0
     private(set) var restarts: UInt64 = 0
@@ -55,18 +63,56 @@ actor ProxyGuard: ServiceLifecycle.Service {
     /// How many threads carry connections.
     var workerCount: Int { workers }
 
-    /// Makes this snapshot the one that the proxy serves, now or as soon as there is one.
-    func publish(_ snapshot: Snapshot) {
-        // Calls of two changes may overtake each other.
-        guard snapshot.generation >= self.snapshot?.generation ?? 0 else { return }
-        self.snapshot = snapshot
+    /// Says who knows what is in force.
+    func ask(_ whole: @escaping @Sendable () async -> Snapshot?) { self.whole = whole }
+
+    /// Makes what is in force what the proxy serves, now or as soon as there is one.
+    func publish() async {
         guard let session else { return }
         do {
-            try send(snapshot, to: session)
+            try await sendWhole()
         } catch {
-            logger.warning("the proxy did not take a snapshot", metadata: ["error": "\(error)"])
-            session.hangUp()
+            giveUp(session, error)
         }
+    }
+
+    /// The same for a change of the snapshot `base` alone.
+    func publish(_ delta: SnapshotDelta, generation: UInt32, base: UInt32) async {
+        // Calls of two changes may overtake each other, and a snapshot that is being put together may be without this.
+        if isSendingWhole { mustSendAgain = true }
+        guard let session, told != 0, !isSendingWhole, generation > told else { return }
+        let patch = SnapshotPatch(delta, generation: generation, base: base)
+        guard told == base, session.speaks >= 2, let messages = patch.messages else { return await publish() }
+        do {
+            for message in messages { try session.send(message) }
+            told = generation
+        } catch {
+            giveUp(session, error)
+        }
+    }
+
+    private func giveUp(_ session: ProxySession, _ error: any Error) {
+        logger.warning("the proxy did not take a snapshot", metadata: ["error": "\(error)"])
+        session.hangUp()
+    }
+
+    private func sendWhole() async throws {
+        guard !isSendingWhole else {
+            mustSendAgain = true
+            return
+        }
+        isSendingWhole = true
+        defer { isSendingWhole = false }
+        repeat {
+            mustSendAgain = false
+            if let snapshot = await whole() { try send(snapshot) }
+        } while mustSendAgain
+    }
+
+    private func send(_ snapshot: Snapshot) throws {
+        guard let session, snapshot.generation >= told else { return }
+        for message in try SnapshotMessages(snapshot).messages { try session.send(message) }
+        (told, toldWhole) = (snapshot.generation, snapshot.generation)
     }
 
     /// Guards until the service group shuts down; then leaves the proxy at work, or, if so asked, ends it in peace.
@@ -90,7 +136,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
                 self.session = session
                 isDraining = false
                 generation = session.hello.generation
-                try greet(session)
+                (told, toldWhole) = (0, 0)
+                try await greet(session)
                 await listen(to: session)
             } catch is CancellationError {
                 return
@@ -139,15 +186,11 @@ actor ProxyGuard: ServiceLifecycle.Service {
         }
     }
 
-    private func greet(_ session: ProxySession) throws {
+    private func greet(_ session: ProxySession) async throws {
         let map = try records()
         defer { close(map) }
         try session.send(.connections, cargo: map)
-        if let snapshot { try send(snapshot, to: session) }
-    }
-
-    private func send(_ snapshot: Snapshot, to session: ProxySession) throws {
-        for message in try SnapshotMessages(snapshot).messages { try session.send(message) }
+        try await sendWhole()
     }
 
     private func listen(to session: ProxySession) async {
@@ -160,6 +203,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
                 logger.error(
                     "the proxy rejected a snapshot",
                     metadata: ["generation": "\(rejection.generation)", "reason": "\(rejection.reason)"])
+                // Whatever a change did not fit to, a whole snapshot does. One that was sent whole is not sent again.
+                if rejection.generation == told, toldWhole != told { await publish() }
             case .message: break
             case .listeners(let listeners):
                 do {

@@ -24,6 +24,8 @@ final class ProxySession: Sendable {
     let process: ProxyProcess
     /// What the proxy said of itself.
     let hello: Message.Hello
+    /// The version of the link that both know.
+    var speaks: UInt16 { Link.common(with: hello) ?? 0 }
     private let descriptor: Int32
     private let continuation: AsyncStream<Event>.Continuation
 

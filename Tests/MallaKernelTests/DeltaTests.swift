@@ -19,7 +19,10 @@ struct DeltaTests {
                 let delta = try #require(index.update([scene.change()], book: &book))
                 let number = try node.generation() + 1
                 #expect(try node.apply(delta, generation: number) == number)
+                // Some follow one another at once, some after what came before is done with.
+                if index.compiled(generation: 1).snapshot.endpoints.count % 3 == 0 { try node.settle() }
             }
+            try node.settle()
             let content = try MapContent(node.reader)
             #expect(content.missing.isEmpty && !content.isLeftOver, "round \(round)")
             let fresh = try KernelNode(TestMesh("delta-\(round)").settings)
@@ -29,6 +32,53 @@ struct DeltaTests {
         }
         let policies = try node.reader.entries(of: "malla_policies")
         #expect(policies.allSatisfy { $0.key["generation"] == "1" }, "no endpoint's change wrote a policy")
+    }
+
+    @Test("a daemon that ends before it has taken away what deltas left leaves that to the next one")
+    func cutOff() throws {
+        let mesh = try TestMesh("delta-cut-off")
+        var scene = Replicas()
+        var book = NumberBook()
+        var index = MeshIndex(scene.compiler, book: &book)
+        do {
+            let node = try KernelNode(mesh.settings)
+            try node.apply(index.compiled(generation: 1).snapshot)
+            for _ in 0..<12 {
+                let delta = try #require(index.update([scene.change()], book: &book))
+                _ = try node.apply(delta, generation: node.generation() + 1)
+            }
+            #expect(try MapContent(node.reader).missing.isEmpty)
+            #expect(try MapContent(node.reader).isLeftOver, "nobody has waited for the last of them yet")
+        }
+        let node = try KernelNode(mesh.settings)
+        try node.apply(index.compiled(generation: 99).snapshot)
+        let content = try MapContent(node.reader)
+        #expect(content.missing.isEmpty && !content.isLeftOver)
+        let fresh = try KernelNode(TestMesh("delta-cut-off-2").settings)
+        try fresh.apply(index.compiled(generation: 1).snapshot)
+        #expect(try MapContent(fresh.reader) == content)
+    }
+
+    @Test("a delta decides when it is answered; a snapshot that comes before the rest was taken away finds it")
+    func behind() throws {
+        let node = try KernelNode(TestMesh("delta-behind").settings)
+        var scene = Replicas()
+        var book = NumberBook()
+        var index = MeshIndex(scene.compiler, book: &book)
+        try node.apply(index.compiled(generation: 1).snapshot)
+        for round in 0..<5 {
+            for _ in 0..<4 {
+                let delta = try #require(index.update([scene.change()], book: &book))
+                _ = try node.apply(delta, generation: node.generation() + 1)
+            }
+            let before = try MapContent(node.reader)
+            try node.apply(index.compiled(generation: node.generation() + 1).snapshot)
+            let after = try MapContent(node.reader)
+            #expect(after.services == before.services && after.tables == before.tables, "round \(round)")
+            #expect(after.missing.isEmpty && !after.isLeftOver)
+            #expect(try node.settle().isEmpty)
+            #expect(try MapContent(node.reader) == after)
+        }
     }
 
     @Test("a daemon that adopts goes on with the endpoints' numbers, and writes nothing that is there")
@@ -45,6 +95,7 @@ struct DeltaTests {
                 let delta = try #require(index.update([scene.change()], book: &book))
                 _ = try node.apply(delta, generation: node.generation() + 1)
             }
+            try node.settle()
             return try Self.entries(node)
         }()
         let node = try KernelNode(mesh.settings)

@@ -42,6 +42,10 @@ struct MessageTests {
         .hello(.init(program: "malla-proxy 0.1", node: "n1", pid: 4711, generation: 6)),
         .connections,
         .listeners(count: 4),
+        .patch(
+            SnapshotPatch(
+                generation: 8, base: 7, isLast: false, endpoints: snapshot.endpoints, gone: [3, 4],
+                services: snapshot.services)),
         .applied(generation: 7),
         .rejected(.init(generation: 8, reason: "because")),
         .drain(.init(grace: 5_000_000_000)),
@@ -125,10 +129,39 @@ struct MessageTests {
         }
     }
 
+    @Test("a patch of thousands of endpoints goes in parts, and is whole after the last")
+    func patch() throws {
+        var service = Self.snapshot.services[0]
+        service.ports[0].endpoints4 = (1...3000).map { .init(endpoint: $0, weight: 1) }
+        let patch = SnapshotPatch(
+            generation: 9, base: 8,
+            endpoints: (1...9000).map {
+                Snapshot.Endpoint(
+                    number: $0, address: SocketAddress(Address(ipv4: $0), 80), workload: $0, identity: 16, scope: 1)
+            }, gone: Array(10_000...20_000), services: Array(repeating: service, count: 5))
+        let messages = try #require(patch.messages)
+        var assembler = PatchAssembler()
+        var decoder = FrameDecoder()
+        var whole: [SnapshotPatch] = []
+        for message in messages {
+            let bytes = message.encoded()
+            #expect(bytes.count <= Frame.maximum + 4)
+            decoder.append(bytes)
+            while case .patch(let part)? = try decoder.next() {
+                if let patch = try assembler.take(part) { whole.append(patch) }
+            }
+        }
+        #expect(whole == [patch] && messages.count > 5)
+        service.ports[0].endpoints4 = (1...20_001).map { .init(endpoint: $0, weight: 1) }
+        #expect(SnapshotPatch(generation: 9, base: 8, services: [service]).messages == nil)
+    }
+
     @Test("versions: a common one is found or not")
     func versions() {
         var hello = Message.Hello(program: "", node: "", pid: 0)
         #expect(Link.common(with: hello) == Link.version)
+        hello.newest = 1
+        #expect(Link.common(with: hello) == 1, "a proxy of before there were patches")
         hello.newest = 9
         #expect(Link.common(with: hello) == Link.version)
         hello.oldest = 8

@@ -29,7 +29,16 @@ struct ChangingMesh {
                 name: ObjectName("only-\(name)"), selector: ["app": name], action: .allow,
                 rules: [.init(from: [.init(serviceAccounts: ["one"])], to: [.init(ports: [7000])])])
         }
-        mesh = Mesh(services: services, authorizationPolicies: policies)
+        // Forms that are about all others: they say something of identities that come later, too.
+        let others = [
+            AuthorizationPolicy(
+                name: ObjectName("not-one"), selector: ["app": "c"], action: .deny,
+                rules: [.init(from: [.init(notServiceAccounts: ["one", "two"])])]),
+            AuthorizationPolicy(
+                name: ObjectName("not-here"), selector: ["app": "a"], action: .deny,
+                rules: [.init(from: [.init(notPrincipals: ["*/sa/one"])], to: [.init(notPorts: [7000])])]),
+        ]
+        mesh = Mesh(services: services, authorizationPolicies: policies + others)
         for app in ["a", "b", "c"] {
             for number in 0..<8 { come(ObjectName("\(app)\(number)"), app: app) }
         }
@@ -67,7 +76,8 @@ struct ChangingMesh {
 
     private mutating func come(_ name: ObjectName, app: String) {
         mesh.workloads[name] = Workload(
-            name: name, labels: ["app": app, "pod": name.name], serviceAccount: ["one", "two"][below(2)], match: .run,
+            name: name, labels: ["app": app, "pod": name.name],
+            serviceAccount: below(12) == 0 ? "late\(below(3))" : ["one", "two"][below(2)], match: .run,
             ports: below(2) == 0 ? [] : [.init(name: "admin", port: UInt16(7001 + below(2)))],
             addresses: Array(Set((0...below(2)).map { _ in Self.addresses[below(5)] })).sorted(),
             weight: UInt32(below(3)))

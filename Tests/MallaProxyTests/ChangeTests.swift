@@ -27,6 +27,33 @@ struct ChangeTests {
         }
     }
 
+    @Test("patches move new connections, cut what they forbid, and leave everything else alone")
+    func patches() throws {
+        let lab = try ProxyLab(workers: 2)
+        let (first, second) = (try TCP.listen(), try TCP.listen())
+        try lab.apply([first.port]) {
+            let head = PolicyTable.Key(scope: 9, source: PolicyTable.anySource, port: 0)
+            $0.policies.entries[head] = .init(defaultReason: .policyNotAllowed)
+        }
+        let old = try TCP.connect(port: lab.proxy.port)
+        let oldServer = try first.accept()
+        // The second endpoint comes and the first one leaves: its connection goes on.
+        try lab.patch([2: second.port], gone: [1])
+        let new = try TCP.connect(port: lab.proxy.port)
+        let newServer = try second.accept()
+        for (client, server) in [(old, oldServer), (new, newServer)] {
+            try client.send("ping")
+            #expect(try server.receiveText(4) == "ping")
+        }
+        // The second one gets a scope that lets nobody in.
+        try lab.patch([2: second.port], gone: [], scope: 9)
+        try lab.eventually("the cut") { try lab.counted(.policyNotAllowed).cut == 1 }
+        try old.send("pong")
+        #expect(try oldServer.receiveText(4) == "pong")
+        // One for another snapshot changes nothing.
+        #expect(throws: LinkError.self) { try lab.proxy.apply(SnapshotPatch(generation: 99, base: 98)) }
+    }
+
     @Test("snapshots in quick succession while bytes flow: none is lost")
     func swapsInFlight() throws {
         let lab = try ProxyLab(workers: 2)

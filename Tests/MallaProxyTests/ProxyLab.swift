@@ -83,6 +83,26 @@ final class ProxyLab {
         if generation == 1 { try capture() }
     }
 
+    /// Puts a change of endpoints into force, and waits until all workers use it: these ports by their numbers are new
+    /// or changed, and are all that the service has afterwards.
+    func patch(_ ports: [UInt32: UInt16], gone: [UInt32], scope: UInt32 = 1) throws {
+        let endpoints = ports.map {
+            Snapshot.Endpoint(
+                number: $0, address: SocketAddress(.loopback4, $1), workload: $0, identity: Self.backend, scope: scope)
+        }
+        let shares = endpoints.map { Snapshot.WeightedEndpoint(endpoint: $0.number, weight: 1) }
+        let port = Snapshot.ServicePort(
+            name: "tcp", port: 80, transport: .tcp, appProtocol: nil, path: .proxy, failOpen: false,
+            connectTimeout: 2_000_000_000, idleTimeout: 0, scope: scope, endpoints4: shares, endpoints6: shares)
+        let service = Snapshot.Service(
+            number: Self.service, name: ObjectName("backend"), addresses: [], ports: [port])
+        let patch = SnapshotPatch(
+            generation: generation + 1, base: generation, endpoints: endpoints, gone: gone, services: [service])
+        try proxy.apply(patch)
+        generation += 1
+        try waitFor("patch \(generation)") { $0.contains(.applied(generation: patch.generation)) }
+    }
+
     /// Waits for the proxy's end, which must have been asked for.
     func waitForEnd() throws {
         try waitFor("the end") { $0.contains(.ended) }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory shared with other processes, and zero-filled memory that costs nothing until touched. */
 #pragma once
+#include <malloc.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -21,3 +22,7 @@ static inline void linux_unmap(void *at, size_t length)
 {
 	munmap(at, length);
 }
+
+/* Gives memory that was freed back to the system, also from between what is still in use. Takes milliseconds: for
+ * after a large transient, not for a busy path. */
+static inline void linux_trim_memory(void) { malloc_trim(0); }

@@ -6,7 +6,7 @@
  *
  * The receiver reads what was redirected before what came by TCP. So it is redirected only when nothing is on its way by
  * TCP, and from the moment when the receiver has too much waiting everything goes by TCP again, whose window holds the sender
- * back. See docs/design/0012-fast-path.md.
+ * back. See docs/design/0013-fast-path.md.
  */
 #include "hook.h"
 

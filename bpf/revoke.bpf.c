@@ -110,6 +110,9 @@ int malla_revoke_tcp(struct bpf_iter__tcp *ctx)
 	if (!sk)
 		return 0;
 	record = settled(sk);
+	/* Without memory it stays among the young, and is judged there. */
+	if (!record)
+		record = young_record(sk);
 	if (!record)
 		return judge_by_flow(ctx->meta, common);
 	if (record->protocol != IPPROTO_TCP)

@@ -13,6 +13,7 @@ final class TrialPair {
     private var sent: [CInt: Int] = [:]
     private var taken: [CInt: Int] = [:]
 
+    /// Two ends that are connected; throws a ``FastPathFlaw`` when the system has no sockets to give.
     init() throws {
         let listener = try Self.listener()
         defer { close(listener) }
@@ -151,6 +152,7 @@ final class TrialPair {
         return ioctl(end, UInt(FIONREAD), &count) == 0 ? Int(count) : -1
     }
 
+    /// Ends the direction that this end writes.
     func endWriting(_ end: CInt) { shutdown(end, Int32(SHUT_WR)) }
 
     /// Whether the stream ends here.

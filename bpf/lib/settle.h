@@ -13,6 +13,14 @@ static __always_inline bool has_record(struct sock *sk)
 	       bpf_sk_storage_get(&malla_connections, sk, 0, 0);
 }
 
+/* The record that is still among the young; NULL: there is none. */
+static __always_inline struct malla_connection *young_record(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+
+	return bpf_map_lookup_elem(&malla_young, &cookie);
+}
+
 /*
  * The record that is kept with a TCP socket, from now on if need be; NULL: no hook decided on it, or there is no memory,
  * and it stays among the young. To be called with the socket locked, as iter/tcp does: then no other program counts

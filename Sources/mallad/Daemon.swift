@@ -77,7 +77,8 @@ struct Daemon {
         let kernel = try KernelNode(
             KernelSettings(
                 cgroup: settings.tree.root, pins: settings.pins, proxyPort: settings.proxyPort,
-                dnsPort: settings.dnsPort, metricsPort: settings.metrics.port, localAddresses: addresses, interfaceHooks: settings.interfaceHooks))
+                dnsPort: settings.dnsPort, metricsPort: settings.metrics.port, localAddresses: addresses,
+                interfaceHooks: settings.interfaceHooks))
         let report = kernel.startReport
         logger.notice(
             report.adopted ? "took over programs and maps of an earlier run" : "programs and maps are in the kernel",

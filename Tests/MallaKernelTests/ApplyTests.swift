@@ -63,10 +63,10 @@ struct ApplyTests {
     func refused() throws {
         let mesh = try TestMesh("refused")
         let node = try KernelNode(mesh.settings)
-        try node.apply(.large(generation: 1, endpoints: 300_000))
+        try node.apply(.large(generation: 1, endpoints: 200_000))
         let before = try entries(node)
 
-        #expect { try node.apply(.large(generation: 2, endpoints: 300_000, first: 300_001)) } throws: {
+        #expect { try node.apply(.large(generation: 2, endpoints: 200_000, first: 200_001)) } throws: {
             ($0 as? KernelError)?.code == .capacity && "\($0)".contains("malla_slots")
         }
         var twice = Snapshot.small(generation: 2, endpointPort: 1, rule: 1)

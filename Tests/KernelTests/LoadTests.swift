@@ -12,7 +12,7 @@ struct LoadTests {
         "malla_connect4": 86100, "malla_connect6": 116000, "malla_explain": 25500, "malla_getpeer4": 97,
         "malla_getpeer6": 114, "malla_inbound": 12300, "malla_live": 950, "malla_live_flows": 390,
         "malla_loopback": 12900, "malla_received": 120, "malla_recvmsg4": 39, "malla_recvmsg6": 51,
-        "malla_revoke_tcp": 89000, "malla_revoke_udp": 7770, "malla_sendmsg4": 82800, "malla_sendmsg6": 64700,
+        "malla_revoke_tcp": 94900, "malla_revoke_udp": 7770, "malla_sendmsg4": 82800, "malla_sendmsg6": 64700,
         "malla_sent": 120, "malla_socket": 1730, "malla_sockops": 16500, "malla_veth": 149900,
         "malla_redirect": 280, "malla_settle": 100, "malla_sweep": 40,
     ]

@@ -18,7 +18,7 @@ def prepare(directory: pathlib.Path) -> None:
 
 def backend(directory: pathlib.Path, port: int, calls: bool) -> list[str]:
     """The command line of a backend: of files, or of calls whose answer is what they sent, with gRPC's status."""
-    command = ["nghttpd", "--no-tls", "--address=127.0.0.1", f"--htdocs={directory / 'docroot'}"]
+    command = ["nghttpd", "--no-tls", "--max-concurrent-streams=1024", "--address=127.0.0.1", f"--htdocs={directory / 'docroot'}"]
     if calls:
         command += ["--echo-upload", "--trailer=grpc-status: 0"]
     return [*command, str(port)]

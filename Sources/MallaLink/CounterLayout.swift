@@ -127,7 +127,8 @@ public enum ExtraAttempt: Int, Sendable, CaseIterable {
     case overBudget
     /// A copy was sent to a mirror.
     case mirror
-    /// A copy was wanted and not sent: the request was too large to be kept, or the mirror could not be reached.
+    /// A copy was wanted and not sent: policy or the mirror's service left no endpoint for it, or there was no room. A
+    /// request that was too large to be kept is not counted here.
     case mirrorLeftOut
 
     /// Its value in metrics.

@@ -20,6 +20,9 @@ struct Field {
         return number
     }
 
+    /// The value as it is.
+    var bytes: [UInt8] { Array(value) }
+
     func flag() throws(LinkError) -> Bool { try number(UInt8.self) != 0 }
 
     func text() throws(LinkError) -> String {

@@ -22,6 +22,11 @@ struct FieldWriter {
         if let value { put(tag, value) }
     }
 
+    mutating func put(_ tag: UInt16, _ value: [UInt8]) {
+        header(tag, length: value.count)
+        bytes.append(contentsOf: value)
+    }
+
     /// A field that consists of fields.
     mutating func nest(_ tag: UInt16, _ body: (inout FieldWriter) -> Void) {
         var inner = FieldWriter()

@@ -11,6 +11,9 @@ public import MallaModel
 /// 3. The proxy answers ``applied(generation:)`` when all workers use it, or ``rejected(_:)`` and keeps the former one.
 /// 4. Later snapshots follow in the same way, or, from version 2 on, as ``patch(_:)`` of the one before: what changed.
 ///    A patch that the proxy rejects is followed by a whole snapshot. ``drain(_:)`` ends the proxy.
+/// 5. From version 3 on, ``bundles(_:)`` and each ``credential(_:)`` come before the first snapshot, and again when they
+///    change; what a new daemon does not send again is withdrawn by it. A proxy of an older version cannot reach other
+///    nodes: endpoints there are left out of what it is told.
 ///
 /// The connection may end at any time: the proxy goes on with what it has, and the daemon connects again and begins
 /// anew. Unknown messages and fields are skipped.
@@ -32,6 +35,8 @@ public enum Message: Sendable, Equatable {
     case routes([RoutePart])
     /// Endpoints.
     case endpoints([Snapshot.Endpoint])
+    /// Other nodes that endpoints are on. Version 3.
+    case nodes([Snapshot.Node])
     /// Entries of the policy table.
     case policies([PolicyTable.Key: PolicyTable.Entry])
     /// For scopes that tell addresses apart: which scope decides for a block.
@@ -42,6 +47,13 @@ public enum Message: Sendable, Equatable {
     case snapshotEnd(generation: UInt32)
     /// What is different in the next snapshot, or a part of that. Version 2.
     case patch(SnapshotPatch)
+    /// An identity of this node's workloads has this certificate and key now; no part of a snapshot. Version 3.
+    case credential(Credential)
+    /// No workload of this node has the identity any more, or it was revoked: its certificate is forgotten and its
+    /// tunnels end. Version 3.
+    case withdrawal(Identity)
+    /// By what peers are judged, whole: domains that are missing are trusted no longer. Version 3.
+    case bundles([TrustBundle])
     /// The proxy uses the snapshot of this generation everywhere.
     case applied(generation: UInt32)
     /// The proxy could not use a snapshot.
@@ -136,7 +148,7 @@ public enum Message: Sendable, Equatable {
 /// The protocol between daemon and proxy.
 public enum Link {
     /// The newest version that this build speaks.
-    public static let version: UInt16 = 2
+    public static let version: UInt16 = 3
     /// The oldest version that this build speaks: without patches.
     public static let oldest: UInt16 = 1
 

@@ -20,6 +20,10 @@ private enum Kind {
     static let routes: UInt16 = 14
     static let blocks: UInt16 = 24
     static let patch: UInt16 = 25
+    static let nodes: UInt16 = 26
+    static let credential: UInt16 = 27
+    static let withdrawal: UInt16 = 28
+    static let bundles: UInt16 = 29
 }
 
 extension Message {
@@ -60,6 +64,18 @@ extension Message {
         case .endpoints(let endpoints):
             type = Kind.endpoints
             for endpoint in endpoints { fields.nest(1) { endpoint.write(to: &$0) } }
+        case .nodes(let nodes):
+            type = Kind.nodes
+            for node in nodes { fields.nest(1) { node.write(to: &$0) } }
+        case .credential(let credential):
+            type = Kind.credential
+            credential.write(to: &fields)
+        case .withdrawal(let identity):
+            type = Kind.withdrawal
+            fields.nest(1) { identity.write(number: 0, to: &$0) }
+        case .bundles(let bundles):
+            type = Kind.bundles
+            for bundle in bundles { fields.nest(1) { bundle.write(to: &$0) } }
         case .policies(let entries):
             type = Kind.policies
             for (key, entry) in entries { fields.nest(1) { entry.write(key: key, to: &$0) } }
@@ -139,6 +155,20 @@ extension Message {
                 endpoints.append(try Snapshot.Endpoint(field.nested))
             }
             self = .endpoints(endpoints)
+        case Kind.nodes:
+            var nodes: [Snapshot.Node] = []
+            while let field = try fields.next(tag: 1) { nodes.append(try Snapshot.Node(field.nested)) }
+            self = .nodes(nodes)
+        case Kind.credential:
+            self = .credential(try Credential(fields))
+        case Kind.withdrawal:
+            var identity = Identity(trustDomain: "", namespace: "", serviceAccount: "")
+            while let field = try fields.next(tag: 1) { identity = try Identity.read(field.nested).identity }
+            self = .withdrawal(identity)
+        case Kind.bundles:
+            var bundles: [TrustBundle] = []
+            while let field = try fields.next(tag: 1) { bundles.append(try TrustBundle(field.nested)) }
+            self = .bundles(bundles)
         case Kind.policies:
             var entries: [PolicyTable.Key: PolicyTable.Entry] = [:]
             while let field = try fields.next(tag: 1) {

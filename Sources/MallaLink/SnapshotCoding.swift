@@ -121,6 +121,7 @@ extension Snapshot.Endpoint {
         fields.put(5, identity)
         fields.put(6, scope)
         if seesClients { fields.put(7, true) }
+        if node != 0 { fields.put(8, node) }
     }
 
     init(_ fields: FieldReader) throws(LinkError) {
@@ -135,6 +136,7 @@ extension Snapshot.Endpoint {
             case 5: identity = try field.number()
             case 6: scope = try field.number()
             case 7: seesClients = try field.flag()
+            case 8: node = try field.number()
             default: break
             }
         }

@@ -21,6 +21,7 @@ public struct SnapshotMessages {
         for part in Self.portions(Array(snapshot.identities)) {
             messages.append(.identities(Dictionary(part.map { ($0.key, $0.value) }) { first, _ in first }))
         }
+        for part in Self.portions(snapshot.nodes) { messages.append(.nodes(Array(part))) }
         for part in Self.portions(snapshot.endpoints) { messages.append(.endpoints(Array(part))) }
         for service in snapshot.services {
             let endpoints = service.ports.reduce(0) { $0 + $1.endpoints4.count + $1.endpoints6.count }
@@ -75,6 +76,8 @@ public struct SnapshotAssembler: Sendable {
             try add { $0.services += services }
         case .routes(let parts):
             try add(parts)
+        case .nodes(let nodes):
+            try add { $0.nodes += nodes }
         case .endpoints(let endpoints):
             try add { $0.endpoints += endpoints }
         case .policies(let entries):
@@ -90,7 +93,7 @@ public struct SnapshotAssembler: Sendable {
             snapshot = nil
             try Self.check(whole)
             return whole
-        case .hello, .connections, .listeners, .patch, .applied, .rejected, .drain:
+        case .hello, .connections, .listeners, .patch, .applied, .rejected, .drain, .credential, .withdrawal, .bundles:
             break
         }
         return nil
@@ -131,6 +134,10 @@ public struct SnapshotAssembler: Sendable {
     private static func check(_ snapshot: Snapshot) throws(LinkError) {
         let endpoints = Set(snapshot.endpoints.map(\.number))
         guard endpoints.count == snapshot.endpoints.count else { throw LinkError("two endpoints have one number") }
+        let nodes = Set(snapshot.nodes.map(\.number))
+        if let lost = snapshot.endpoints.first(where: { $0.node != 0 && !nodes.contains($0.node) }) {
+            throw LinkError("endpoint \(lost.number) is on node \(lost.node), which the snapshot does not have")
+        }
         for service in snapshot.services {
             for port in service.ports {
                 for weighted in port.endpoints4 + port.endpoints6 {

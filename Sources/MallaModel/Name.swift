@@ -64,6 +64,8 @@ public struct Identity: Hashable, Sendable, CustomStringConvertible {
     public var principal: String { "\(trustDomain)/ns/\(namespace)/sa/\(serviceAccount)" }
     /// `spiffe://malla.local/ns/default/sa/backend`.
     public var spiffeID: String { "spiffe://\(principal)" }
+    /// `backend.default.malla.local`: what a client asks for (SNI) where one address serves several identities.
+    public var serverName: String { "\(serviceAccount).\(namespace).\(trustDomain)" }
 
     /// The SPIFFE id.
     public var description: String { spiffeID }

@@ -50,11 +50,13 @@ public struct Snapshot: Sendable, Equatable {
         /// Whether the proxy connects there from its client's address: the answers pass by this node's programs. The
         /// kernel does not keep it.
         public var seesClients: Bool
+        /// The number of the node that it is on, whose tunnel leads to it; 0: this one.
+        public var node: UInt32
 
         /// An endpoint.
         public init(
             number: UInt32, address: SocketAddress, workload: UInt32, identity: UInt32, scope: UInt32,
-            seesClients: Bool = false
+            seesClients: Bool = false, node: UInt32 = 0
         ) {
             self.number = number
             self.address = address
@@ -62,6 +64,24 @@ public struct Snapshot: Sendable, Equatable {
             self.identity = identity
             self.scope = scope
             self.seesClients = seesClients
+            self.node = node
+        }
+    }
+
+    /// Another node, as far as this one has to know it.
+    public struct Node: Sendable, Equatable {
+        /// Its number, above 0.
+        public var number: UInt32
+        /// Its name.
+        public var name: String
+        /// Where it accepts tunnels (HBONE).
+        public var tunnel: SocketAddress
+
+        /// A node.
+        public init(number: UInt32, name: String, tunnel: SocketAddress) {
+            self.number = number
+            self.name = name
+            self.tunnel = tunnel
         }
     }
 
@@ -188,6 +208,8 @@ public struct Snapshot: Sendable, Equatable {
     public var services: [Service]
     /// Endpoints.
     public var endpoints: [Endpoint]
+    /// Other nodes that have any of the endpoints.
+    public var nodes: [Node] = []
     /// Destinations without a service, by address.
     public var addressEntries: [AddressEntry]
     /// Who may connect to whom.

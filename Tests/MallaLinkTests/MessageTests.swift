@@ -6,7 +6,12 @@ import Testing
 
 @Suite("Messages between daemon and proxy")
 struct MessageTests {
-    static let snapshot = Snapshot(
+    static let snapshot = {
+        var snapshot = bare
+        snapshot.nodes = [.init(number: 2, name: "n2", tunnel: SocketAddress(Address(ipv4: 0x0a00_0002), 15008))]
+        return snapshot
+    }()
+    private static let bare = Snapshot(
         generation: 7, trustDomain: "malla.local",
         identities: [
             16: Identity(trustDomain: "malla.local", namespace: "default", serviceAccount: "frontend"),
@@ -30,6 +35,9 @@ struct MessageTests {
             Snapshot.Endpoint(
                 number: 2, address: SocketAddress(.loopback6, 7001), workload: 6, identity: 17, scope: 9,
                 seesClients: true),
+            Snapshot.Endpoint(
+                number: 3, address: SocketAddress(Address(ipv4: 0x0a00_0002), 7001), workload: 0, identity: 17,
+                scope: 0, node: 2),
         ],
         policies: PolicyTable(entries: [
             .init(scope: 9, source: 16, port: 0): .init(allowRule: 4),
@@ -46,6 +54,12 @@ struct MessageTests {
             SnapshotPatch(
                 generation: 8, base: 7, isLast: false, endpoints: snapshot.endpoints, gone: [3, 4],
                 services: snapshot.services)),
+        .credential(
+            Credential(
+                identity: Identity(trustDomain: "malla.local", namespace: "shop", serviceAccount: "web"),
+                chain: Array("chain".utf8), key: Array("key".utf8), notAfter: 1_800_000_000)),
+        .withdrawal(Identity(trustDomain: "malla.local", namespace: "shop", serviceAccount: "web")),
+        .bundles([TrustBundle(domain: "malla.local", roots: Array("roots".utf8)), TrustBundle(domain: "b", roots: [])]),
         .applied(generation: 7),
         .rejected(.init(generation: 8, reason: "because")),
         .drain(.init(grace: 5_000_000_000)),

@@ -18,6 +18,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
@@ -62,6 +67,26 @@ let package = Package(
 
         // MARK: Control
 
+        .target(
+            name: "MallaIdentity",
+            dependencies: [
+                "MallaModel",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ]),
+        .target(
+            name: "MallaIssuance",
+            dependencies: [
+                "MallaIdentity", "MallaModel", "MallaSources",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
         .target(name: "MallaAPI", dependencies: ["MallaModel"]),
         .target(
             name: "MallaSources",
@@ -90,8 +115,8 @@ let package = Package(
         .executableTarget(
             name: "mallad",
             dependencies: [
-                "MallaAPI", "MallaAdmin", "MallaDNS", "MallaKernel", "MallaLink", "MallaModel", "MallaPolicy",
-                "MallaResources",
+                "MallaAPI", "MallaAdmin", "MallaDNS", "MallaIdentity", "MallaIssuance", "MallaKernel", "MallaLink",
+                "MallaModel", "MallaPolicy", "MallaResources",
                 "MallaSources", "MallaTelemetry", "BPFKit", "CLinux", "CMallaABI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -133,6 +158,14 @@ let package = Package(
         .testTarget(name: "MallaResourcesTests", dependencies: ["MallaModel", "MallaPolicy", "MallaResources"]),
         .testTarget(
             name: "TLSWireTests", dependencies: ["TLSWire", "COpenSSL", "CMallaABI", "CLinux", "MallaProxy", "Reactor"]),
+        .testTarget(
+            name: "MallaIdentityTests", dependencies: ["MallaIdentity", "MallaModel", "TLSWire", "COpenSSL"]),
+        .testTarget(
+            name: "MallaIssuanceTests",
+            dependencies: [
+                "MallaIdentity", "MallaIssuance", "MallaModel",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),
         .testTarget(name: "BPFObjectsTests", dependencies: ["BPFObjects", "BPFTestObjects"]),

@@ -192,6 +192,27 @@ extension Metric {
         "malla_dns_queries", .counter, labels: ["result"],
         help: "DNS questions: answered from the mesh, forwarded, failed or malformed.")
 
+    // MARK: Identity
+
+    /// Identities of this node, by how their certificates stand.
+    public static let certificates = Metric(
+        "malla_certificates", .gauge, labels: ["state"],
+        help:
+            "Identities of this node's workloads by how their certificates stand: `waiting` for the first, `valid`, "
+            + "`overdue` (renewal fails), `expired` (connections to other nodes are refused).")
+    /// How long a certificate is still good.
+    public static let certificateSecondsLeft = Metric(
+        "malla_certificate_left_seconds", .gauge, unit: "seconds", labels: ["identity"],
+        help: "Time until the certificate in use ends. Renewal is at half of its life: alarm at a third.")
+    /// How long a root is still good.
+    public static let rootSecondsLeft = Metric(
+        "malla_trust_root_left_seconds", .gauge, unit: "seconds", labels: ["root"],
+        help: "Time until a trusted root ends, by its SHA-256.")
+    /// Attempts to get a certificate.
+    public static let certificateRequests = Metric(
+        "malla_certificate_requests", .counter, labels: ["result"],
+        help: "Attempts to get a certificate for a workload of this node, by result.")
+
     // MARK: The node proxy
 
     /// Whether the proxy runs.
@@ -266,7 +287,8 @@ extension Metric {
         bypasses, foldedFlows, decisions, eventsLost, eventsLimited, countersOverflow, handoffsMissed, activeFailed,
         backendActive, storageFailed, kernelRepairs, foreignPrograms, kernelWhole, build, startTime, generation,
         configValid,
-        configProblems, configReloads, configLastSuccess, resources, dnsQueries, proxyUp, proxyRestarts,
+        configProblems, configReloads, configLastSuccess, resources, dnsQueries, certificates,
+        certificateSecondsLeft, rootSecondsLeft, certificateRequests, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
         requests, requestSeconds, requestBytes, calls, attempts,
     ]

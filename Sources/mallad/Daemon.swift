@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import MallaAdmin
 import MallaDNS
+import MallaIssuance
 import MallaKernel
 import MallaModel
 import MallaSources
@@ -47,9 +48,14 @@ struct Daemon {
                 settings: settings, program: program, records: { try kernel.reader.connectionsForProxy() },
                 use: { try kernel.use(listeners: $0) }, logger: logger)
         }
+        let issuance = try Issuance(settings, logger: logger)
+        if let issuance, let proxy {
+            await proxy.askProofs { await issuance.credentials.proofs }
+            await issuance.credentials.ask { [weak proxy] in await proxy?.publishProofs() }
+        }
         let node = try Node(
             settings: settings, kernel: kernel, state: state, runs: runs, numbers: numbers, localAddresses: addresses,
-            hub: hub, dns: dns, proxy: proxy, logger: logger)
+            hub: hub, dns: dns, proxy: proxy, issuance: issuance, logger: logger)
         await proxy?.ask { [weak node] in await node?.snapshot() }
         await node.endFinished()
         await node.reload()
@@ -113,6 +119,7 @@ struct Daemon {
         var services: [any ServiceLifecycle.Service] = []
         if let proxy { services.append(proxy) }
         if let dns { services.append(dns) }
+        if let issuance = node.issuance { services.append(CredentialLoop(credentials: issuance.credentials)) }
         services += [metrics, admin, PlacementLoop(node: node), ResourceLoop(node: node, logger: logger)]
         if let interval = Systemd.watchdogInterval() { services.append(WatchdogLoop(node: node, interval: interval)) }
         services.append(EventLoop(node: node, logger: logger))

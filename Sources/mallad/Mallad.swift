@@ -79,6 +79,35 @@ struct Mallad: AsyncParsableCommand {
             valueName: "auto|clsact"))
     var interfaceHooks = InterfaceWay.auto
 
+    @Option(
+        help: ArgumentHelp(
+            "Who issues certificates: off, local (an authority in the state directory), or the authority of another node.",
+            valueName: "off|local|ip:port"))
+    var ca = "off"
+
+    @Option(
+        help: ArgumentHelp(
+            "Root of the other node's authority: a PEM file, or sha256:<fingerprint>.", valueName: "file|sha256:hex"))
+    var caRoot: String?
+
+    @Option(help: ArgumentHelp("File with the token that lets this node join.", valueName: "file"))
+    var caToken: String?
+
+    @Option(help: ArgumentHelp("Where this node's authority serves others.", valueName: "ip:port"))
+    var caListen: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Certificate of an authority from elsewhere, then those above it, the root last; with --ca local.",
+            valueName: "file"))
+    var caCert: String?
+
+    @Option(help: ArgumentHelp("The private key of --ca-cert.", valueName: "file"))
+    var caKey: String?
+
+    @Option(help: ArgumentHelp("How long workloads' certificates are valid.", valueName: "seconds"))
+    var certificateLifetime: Int64 = 86_400
+
     @Flag(help: "Run no proxy: services that need it are refused.")
     var noProxy = false
 

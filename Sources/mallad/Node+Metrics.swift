@@ -36,6 +36,7 @@ extension Node {
         }
         samples.append(Sample(.bypasses, UInt64(clamping: bypasses.count)))
         if let dns { samples += Self.dns(dns) }
+        samples += await identitySamples()
         if let proxy {
             samples += [
                 Sample(.proxyUp, await proxy.isUp ? 1 : 0), Sample(.proxyRestarts, await proxy.restarts),

@@ -2,6 +2,7 @@
 import Logging
 import MallaAdmin
 import MallaDNS
+import MallaIssuance
 import MallaKernel
 import MallaModel
 import MallaPolicy
@@ -19,6 +20,7 @@ actor Node {
     let hub: EventHub
     let dns: DNSServer?
     let proxy: ProxyGuard?
+    let issuance: Issuance?
     let logger: Logger
     let startedAt = ContinuousClock.now
     let startedSeconds = WallClock.seconds()
@@ -69,7 +71,8 @@ actor Node {
     /// A node on a kernel side that is started. Nothing is applied yet.
     init(
         settings: Settings, kernel: KernelNode, state: NodeState, runs: RunRegistry, numbers: NumberBook,
-        localAddresses: Set<Address>, hub: EventHub, dns: DNSServer?, proxy: ProxyGuard?, logger: Logger
+        localAddresses: Set<Address>, hub: EventHub, dns: DNSServer?, proxy: ProxyGuard?, issuance: Issuance?,
+        logger: Logger
     ) throws {
         self.settings = settings
         self.kernel = kernel
@@ -80,6 +83,7 @@ actor Node {
         self.hub = hub
         self.dns = dns
         self.proxy = proxy
+        self.issuance = issuance
         self.logger = logger
         directoryWatch = try PathWatch()
         placementWatch = try PathWatch()
@@ -117,6 +121,10 @@ actor Node {
         self.placements = placements
         release(placements, probes: probes)
         watchPlacements()
+        if let issuance {
+            let identities = Self.identities(mesh, placements)
+            await issuance.credentials.want(identities, of: mesh.config.trustDomain)
+        }
         switch news {
         case .nothing: break
         case .delta(let delta, let base):

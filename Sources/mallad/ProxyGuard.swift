@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Logging
 import MallaAPI
+import MallaIssuance
 import MallaLink
 import MallaModel
 import ServiceLifecycle
@@ -21,6 +22,12 @@ actor ProxyGuard: ServiceLifecycle.Service {
 
     /// What is in force, whole: put together when it is needed, because nobody keeps it.
     private var whole: @Sendable () async -> Snapshot? = { nil }
+    /// Credentials and trust as they are now; `nil`: this node has none.
+    private var proofs: @Sendable () async -> Credentials.Proofs? = { nil }
+    /// What this session's proxy was told of them.
+    private var ledger = ProofLedger()
+    private var isSendingProofs = false
+    private var mustSendProofsAgain = false
     private var session: ProxySession?
     /// The generation of what this session's proxy was told last; 0: nothing yet.
     private var told: UInt32 = 0
@@ -66,6 +73,19 @@ actor ProxyGuard: ServiceLifecycle.Service {
     /// Says who knows what is in force.
     func ask(_ whole: @escaping @Sendable () async -> Snapshot?) { self.whole = whole }
 
+    /// Says who knows credentials and trust.
+    func askProofs(_ proofs: @escaping @Sendable () async -> Credentials.Proofs?) { self.proofs = proofs }
+
+    /// Tells the proxy what is different of credentials and trust, now or as soon as there is one.
+    func publishProofs() async {
+        guard let session else { return }
+        do {
+            try await sendProofs()
+        } catch {
+            giveUp(session, error)
+        }
+    }
+
     /// Makes what is in force what the proxy serves, now or as soon as there is one.
     func publish() async {
         guard let session else { return }
@@ -109,6 +129,21 @@ actor ProxyGuard: ServiceLifecycle.Service {
         } while mustSendAgain
     }
 
+    private func sendProofs() async throws {
+        guard !isSendingProofs else {
+            mustSendProofsAgain = true
+            return
+        }
+        isSendingProofs = true
+        defer { isSendingProofs = false }
+        repeat {
+            mustSendProofsAgain = false
+            // An older proxy reaches no other node.
+            guard let now = await proofs(), let session, session.speaks >= 3 else { return }
+            for message in ledger.messages(for: now) { try session.send(message) }
+        } while mustSendProofsAgain
+    }
+
     private func send(_ snapshot: Snapshot) throws {
         guard let session, snapshot.generation >= told else { return }
         for message in try SnapshotMessages(snapshot).messages { try session.send(message) }
@@ -137,6 +172,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
                 isDraining = false
                 generation = session.hello.generation
                 (told, toldWhole) = (0, 0)
+                ledger = ProofLedger()
                 try await greet(session)
                 await listen(to: session)
             } catch is CancellationError {
@@ -190,6 +226,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
         let map = try records()
         defer { close(map) }
         try session.send(.connections, cargo: map)
+        // First: a snapshot may have endpoints that are reached with these alone.
+        try await sendProofs()
         try await sendWhole()
     }
 

@@ -28,6 +28,7 @@ struct Settings: Sendable {
     var interfaceHooks: InterfaceHooks
     /// Whether the kernel measures its programs.
     var programStatistics: Bool
+    var issuance: IssuanceSettings
 
     var proxySocket: String { "\(state)/proxy.sock" }
     var proxyCounters: String { "\(state)/proxy.counters" }
@@ -62,6 +63,7 @@ struct Settings: Sendable {
         stopProxyOnExit = flags.stopProxyOnExit
         interfaceHooks = flags.interfaceHooks == .clsact ? .filters : .automatic
         programStatistics = flags.programStatistics
+        issuance = try IssuanceSettings(flags, node: node)
         guard flags.noProxy || flags.proxyPort != 0 else {
             throw SettingError("--proxy-port 0: the kernel has to know the port; use --no-proxy to run without a proxy")
         }
@@ -78,7 +80,7 @@ struct Settings: Sendable {
         return name
     }
 
-    private static func absolute(_ path: String) -> String {
+    static func absolute(_ path: String) -> String {
         var path = path
         if !path.hasPrefix("/") {
             var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))

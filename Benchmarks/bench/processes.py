@@ -4,6 +4,7 @@ import pathlib
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 
 MEASURED, LOAD = 0, 1  # CPUs
 
@@ -25,16 +26,11 @@ class Process:
 
     def wait_for_port(self, port: int, seconds: float = 20) -> None:
         """Returns once something accepts on 127.0.0.1:port; raises with the log when it does not."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.child.poll() is not None:
-                break
+        def accepts() -> bool:
             with socket.socket() as probe:
                 probe.settimeout(1)
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not listen on port {port}; it says:\n{self.log.read_text()[-2000:]}")
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+        wait_until(self, f"listens on port {port}", accepts, seconds)
 
     def stop(self, seconds: float = 10) -> None:
         """Asks it to end, and insists after a while."""
@@ -45,6 +41,16 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
+
+
+def wait_until(process: Process, what: str, holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Asks until it holds; raises with the process's log when it does not in time, or when the process ends."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.child.poll() is None:
+        if holds():
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"not so: {process.name} {what}; it says:\n{process.log.read_text()[-2000:]}")
 
 
 def descendants(pid: int) -> list[int]:

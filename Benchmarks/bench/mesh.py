@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import time
+from collections.abc import Callable
 
 from . import h2load, processes, programs
 
@@ -108,24 +109,20 @@ BACKEND, STREAMS_BACKEND, CALLS_BACKEND = 7001, 7004, 7005
 class Node:
     """mallad with malla-proxy on the measured CPU, and a backend workload on the load's CPU."""
 
-    def __init__(self, directory: pathlib.Path):
-        self.directory, self.admin, self.clients = directory, directory / "admin.sock", 0
-        self.cgroup = cgroup_mount() / "malla-bench"
-        self.pins = pathlib.Path("/sys/fs/bpf/malla-bench")
+    def __init__(self, directory: pathlib.Path, name: str = "bench", enter: Callable[[list], list] = list,
+                 options: tuple = ()):
+        self.directory, self.name, self.enter, self.options = directory / name, name, enter, options
+        self.directory.mkdir()
+        self.admin, self.clients = self.directory / "admin.sock", 0
+        self.cgroup = cgroup_mount() / f"malla-{name}"
+        self.pins = pathlib.Path(f"/sys/fs/bpf/malla-{name}")
         self.processes: list[processes.Process] = []
         self.daemon = self.backend = None
         self.others: dict[str, processes.Process] = {}
 
     def start(self) -> None:
         """Returns once traffic can flow. `stop` also ends what a failed start leaves."""
-        directory = self.directory
-        (directory / "mesh.d").mkdir()
-        (directory / "mesh.d/bench.yaml").write_text(RESOURCES)
-        self.daemon = self.launch("mallad", processes.MEASURED, [
-            programs.MALLA / "mallad", "--config", directory / "mesh.d", "--state", directory / "state",
-            "--node", "bench", "--cgroup", self.cgroup, "--pins", self.pins, "--admin", self.admin,
-            "--metrics", "127.0.0.1:15020"])
-        self.wait_until("the node is ready", lambda: self.malla("status")["ready"])
+        self.start_daemon(RESOURCES)
         self.backend = self.launch("backend-in-mesh", processes.LOAD, self.run_command("backend", [
             programs.load("backend"), "127.0.0.1", BACKEND], "--label", "app=backend", "--port", str(BACKEND)))
         self.backend.wait_for_port(BACKEND)
@@ -136,6 +133,17 @@ class Node:
                 "--port", str(port)))
             self.others[name].wait_for_port(port)
         self.wait_until("the backend is an endpoint of all services", self.services_ready)
+
+    def start_daemon(self, resources: str) -> None:
+        """Starts the node itself, with these resources."""
+        directory = self.directory
+        (directory / "mesh.d").mkdir()
+        (directory / "mesh.d/bench.yaml").write_text(resources)
+        self.daemon = self.launch(f"mallad-{self.name}", processes.MEASURED, self.enter([
+            programs.MALLA / "mallad", "--config", directory / "mesh.d", "--state", directory / "state",
+            "--node", self.name, "--cgroup", self.cgroup, "--pins", self.pins, "--admin", self.admin,
+            "--metrics", "127.0.0.1:15020", *self.options]))
+        self.wait_until("the node is ready", lambda: self.malla("status")["ready"])
 
     def launch(self, name: str, cpu: int, command: list) -> processes.Process:
         """Starts a process that `stop` ends, the last first."""

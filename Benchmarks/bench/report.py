@@ -28,6 +28,8 @@ def show(figures: dict) -> None:
             for index, (subject, samples) in enumerate(row["samples"].items()):
                 if samples:
                     print(line(row, section["judged"], subject, samples, first=index == 0))
+        for fault in section["faults"]:
+            print("peer at fault:", fault)
 
 
 def line(row: dict, judged: str, subject: str, samples: list[dict], first: bool) -> str:

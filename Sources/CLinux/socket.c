@@ -26,6 +26,24 @@ static socklen_t fill(union any_address *out, const uint8_t address[16], uint16_
 	return sizeof out->v6;
 }
 
+int linux_peer_address(int fd, uint8_t address[16])
+{
+	union any_address at;
+	socklen_t length = sizeof at;
+
+	if (getpeername(fd, &at.any, &length))
+		return -errno;
+	if (at.any.sa_family == AF_INET6) {
+		memcpy(address, &at.v6.sin6_addr, 16);
+		return 0;
+	}
+	if (at.any.sa_family != AF_INET)
+		return -EAFNOSUPPORT;
+	memcpy(address, v4_mapped, sizeof v4_mapped);
+	memcpy(address + 12, &at.v4.sin_addr, 4);
+	return 0;
+}
+
 static int fail(int fd)
 {
 	int error = errno;

@@ -85,6 +85,14 @@ struct openssl_session *openssl_session_new(const struct openssl_settings *setti
 	return session;
 }
 
+int openssl_session_ask(struct openssl_session *session, const char *name)
+{
+	int good = SSL_set_tlsext_host_name(session->ssl, name) == 1;
+
+	ERR_clear_error();
+	return good ? 0 : -1;
+}
+
 void openssl_session_free(struct openssl_session *session)
 {
 	if (!session)

@@ -7,6 +7,7 @@
 struct openssl_settings {
 	SSL_CTX *ctx;
 	openssl_judge *judge;
+	openssl_chooser *choose;
 	int is_server;
 	int is_quantum_safe;
 	unsigned protocols_length;

@@ -93,6 +93,20 @@ static int judge_chain(X509_STORE_CTX *check, void *opaque)
 	return verdict == OPENSSL_VERDICT_TAKEN;
 }
 
+/* Another certificate for a peer that asks for another name. All settings of a server differ in nothing else. */
+static int choose_settings(SSL *ssl, int *alert, void *opaque)
+{
+	struct openssl_settings *settings = opaque;
+	struct openssl_session *session = SSL_get_app_data(ssl);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct openssl_settings *chosen = session ? settings->choose(session->opaque, name) : NULL;
+
+	if (chosen == settings || (chosen && SSL_set_SSL_CTX(ssl, chosen->ctx)))
+		return SSL_TLSEXT_ERR_OK;
+	*alert = SSL_AD_UNRECOGNIZED_NAME;
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static int nibble(char digit)
 {
 	if (digit >= '0' && digit <= '9')
@@ -161,6 +175,9 @@ static int set_up(struct openssl_settings *settings, int is_server, const void *
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, judge_chain, settings);
 	SSL_CTX_set_keylog_callback(ctx, note_secret);
+	if (is_server && !(SSL_CTX_set_tlsext_servername_callback(ctx, choose_settings) &&
+			   SSL_CTX_set_tlsext_servername_arg(ctx, settings)))
+		return 0;
 	if (settings->protocols_length && is_server)
 		SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, settings);
 	/* Answers 0 for success, unlike all others. */
@@ -170,7 +187,7 @@ static int set_up(struct openssl_settings *settings, int is_server, const void *
 
 struct openssl_settings *openssl_settings_new(int is_server, const void *chain, size_t chain_length, const void *key,
 					      size_t key_length, const uint8_t *protocols, unsigned protocols_length,
-					      unsigned largest_chain, openssl_judge *judge)
+					      unsigned largest_chain, openssl_judge *judge, openssl_chooser *choose)
 {
 	struct openssl_settings *settings = calloc(1, sizeof *settings);
 
@@ -180,6 +197,7 @@ struct openssl_settings *openssl_settings_new(int is_server, const void *chain, 
 		return NULL;
 	}
 	settings->judge = judge;
+	settings->choose = choose;
 	settings->is_server = is_server;
 	settings->protocols_length = protocols_length;
 	if (protocols_length)

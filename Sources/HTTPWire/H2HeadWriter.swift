@@ -52,6 +52,16 @@ extension H2Connection {
         return start
     }
 
+    /// The pseudo-header fields of a CONNECT of this side's own.
+    public mutating func beginConnect(to authority: Span<UInt8>, into out: inout ByteWriter) -> H2HeadStart {
+        let start = beginHead(into: &out)
+        HPackEncoder.integer(2, bits: 4, first: 0, into: &out)
+        HPackEncoder.integer(7, bits: 7, first: 0, into: &out)
+        out.append("CONNECT")
+        encoder.field(1, authority, into: &out)
+        return start
+    }
+
     /// The status of a response.
     public mutating func beginResponse(_ status: UInt16, into out: inout ByteWriter) -> H2HeadStart {
         let start = beginHead(into: &out)

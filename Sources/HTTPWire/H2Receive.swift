@@ -57,6 +57,12 @@ extension H2Connection {
             return .h2BadPreface
         }
         if frame.length > h2.frame { return .h2FrameSize }
+        // All others than DATA are read whole, so that they have to be of a size that fits in somewhere.
+        if frame.length > 16_384, frame.length > h2.headerBlock, frame.kind != H2Frame.Kind.data,
+            frame.kind <= H2Frame.Kind.continuation
+        {
+            return .h2FrameSize
+        }
         if block.isOpen != (frame.kind == H2Frame.Kind.continuation) { return .h2Protocol }
         switch frame.kind {
         case H2Frame.Kind.settings, H2Frame.Kind.ping, H2Frame.Kind.goAway:

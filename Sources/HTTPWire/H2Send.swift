@@ -26,6 +26,27 @@ extension H2Connection {
         return true
     }
 
+    /// `count` bytes of content are kept here, outside of the connection's account: the peer may send as many more on other
+    /// streams. Their own stream waits for ``drained(_:_:into:)``; without that pair, call ``passedOn(_:_:into:)`` alone.
+    ///
+    /// - Returns: false when `out` has less than 26 bytes of room: then nothing changed, and the call is due again.
+    public mutating func keptAside(_ count: Int, into out: inout ByteWriter) -> Bool {
+        guard count > 0, phase != .failed else { return true }
+        guard out.room >= 26 else { return false }
+        grant(Int64(count), into: &out)
+        return true
+    }
+
+    /// `count` bytes that were kept aside have left towards their receiver.
+    ///
+    /// - Returns: as ``passedOn(_:_:into:)``.
+    public mutating func drained(_ handle: H2StreamHandle, _ count: Int, into out: inout ByteWriter) -> Bool {
+        guard count > 0, phase != .failed, let slot = streams.slot(handle) else { return true }
+        guard out.room >= 26 else { return false }
+        grantStream(Int64(count), slot: slot, into: &out)
+        return true
+    }
+
     /// Content that may be sent on a stream now, as far as the windows go.
     public func allowance(_ handle: H2StreamHandle) -> Int {
         guard let slot = streams.slot(handle) else { return 0 }
@@ -77,6 +98,9 @@ extension H2Connection {
         guard let slot = streams.slot(handle), !streams[slot].flags.contains(.localEnd) else { return }
         wait(slot)
     }
+
+    /// Whether ``nextWritable()`` would name a stream.
+    public var hasWritable: Bool { phase != .failed && sendWindow > 0 && streams.hasListed }
 
     /// A stream that waited and whose windows are open: the next one in turn. Write to it or it is forgotten.
     ///

@@ -129,6 +129,9 @@ struct H2StreamTable {
         listTail = mark
     }
 
+    /// Whether any stream can send.
+    var hasListed: Bool { listHead != 0 }
+
     /// The first stream that can send; it leaves the list.
     mutating func popListed() -> Int? {
         guard listHead != 0 else { return nil }

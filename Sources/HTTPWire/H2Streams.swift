@@ -98,7 +98,12 @@ extension H2Connection {
             receiveWindow += credit
             credit = 0
         }
-        guard let slot, !streams[slot].flags.contains(.remoteEnd) else { return }
+        if let slot { grantStream(count, slot: slot, into: &out) }
+    }
+
+    /// The part of that which is a stream's.
+    mutating func grantStream(_ count: Int64, slot: Int, into out: inout ByteWriter) {
+        guard !streams[slot].flags.contains(.remoteEnd) else { return }
         streams[slot].credit += count
         if streams[slot].credit * 2 >= Int64(h2.streamWindow), out.room >= 13 {
             writeWindowUpdate(streams[slot].id, streams[slot].credit, into: &out)

@@ -65,7 +65,8 @@ public struct H2Limits: Sendable {
     /// A stalled stream holds its window until it is read. So that stalled streams never stall their neighbours,
     /// let this be `streamWindow` times the streams that may stall at once.
     public var connectionWindow = 1 << 20
-    /// The largest frame that is taken; announced as SETTINGS_MAX_FRAME_SIZE.
+    /// The largest frame that is taken; announced as SETTINGS_MAX_FRAME_SIZE. Beyond 16 KiB, and beyond ``headerBlock``,
+    /// only DATA is.
     public var frame = 16 << 10
     /// A header block as it is on the wire, all its frames together.
     public var headerBlock = 64 << 10

@@ -15,6 +15,11 @@ extension Worker {
         if code != 0 {
             log.write(.error, "\(SystemError("listen for connections", code: code))", [("worker", "\(number)")])
         }
+        for tunnel in tunnelListeners {
+            let code = tunnel.listener.start()
+            guard code != 0 else { continue }
+            log.write(.error, "\(SystemError("listen for tunnels", code: code))", [("worker", "\(number)")])
+        }
         watchListeners()
     }
 
@@ -25,6 +30,28 @@ extension Worker {
         }
         if let descriptor = listener6?.descriptor {
             _ = loop.add(level: descriptor, token: Token(kind: Kind.listener, index: 6, generation: 0))
+        }
+        for (index, tunnel) in tunnelListeners.enumerated() {
+            _ = loop.add(
+                level: tunnel.listener.descriptor,
+                token: Token(kind: Kind.tunnelListener, index: UInt32(index), generation: 0))
+        }
+    }
+
+    /// Takes other nodes' connections that wait.
+    mutating func acceptTunnels(listener: Int) {
+        guard listener < tunnelListeners.count else { return }
+        for _ in 0..<Self.acceptBatch {
+            switch tunnelListeners[listener].listener.accept() {
+            case .connection(let socket):
+                inbound(socket)
+            case .none:
+                return
+            case .exhausted:
+                record(Finished(refusal: Refusal(reason: .outOfDescriptors), captured: nil))
+                rest()
+                return
+            }
         }
     }
 
@@ -50,7 +77,18 @@ extension Worker {
         guard acceptTimer == .none else { return }
         if let descriptor = listener4?.descriptor { loop.remove(descriptor) }
         if let descriptor = listener6?.descriptor { loop.remove(descriptor) }
+        for tunnel in tunnelListeners { loop.remove(tunnel.listener.descriptor) }
         acceptTimer = timers.set(
             deadline: loop.now + Self.acceptPause, token: Token(kind: Kind.acceptAgain, index: 0, generation: 0))
+    }
+}
+
+/// A worker's listener for tunnels; a class, because arrays hold nothing that cannot be copied. One thread's own.
+final class TunnelListener: @unchecked Sendable {
+    // Made by the thread that starts the worker, and the worker's alone from then on.
+    var listener: Listener
+
+    init(_ address: SocketAddress) throws(SystemError) {
+        listener = try Listener(address: address.address.inlineBytes, port: address.port, shared: true)
     }
 }

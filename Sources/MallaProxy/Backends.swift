@@ -60,19 +60,41 @@ extension Worker {
         let port = view.ports[picked.permitted.identified.port]
         backend.pointee.trials.begin()
         backend.pointee.slot = Int32(picked.slot)
+        if picked.endpoint.node != 0 {
+            do throws(Refusal) {
+                let socket = try tunnel(to: picked.endpoint, for: backend.pointee.captured, backend: token)
+                backend.pointee.wire.socket = socket
+                backend.pointee.wire.state = []
+                bound(token, backend, port.connectTimeout)
+            } catch {
+                redial(token, backend, error.reason)
+            }
+            return
+        }
         switch reach(picked.endpoint, for: backend.pointee.captured) {
         case .connected(let socket):
             guard register(socket, token, backend) else { return }
             connected(token, backend)
         case .pending(let socket):
             guard register(socket, token, backend) else { return }
-            timers.cancel(backend.pointee.timer)
-            let deadline = loop.now.addingReportingOverflow(max(1, port.connectTimeout))
-            backend.pointee.timer = timers.set(
-                deadline: deadline.overflow ? .max : deadline.partialValue, token: token.with(kind: Kind.backendTimer))
+            bound(token, backend, port.connectTimeout)
         case .failed(let code):
             redial(token, backend, Self.reason(of: code))
         }
+    }
+
+    private mutating func bound(_ token: Token, _ backend: UnsafeMutablePointer<Backend>, _ timeout: Nanoseconds) {
+        timers.cancel(backend.pointee.timer)
+        let deadline = loop.now.addingReportingOverflow(max(1, timeout))
+        backend.pointee.timer = timers.set(
+            deadline: deadline.overflow ? .max : deadline.partialValue, token: token.with(kind: Kind.backendTimer))
+    }
+
+    /// A backend's passage stands.
+    mutating func reached(_ token: Token, _ backend: UnsafeMutablePointer<Backend>) {
+        let socket = backend.pointee.wire.socket
+        guard backend.pointee.phase == .connecting, socket >= 0, register(socket, token, backend) else { return }
+        connected(token, backend)
     }
 
     private mutating func register(
@@ -130,22 +152,24 @@ extension Worker {
     }
 
     /// Makes a backend of a connection that stands already.
-    mutating func adopt(_ socket: Int32, _ key: PoolKey, slot: Int32, _ captured: Captured) {
+    @discardableResult
+    mutating func adopt(_ socket: Int32, _ key: PoolKey, slot: Int32, _ captured: Captured) -> Token? {
         loop.remove(socket)
         guard let token = backends.insert(Backend(key: key, slot: slot, captured: captured, now: loop.now)),
             let backend = backends.find(token)
         else {
             Socket.close(socket)
-            return
+            return nil
         }
         backend.pointee.wire.socket = socket
         guard loop.add(socket: socket, token: token.with(kind: Kind.backend)) == 0 else {
             close(backend: token, reset: false)
-            return
+            return nil
         }
         if key.isHTTP2 { startHTTP2(backend) }
         connected(token, backend)
         pool.add(token, in: &backends)
+        return token
     }
 
     /// An edge of a backend's socket.

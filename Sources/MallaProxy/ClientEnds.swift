@@ -74,7 +74,12 @@ extension Worker {
     /// Goes on with a client or backend that was queued.
     mutating func goOn(_ token: Token) {
         let own = token.with(kind: 0)
-        if token.kind == Kind.backend { drive(backend: own) } else { drive(client: own) }
+        switch token.kind {
+        case Kind.backend: drive(backend: own)
+        case Kind.tunnel: drive(tunnel: own)
+        case Kind.passage: drive(passage: own)
+        default: drive(client: own)
+        }
     }
 
     // MARK: Watching

@@ -31,6 +31,10 @@ extension Worker {
         connection.pointee.endpoint = picked.endpoint.address
         connection.pointee.idleTimeout = port.idleTimeout
         connection.pointee.phase = .connecting
+        if picked.endpoint.node != 0 {
+            tunnel(to: picked.endpoint, at: picked.endpoint.address, timeout: port.connectTimeout, token, connection)
+            return
+        }
         switch reach(picked.endpoint, for: captured) {
         case .connected(let socket):
             if register(socket, token, connection) { connected(token, connection) }
@@ -48,20 +52,26 @@ extension Worker {
     /// Begins to connect to an endpoint: from the client's address where the endpoint is to see that, and the client has
     /// one of the same family; else, or when that cannot be had, from one of the node's.
     mutating func reach(_ endpoint: View.Endpoint, for captured: Captured) -> Socket.Connecting {
-        let address = endpoint.address.address
-        if endpoint.seesClients, captured.isOfNamespace, captured.from.isIPv4 == address.isIPv4 {
+        reach(
+            endpoint.address, from: captured.from, asClient: endpoint.seesClients && captured.isOfNamespace)
+    }
+
+    /// Begins to connect to an address, from the client's own where that can be.
+    mutating func reach(_ to: SocketAddress, from client: Address, asClient: Bool) -> Socket.Connecting {
+        let bytes = to.address.inlineBytes
+        if asClient, client.isIPv4 == to.address.isIPv4 {
             let draw = UInt32(truncatingIfNeeded: random.next())
-            let source = captured.from.inlineBytes
+            let source = client.inlineBytes
             let begun =
-                address.isIPv4
-                ? mint4?.connect(from: source, to: endpoint.bytes, port: endpoint.address.port, draw: draw)
-                : mint6?.connect(from: source, to: endpoint.bytes, port: endpoint.address.port, draw: draw)
+                client.isIPv4
+                ? mint4?.connect(from: source, to: bytes, port: to.port, draw: draw)
+                : mint6?.connect(from: source, to: bytes, port: to.port, draw: draw)
             switch begun {
             case nil, .failed(EADDRNOTAVAIL): break
             case .some(let begun): return begun
             }
         }
-        return Socket.connect(to: endpoint.bytes, port: endpoint.address.port)
+        return Socket.connect(to: bytes, port: to.port)
     }
 
     /// The pending connect's socket became writable or failed.
@@ -79,6 +89,7 @@ extension Worker {
         connection.pointee.timer = .none
         if connection.pointee.upstream.socket >= 0 { Socket.close(connection.pointee.upstream.socket) }
         connection.pointee.upstream = End(socket: -1)
+        abandonPassage(of: connection)
         connection.pointee.trials.fail(slot: connection.pointee.slot, reason)
         release(connection)
         // Without descriptors the next attempt would fail in the same way.
@@ -91,6 +102,17 @@ extension Worker {
 
     /// Connected: from here on bytes are passed on.
     private mutating func connected(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        stands(token, connection)
+        if connection.pointee.application == .unknown {
+            connection.pointee.phase = .detecting
+            detect(token, connection)
+        } else {
+            relay(token, connection)
+        }
+    }
+
+    /// The connection has reached its endpoint: counts it, and watches it.
+    mutating func stands(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         timers.cancel(connection.pointee.timer)
         connection.pointee.timer = .none
         connection.pointee.phase = .relaying
@@ -106,12 +128,13 @@ extension Worker {
         cell.opened(after: loop.now &- connection.pointee.accepted)
         connection.pointee.cell = cell
         watchIdle(token, connection)
-        if connection.pointee.application == .unknown {
-            connection.pointee.phase = .detecting
-            detect(token, connection)
-        } else {
-            relay(token, connection)
-        }
+    }
+
+    /// A connection is over, or goes elsewhere: its passage is not wanted any more.
+    mutating func abandonPassage(of connection: UnsafeMutablePointer<Connection>) {
+        let place = connection.pointee.passage
+        connection.pointee.passage = 0
+        if place != 0 { abandon(passage: place) }
     }
 
     private mutating func register(_ socket: Int32, _ token: Token, _ connection: UnsafeMutablePointer<Connection>)

@@ -56,6 +56,8 @@ struct Connection: BitwiseCopyable {
         case relaying
         /// Its requests are: see ``Client``.
         case serving
+        /// Its bytes are, by a tunnel: see ``Passage``.
+        case tunnelled
     }
 
     var client: End
@@ -77,6 +79,8 @@ struct Connection: BitwiseCopyable {
     /// Where it goes.
     var endpoint = SocketAddress(.unspecified, 0)
     var trials = Trials()
+    /// What carries it to another node; place plus one, 0: nothing.
+    var passage: UInt32 = 0
     /// The client's end of HTTP, when serving.
     var http = Token(kind: 0, index: .max, generation: 0)
     /// Times of the loop's clock.
@@ -114,4 +118,9 @@ enum Kind {
     static let httpClient: UInt8 = 11
     static let attemptTimer: UInt8 = 12
     static let drainClients: UInt8 = 13
+    static let tunnelListener: UInt8 = 14
+    static let tunnel: UInt8 = 15
+    static let tunnelTimer: UInt8 = 16
+    static let passage: UInt8 = 17
+    static let passageTimer: UInt8 = 18
 }

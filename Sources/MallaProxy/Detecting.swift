@@ -44,6 +44,10 @@ extension Worker {
 
     /// Not HTTP: bytes are passed on.
     private mutating func settle(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
+        if connection.pointee.passage != 0 {
+            hand(over: token, connection)
+            return
+        }
         connection.pointee.phase = .relaying
         relay(token, connection)
     }
@@ -57,7 +61,11 @@ extension Worker {
         let key = PoolKey(
             endpoint: connection.pointee.endpoint, target: connection.pointee.target, source: captured.source,
             from: captured.from, isHTTP2: isHTTP2)
-        adopt(connection.pointee.upstream.socket, key, slot: connection.pointee.slot, captured)
+        if connection.pointee.passage != 0 {
+            adoptPassage(connection, key)
+        } else {
+            adopt(connection.pointee.upstream.socket, key, slot: connection.pointee.slot, captured)
+        }
         connection.pointee.upstream = End(socket: -1)
         release(connection)
         connection.pointee.cell?.closed()

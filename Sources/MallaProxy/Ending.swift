@@ -10,7 +10,9 @@ import Reactor
 struct Finished {
     let reason: Reason
     let rule: UInt32
-    /// Whose it was; `nil`: the kernel had no record.
+    /// Number of the identity whose it was; 0: nobody knows.
+    let source: UInt32
+    /// What it wanted, by the kernel's word; `nil`: there is none, or another node brought it.
     let captured: Captured?
     /// Identity of its endpoint; 0: none was reached.
     let target: UInt32
@@ -21,6 +23,7 @@ struct Finished {
         reason = refusal.reason
         rule = refusal.rule
         self.captured = captured
+        source = captured?.source ?? 0
         target = 0
         wasConnected = false
     }
@@ -29,8 +32,19 @@ struct Finished {
         self.reason = reason
         self.rule = rule
         captured = connection.captured
+        source = connection.captured.source
         target = connection.target
         wasConnected = true
+    }
+
+    /// One that another node brought.
+    init(reason: Reason, rule: UInt32, source: UInt32, target: UInt32, wasConnected: Bool) {
+        self.reason = reason
+        self.rule = rule
+        self.source = source
+        captured = nil
+        self.target = target
+        self.wasConnected = wasConnected
     }
 }
 
@@ -39,7 +53,7 @@ extension Worker {
     mutating func finish(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         record(Finished(reason: .passed, connection: connection.pointee))
         Socket.close(connection.pointee.client.socket)
-        Socket.close(connection.pointee.upstream.socket)
+        if connection.pointee.upstream.socket >= 0 { Socket.close(connection.pointee.upstream.socket) }
         remove(token, connection)
     }
 
@@ -54,12 +68,12 @@ extension Worker {
         case .serving:
             abandon(client: connection.pointee.http, reason)
             return
-        case .detecting, .relaying:
+        case .detecting, .relaying, .tunnelled:
             break
         }
         record(Finished(reason: reason, rule: rule, connection: connection.pointee))
         Socket.reset(connection.pointee.client.socket)
-        Socket.reset(connection.pointee.upstream.socket)
+        if connection.pointee.upstream.socket >= 0 { Socket.reset(connection.pointee.upstream.socket) }
         remove(token, connection)
     }
 
@@ -74,7 +88,7 @@ extension Worker {
 
     private func key(of finished: Finished) -> CounterKey {
         CounterKey(
-            source: finished.captured?.source ?? 0, target: finished.target,
+            source: finished.source, target: finished.target,
             service: finished.captured?.service ?? 0, reason: finished.reason.rawValue)
     }
 
@@ -99,12 +113,14 @@ extension Worker {
         switch connection.pointee.phase {
         case .serving:
             break
+        case .connecting where connection.pointee.passage != 0:
+            failed(token.with(kind: 0), connection, .tunnelTimeout)
         case .connecting where connection.pointee.upstream.socket < 0:
             // It waited for a snapshot that did not come.
             refuse(token, Refusal(reason: .unknownService))
         case .connecting:
             failed(token.with(kind: 0), connection, .connectTimeout)
-        case .detecting, .relaying:
+        case .detecting, .relaying, .tunnelled:
             let idle = loop.now &- connection.pointee.active
             guard idle >= connection.pointee.idleTimeout else {
                 // Bytes came since the timer was set. Moving it with each of them would cost more.
@@ -128,7 +144,7 @@ extension Worker {
     mutating func revoke(under view: View) {
         for place in connections.places {
             guard let (token, connection) = connections.occupant(place), connection.pointee.slot >= 0,
-                let endpoint = view.endpoint(at: connection.pointee.endpoint)
+                let endpoint = view.endpoint(at: connection.pointee.endpoint), endpoint.node == 0
             else { continue }
             let captured = connection.pointee.captured
             let decision = view.policies.decide(
@@ -147,6 +163,7 @@ extension Worker {
 
     private mutating func remove(_ token: Token, _ connection: UnsafeMutablePointer<Connection>) {
         timers.cancel(connection.pointee.timer)
+        abandonPassage(of: connection)
         release(connection)
         drop(Self.client(connection))
         drop(Self.upstream(connection))

@@ -16,6 +16,8 @@ struct EndpointBook: Sendable {
         let scope: UInt32
         /// Whether it is connected to from the client's address, where that is known to be reached by way of this node.
         let seesClients: Bool
+        /// Number of the node that it is on; 0: this one.
+        let node: UInt32
 
         init(_ endpoint: Snapshot.Endpoint) {
             number = endpoint.number
@@ -24,6 +26,7 @@ struct EndpointBook: Sendable {
             identity = endpoint.identity
             scope = endpoint.scope
             seesClients = endpoint.seesClients
+            node = endpoint.node
         }
     }
 
@@ -69,11 +72,32 @@ struct EndpointBook: Sendable {
     /// The places of all that are at an address where something changed, by their numbers.
     private var laterByAddress: [SocketAddress: [Int]] = [:]
 
-    /// Such as the kernel may choose: an endpoint for all ports is none of a service's, and is left out.
+    /// Those for all ports, which are none of a service's, by their numbers.
+    private var unbound: [UInt32: Endpoint] = [:]
+    private var unboundByAddress: [Address: UInt32] = [:]
+
+    /// In places are such as the kernel may choose for a service; those for all ports are kept beside them.
     init(_ endpoints: [Snapshot.Endpoint]) {
         self.init(
             line: endpoints.lazy.filter { $0.address.port != 0 }.map(Endpoint.init).sorted { $0.number < $1.number })
+        for endpoint in endpoints where endpoint.address.port == 0 { keep(unbound: endpoint) }
     }
+
+    private mutating func keep(unbound endpoint: Snapshot.Endpoint) {
+        unbound[endpoint.number] = Endpoint(endpoint)
+        unboundByAddress[endpoint.address.address] = endpoint.number
+    }
+
+    private mutating func forget(unbound number: UInt32) {
+        guard let old = unbound.removeValue(forKey: number) else { return }
+        if unboundByAddress[old.address.address] == number { unboundByAddress[old.address.address] = nil }
+    }
+
+    /// The endpoint for all ports of an address.
+    func everyPort(at address: Address) -> Endpoint? { unboundByAddress[address].flatMap { unbound[$0] } }
+
+    /// The endpoint of this number, be it one for all ports.
+    func endpoint(of number: UInt32) -> Endpoint? { place(of: number).map { self[$0] } ?? unbound[number] }
 
     private init(line endpoints: [Endpoint]) {
         line = Self.lines.add(1, ordering: .relaxed).newValue
@@ -113,11 +137,16 @@ struct EndpointBook: Sendable {
     mutating func take(_ changed: [Snapshot.Endpoint], gone: [UInt32]) {
         for number in gone {
             takeOut(number)
+            forget(unbound: number)
             laterByNumber[number] = -1
         }
         for endpoint in changed {
             takeOut(endpoint.number)
-            guard endpoint.address.port != 0 else { continue }
+            forget(unbound: endpoint.number)
+            guard endpoint.address.port != 0 else {
+                keep(unbound: endpoint)
+                continue
+            }
             let place = end
             later.append(Endpoint(endpoint))
             laterByNumber[endpoint.number] = place
@@ -150,7 +179,10 @@ struct EndpointBook: Sendable {
         live.sort { $0.endpoint.number < $1.endpoint.number }
         var places = [Int](repeating: -1, count: end)
         for (new, one) in live.enumerated() { places[one.place] = new }
-        self = EndpointBook(line: live.map(\.endpoint))
+        var renewed = EndpointBook(line: live.map(\.endpoint))
+        renewed.unbound = unbound
+        renewed.unboundByAddress = unboundByAddress
+        self = renewed
         return places
     }
 

@@ -245,7 +245,7 @@ extension Worker {
         for index in exchanges.places {
             guard let (_, exchange) = exchanges.occupant(index),
                 let backend = backends.find(exchange.pointee.backend),
-                let endpoint = view.endpoint(at: backend.pointee.key.endpoint)
+                let endpoint = view.endpoint(at: backend.pointee.key.endpoint), endpoint.node == 0
             else { continue }
             let decision = view.policies.decide(
                 PolicyQuestion(

@@ -104,10 +104,10 @@ struct Handshaker: ~Copyable {
 
     private mutating func begin(_ task: Handshakers.Task) {
         guard pending.count < limit,
-            let handshake = try? TLSHandshake(task.settings, expected: task.expected, now: Int64(time(nil)))
+            let handshake = try? Self.handshake(task.side)
         else {
             Socket.reset(task.socket)
-            task.answer(Handshakers.Answer(tag: task.tag, outcome: .failed(.exhausted)))
+            task.answer(Handshakers.Answer(tag: task.tag, owner: nil, outcome: .failed(.exhausted)))
             return
         }
         number &+= 1
@@ -119,8 +119,18 @@ struct Handshaker: ~Copyable {
         }
         one.timer = timers.set(
             deadline: loop.now &+ patience, token: Token(kind: Source.timer, index: number, generation: 0))
-        if task.settings.role == .client { step(one) }
+        if case .client = task.side { step(one) }
         advance(number)
+    }
+
+    private static func handshake(_ side: Handshakers.Side) throws(TLSReason) -> TLSHandshake {
+        let now = Int64(time(nil))
+        switch side {
+        case .client(let settings, let expected, let serverName):
+            return try TLSHandshake(settings, expected: expected, serverName: serverName, now: now)
+        case .server(let directory):
+            return try TLSHandshake(directory, now: now)
+        }
     }
 
     /// Goes on with one as far as it goes without waiting.
@@ -182,15 +192,16 @@ struct Handshaker: ~Copyable {
         do throws(TLSReason) {
             if case .failed(let reason) = conclusion { throw reason }
             guard let handshake = one.handshake.take() else { throw .failed }
+            let owner = handshake.owner
             let (stream, peer) = try handshake.finish()
             one.task.answer(
                 Handshakers.Answer(
-                    tag: tag,
+                    tag: tag, owner: owner,
                     outcome: .done(socket: one.task.socket, stream: stream, peer: peer, rest: one.input)))
         } catch {
             // In an orderly way: the alert is still to arrive.
             Socket.close(one.task.socket)
-            one.task.answer(Handshakers.Answer(tag: tag, outcome: .failed(error)))
+            one.task.answer(Handshakers.Answer(tag: tag, owner: nil, outcome: .failed(error)))
         }
     }
 }

@@ -14,18 +14,27 @@ final class Handshakers: Sendable {
     struct Task: Sendable {
         /// A connected, non-blocking socket; the handshaker's until the answer.
         let socket: Int32
-        let settings: TLSSettings
-        /// Names of which the peer must have one; empty: whoever is of a trusted domain.
-        let expected: [SPIFFEName]
+        let side: Side
         /// The worker's own word for it, given back with the answer.
         let tag: UInt64
         /// Takes the answer; from a handshaker's thread.
         let answer: @Sendable (Answer) -> Void
     }
 
+    /// Which side of a handshake, and with what.
+    enum Side: Sendable {
+        /// With a peer that must have one of these names (none: whoever is of a trusted domain), of which the server is
+        /// told which one is wanted.
+        case client(TLSSettings, expected: [SPIFFEName], serverName: String?)
+        /// With whoever is of a trusted domain, as the one whom it wants.
+        case server(TLSDirectory)
+    }
+
     /// What became of one.
     struct Answer: Sendable {
         let tag: UInt64
+        /// Whose certificate this side has shown, where that is known.
+        let owner: SPIFFEName?
         let outcome: Outcome
     }
 

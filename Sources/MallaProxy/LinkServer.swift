@@ -143,8 +143,22 @@ public struct LinkServer: ~Copyable {
             } catch {
                 reject(patch.generation, error)
             }
+        case .credential(let credential): use("credential", of: credential.identity) { try proxy.use(credential) }
+        case .withdrawal(let identity): proxy.withdraw(identity)
+        case .bundles(let bundles): use("roots", of: nil) { try proxy.use(bundles) }
         default:
             try takePart(message)
+        }
+    }
+
+    /// What cannot be used changes nothing: the former stays, for as long as it lasts.
+    private func use(_ what: String, of identity: Identity?, _ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            var fields = [("what", what), ("error", "\(error)")]
+            if let identity { fields.append(("identity", identity.spiffeID)) }
+            log.write(.error, "a credential cannot be used", fields)
         }
     }
 

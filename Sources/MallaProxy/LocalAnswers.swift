@@ -14,12 +14,12 @@ extension Refusal {
         if let status { return status }
         if let wire = WireReason(rawValue: reason.rawValue) { return isFromEndpoint ? 502 : wire.status }
         return switch reason {
-        case .policyDenied, .policyNotAllowed, .meshDefaultDenied, .policyMissing: 403
+        case .policyDenied, .policyNotAllowed, .meshDefaultDenied, .policyMissing, .remoteDenied: 403
         case .noRoute: 404
         case .connectMethod: 405
         case .headTimeout: 408
         case .noResponse, .responseCut, .upstreamReset: 502
-        case .connectTimeout, .requestTimeout, .idleTimeout: 504
+        case .connectTimeout, .requestTimeout, .idleTimeout, .tunnelTimeout: 504
         default: 503
         }
     }

@@ -72,8 +72,13 @@ public final class Log: Sendable {
     /// A refused or cut connection.
     func ended(_ finished: Finished, names: View.Names?) {
         var fields = [("reason", finished.reason.name)]
+        if finished.source != 0 {
+            fields.append(("source", names?.identity(finished.source) ?? "#\(finished.source)"))
+        }
+        if finished.captured == nil, finished.target != 0 {
+            fields.append(("target", names?.identity(finished.target) ?? "#\(finished.target)"))
+        }
         if let captured = finished.captured {
-            fields.append(("source", names?.identity(captured.source) ?? "#\(captured.source)"))
             fields.append(("service", names?.service(captured.service) ?? "#\(captured.service)"))
             fields.append(("port", "\(captured.port)"))
         }

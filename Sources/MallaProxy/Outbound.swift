@@ -26,8 +26,10 @@ struct Captured: BitwiseCopyable {
     let port: UInt16
     /// The snapshot that the kernel decided by.
     let generation: UInt32
+    /// What was asked for.
+    let original: SocketAddress
     /// Whether the IPv4 virtual address was asked for.
-    let isIPv4: Bool
+    var isIPv4: Bool { original.address.isIPv4 }
     /// Number of the endpoint that the kernel chose, because the service asks for more than a draw by weight; 0: the
     /// proxy chooses.
     let wished: UInt32
@@ -42,7 +44,7 @@ struct Captured: BitwiseCopyable {
         service = record.service
         port = record.original_port
         generation = record.generation
-        isIPv4 = Address(record.original).isIPv4
+        original = SocketAddress(Address(record.original), record.original_port)
         from = Address(record.from)
         isOfNamespace = record.flags & UInt8(MALLA_CONNECTION_BY_PACKET.rawValue) != 0
     }
@@ -52,7 +54,7 @@ struct Captured: BitwiseCopyable {
         self.service = service
         self.port = port
         generation = captured.generation
-        isIPv4 = captured.isIPv4
+        original = captured.original
         wished = 0
         from = captured.from
         isOfNamespace = captured.isOfNamespace
@@ -154,6 +156,10 @@ extension Worker {
         }
         do throws(Refusal) {
             // Looked up again for each attempt: a new snapshot may have come since the last one.
+            if connection.pointee.captured.service == 0 {
+                try attemptDirect(token, connection)
+                return
+            }
             let identified = try identify(connection.pointee.captured)
             if view?.ports[identified.port].application.isHTTP ?? false {
                 serve(token, connection)
@@ -168,9 +174,26 @@ extension Worker {
         }
     }
 
+    /// A workload of another node was asked for by its own address: there is one endpoint that this can be.
+    private mutating func attemptDirect(
+        _ token: Token, _ connection: UnsafeMutablePointer<Connection>
+    ) throws(Refusal) {
+        let captured = connection.pointee.captured
+        guard let endpoint = view?.endpoints.endpoint(of: captured.wished), endpoint.node != 0 else {
+            throw Refusal(reason: .unknownService)
+        }
+        guard connection.pointee.trials.count == 0 else { throw Refusal(reason: connection.pointee.trials.failure) }
+        connection.pointee.trials.begin()
+        connection.pointee.application = .bytes
+        connection.pointee.target = endpoint.identity
+        connection.pointee.endpoint = captured.original
+        tunnel(to: endpoint, at: captured.original, timeout: Self.tunnelPatience, token, connection)
+    }
+
     /// Whether the service is one that only the kernel's snapshot has: ours is then on its way.
     private func isEarly(_ captured: Captured) -> Bool {
         guard let view, captured.generation > view.generation else { return false }
+        if captured.service == 0 { return view.endpoints.endpoint(of: captured.wished) == nil }
         return view.port(service: captured.service, port: captured.port) == nil
     }
 
@@ -211,7 +234,11 @@ extension Worker {
         var denial: PolicyDecision?
         for share in shares {
             let endpoint = view.endpoints[share.endpoint]
-            if isByAddress || endpoint.scope != question.scope || endpoint.address.port != question.port {
+            if endpoint.node != 0 {
+                // Its own node judges, by what the tunnel proves.
+                question.scope = 0
+                decision = PolicyDecision(reason: .passed)
+            } else if isByAddress || endpoint.scope != question.scope || endpoint.address.port != question.port {
                 question.ask(endpoint)
                 decision = view.policies.decide(question)
             }

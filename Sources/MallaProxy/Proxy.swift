@@ -5,6 +5,7 @@ public import MallaLink
 public import MallaModel
 import Reactor
 import Synchronization
+import TLSWire
 
 /// The node proxy: workers that carry connections, each on a thread of its own, and what reaches all of them.
 ///
@@ -22,6 +23,9 @@ public final class Proxy: Sendable {
         public var connectionsPerWorker: Int
         /// Bytes that one worker keeps for slow peers, over all its connections.
         public var buffersPerWorker: Int
+
+        /// Where other nodes' tunnels are accepted.
+        public var tunnels: [SocketAddress] = []
 
         /// What one source and one endpoint may have.
         public var limits = Limits()
@@ -62,6 +66,8 @@ public final class Proxy: Sendable {
 
     /// The port that the listeners are on.
     public let port: UInt16
+    /// Where tunnels are accepted: as asked for, with ports where any would do.
+    public let tunnels: [SocketAddress]
     private let publication = Publication()
     private let mailboxes: [Mailbox<Worker.Command>]
     private let reports: Mailbox<Worker.Report>
@@ -69,6 +75,9 @@ public final class Proxy: Sendable {
     private let state: Mutex<State>
 
     private struct State {
+        var credentials = CredentialDesk()
+        /// Made with the first credential.
+        var handshakers: Handshakers?
         var records: ConnectionRecords?
         /// Second descriptors of all listeners, those of the mints among them, for the daemon; they would keep a
         /// listener alive, so they go first.
@@ -89,6 +98,7 @@ public final class Proxy: Sendable {
         var handovers: [Handover<Worker.Parts>] = []
         var port = options.port
         var copies: [Int32] = []
+        var tunnels = options.tunnels
         for number in 0..<workers {
             let mailbox = try Mailbox<Worker.Command>()
             let listener4 = try Listener(address: Address.loopback4.inlineBytes, port: port, shared: true)
@@ -98,6 +108,12 @@ public final class Proxy: Sendable {
             let mint6 = Self.mint(.loopback6)
             if let copy = mint4?.duplicate() { copies.append(copy) }
             if let copy = mint6?.duplicate() { copies.append(copy) }
+            var tunnelListeners: [TunnelListener] = []
+            for index in tunnels.indices {
+                let made = try TunnelListener(tunnels[index])
+                tunnels[index].port = made.listener.port
+                tunnelListeners.append(made)
+            }
             mailboxes.append(mailbox)
             copies.append(listener4.duplicate())
             if let copy = listener6?.duplicate() { copies.append(copy) }
@@ -107,6 +123,7 @@ public final class Proxy: Sendable {
                         number: number, counters: file.table(worker: number), listener4: listener4,
                         listener6: listener6, mint4: mint4, mint6: mint6,
                         capacity: options.connectionsPerWorker,
+                        tunnelListeners: tunnelListeners, ownPorts: [port] + tunnels.map(\.port),
                         bufferLimit: options.buffersPerWorker, limits: options.limits, log: log,
                         publication: publication, mailbox: mailbox,
                         reports: reports)))
@@ -124,6 +141,7 @@ public final class Proxy: Sendable {
             }
         }
         self.port = port
+        self.tunnels = tunnels
         self.mailboxes = mailboxes
         self.reports = reports
         state = Mutex(
@@ -180,6 +198,35 @@ public final class Proxy: Sendable {
         mailboxes.forEach { $0.post(.look) }
     }
 
+    /// An identity of this node's workloads proves itself by this from now on. Tunnels that stand are not disturbed.
+    public func use(_ credential: Credential) throws {
+        try change { desk throws(TLSProblem) in try desk.take(credential) }
+    }
+
+    /// Peers are judged by these roots from now on. Tunnels with peers of domains that are missing are cut.
+    public func use(_ bundles: [TrustBundle]) throws {
+        try change { desk throws(TLSProblem) in try desk.take(bundles) }
+    }
+
+    /// An identity has nothing to prove itself with any more: its tunnels are cut.
+    public func withdraw(_ identity: Identity) { try? change { $0.withdraw(identity) } }
+
+    private func change(_ body: (inout CredentialDesk) throws(TLSProblem) -> Void) throws {
+        try state.withLock { state in
+            try body(&state.credentials)
+            let handshakers: Handshakers
+            if let made = state.handshakers {
+                handshakers = made
+            } else {
+                handshakers = try Handshakers()
+                state.handshakers = handshakers
+            }
+            // Inside of the lock, so that books reach all workers in the order in which they were made.
+            let book = state.credentials.book
+            for mailbox in mailboxes { mailbox.post(.credentials(book, handshakers)) }
+        }
+    }
+
     /// Stops accepting; workers end when their connections have, at the latest after `grace`, when the rest is cut.
     public func drain(grace: Nanoseconds) {
         forgetListeners()
@@ -193,7 +240,18 @@ public final class Proxy: Sendable {
     }
 
     /// Waits until all workers have ended. Once only.
-    public func join() { threads.forEach { $0.join() } }
+    public func join() {
+        threads.forEach { $0.join() }
+        state.withLock { state in
+            state.handshakers?.stop()
+            state.handshakers = nil
+        }
+        for mailbox in mailboxes {
+            for command in mailbox.collect() {
+                if case .shaken(let answer) = command { Worker.giveUp(answer) }
+            }
+        }
+    }
 
     /// Readable when there is progress to take with ``progress()``.
     public var progressDescriptor: Int32 { reports.descriptor }

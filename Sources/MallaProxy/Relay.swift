@@ -40,6 +40,10 @@ extension Worker {
         switch connection.pointee.phase {
         case .serving:
             progress(client: event, connection)
+        case .tunnelled:
+            if let passage = passage(connection.pointee.passage) {
+                progress(passage: connection.pointee.passage, passage, readiness)
+            }
         case .detecting:
             detect(token, connection)
         case .relaying where readiness.contains(.reset) && end.pointee.state.contains(.ended):

@@ -222,6 +222,7 @@ extension Worker {
             _ = write(Self.wire(of: client)) { out in h2.pointee.finishDrain(into: &out) }
             wake(client: token)
         }
+        finishDrainTunnels()
     }
 
     /// Tells HTTP/2 how much time has passed, now and then.

@@ -2,6 +2,7 @@
 
 import MallaLink
 import MallaModel
+import TLSWire
 
 /// A snapshot in the form in which workers look things up. Immutable, shared by all workers.
 ///
@@ -49,9 +50,13 @@ final class View: Sendable {
     let records: ConnectionRecords
     /// Names for log lines.
     let names: Names
+    /// Where other nodes accept tunnels, by their numbers.
+    let nodes: [UInt32: SocketAddress]
     /// Where requests go that are not for the service itself.
     let routes: RouteBook
 
+    /// Whom tunnels lead to: identity and node of endpoints elsewhere.
+    private let remote: Set<UInt64>
     private let portIndex: [UInt64: Int]
 
     /// The view of a snapshot whose references are whole.
@@ -82,6 +87,8 @@ final class View: Sendable {
         policies = snapshot.policies
         self.records = records
         names = Names(snapshot)
+        remote = Set(snapshot.endpoints.lazy.filter { $0.node != 0 }.map { Self.remote($0.identity, $0.node) })
+        nodes = Dictionary(snapshot.nodes.map { ($0.number, $0.tunnel) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The view that a patch makes of another one.
@@ -121,6 +128,10 @@ final class View: Sendable {
         routes = former.routes
         portIndex = former.portIndex
         names = former.names
+        nodes = former.nodes
+        // What is gone goes with the next whole snapshot.
+        remote = former.remote.union(
+            patch.endpoints.lazy.filter { $0.node != 0 }.map { Self.remote($0.identity, $0.node) })
         self.records = records
     }
 
@@ -135,28 +146,57 @@ final class View: Sendable {
         endpoints.place(at: address).map { endpoints[$0] }
     }
 
+    /// Whether there is anything that such tunnels lead to.
+    func hasEndpoint(for key: TunnelKey) -> Bool { remote.contains(Self.remote(key.target, key.node)) }
+
+    private static func remote(_ identity: UInt32, _ node: UInt32) -> UInt64 { UInt64(node) << 32 | UInt64(identity) }
+
     private static func key(service: UInt32, port: UInt16) -> UInt64 { UInt64(service) << 16 | UInt64(port) }
 
-    /// What numbers are called, for people.
+    /// What numbers are called, for people and in certificates.
     struct Names: Sendable {
+        private let spiffeNames: [UInt32: SPIFFEName]
+        private let numbers: [SPIFFEName: UInt32]
         private let identities: [UInt32: Identity]
         private let services: [UInt32: ObjectName]
         private let rules: [UInt32: String]
 
         init(_ snapshot: Snapshot) {
             identities = snapshot.identities
+            spiffeNames = snapshot.identities.compactMapValues { SPIFFEName($0) }
+            numbers = Dictionary(spiffeNames.map { ($1, $0) }, uniquingKeysWith: min)
             services = Dictionary(
                 snapshot.services.map { ($0.number, $0.name) }, uniquingKeysWith: { first, _ in first })
             rules = snapshot.rules
         }
 
         func identity(_ number: UInt32) -> String { identities[number]?.principal ?? "#\(number)" }
+        /// The name that a certificate of the identity has.
+        func spiffeName(_ identity: UInt32) -> SPIFFEName? { spiffeNames[identity] }
+        /// The identity of a certificate's name.
+        func number(of name: SPIFFEName) -> UInt32? { numbers[name] }
+        /// What the field `baggage` says of a source.
+        func baggage(_ identity: UInt32) -> String? {
+            identities[identity].map { "k8s.namespace.name=\($0.namespace),service.name=\($0.serviceAccount)" }
+        }
+        /// What the field `forwarded` calls a service.
+        func host(_ service: UInt32) -> String? { services[service].map { "\($0.name).\($0.namespace)" } }
         func service(_ number: UInt32) -> String { services[number]?.description ?? "#\(number)" }
         func rule(_ number: UInt32) -> String? { number == 0 ? nil : rules[number] ?? "#\(number)" }
     }
 }
 
 extension Address {
+    /// The address that sixteen bytes in network order are.
+    init(_ bytes: InlineArray<16, UInt8>) {
+        var halves: (high: UInt64, low: UInt64) = (0, 0)
+        for index in 0..<8 {
+            halves.high = halves.high << 8 | UInt64(bytes[index])
+            halves.low = halves.low << 8 | UInt64(bytes[index + 8])
+        }
+        self.init(high: halves.high, low: halves.low)
+    }
+
     /// The sixteen bytes in network order, without an array.
     var inlineBytes: InlineArray<16, UInt8> {
         InlineArray { index in

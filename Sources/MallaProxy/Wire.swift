@@ -16,6 +16,8 @@ struct Wire: BitwiseCopyable {
     var output = Buffer.none
     var outputOffset: Int32 = 0
     var outputCount: Int32 = 0
+    /// What protects it, if anything does.
+    var protection: UnsafeMutablePointer<Protection>?
 
     init(socket: Int32) { self.socket = socket }
 
@@ -55,6 +57,9 @@ extension Worker {
             return kept
         }
         wire.pointee.isStarved = false
+        if let protection = wire.pointee.protection {
+            return fillOpened(wire, protection, kept: kept, wanted: wanted)
+        }
         let received = Socket.receive(wire.pointee.socket, into: scratch + kept, capacity: wanted)
         guard received > 0 else {
             if received == 0 {
@@ -123,6 +128,7 @@ extension Worker {
 
     /// Sends what waits. A rest is kept in a buffer that is no larger than it has to be.
     mutating func flush(_ wire: UnsafeMutablePointer<Wire>) -> Flushed {
+        if let protection = wire.pointee.protection { return flushSealed(wire, protection) }
         let count = Int(wire.pointee.outputCount)
         guard count > 0, let start = wire.pointee.output.start else {
             endBehind(wire)
@@ -163,6 +169,7 @@ extension Worker {
     ///
     /// - Returns: how many were sent; -1: the peer is gone.
     mutating func sendStraight(_ wire: UnsafeMutablePointer<Wire>, _ bytes: UnsafeRawPointer, count: Int) -> Int {
+        if let protection = wire.pointee.protection { return sealStraight(wire, protection, bytes, count: count) }
         guard wire.pointee.state.contains(.writable) else { return 0 }
         hasten(wire)
         let sent = Socket.send(wire.pointee.socket, bytes, count: count)
@@ -186,7 +193,7 @@ extension Worker {
     }
 
     /// Turns off the delay of small segments before the second send; the first is never delayed.
-    private func hasten(_ wire: UnsafeMutablePointer<Wire>) {
+    func hasten(_ wire: UnsafeMutablePointer<Wire>) {
         guard !wire.pointee.state.contains(.prompt) else { return }
         if wire.pointee.state.contains(.used) {
             Socket.sendAtOnce(wire.pointee.socket)

@@ -35,12 +35,27 @@ struct Worker: ~Copyable {
     var counters: CounterTable
     var listener4: Listener?
     var listener6: Listener?
+    /// Where other nodes connect.
+    var tunnelListeners: [TunnelListener]
+    /// Of this proxy: nobody is connected to them.
+    let ownPorts: [UInt16]
+    /// Connections to and from other nodes, and what they carry.
+    var tunnels: Slab<Tunnel>
+    var passages: Slab<Passage>
+    var tunnelPool: [TunnelKey: [Token]] = [:]
+    var book: CredentialBook?
+    var handshakers: Handshakers?
+    /// Handshakes of other nodes that are on their way.
+    var shakingCount = 0
     /// Of connections from clients' addresses.
     let mint4: Mint?
     let mint6: Mint?
     /// What all connections read into.
     let scratch: UnsafeMutableRawPointer
     static let scratchSize = BufferPool.largest
+    /// Where records are read to, and sealed into.
+    let cipher: UnsafeMutableRawPointer
+    static let cipherSize = 2 * BufferPool.largest
 
     var view: View?
     private var epoch: UInt64 = 0
@@ -76,6 +91,10 @@ struct Worker: ~Copyable {
     enum Command: Sendable {
         /// A view was published.
         case look
+        /// Tunnels are made with these from now on.
+        case credentials(CredentialBook, Handshakers)
+        /// A handshake is over.
+        case shaken(Handshakers.Answer)
         /// Stop accepting; end when no connection is left or after the grace time.
         case drain(grace: Nanoseconds)
         /// End now.
@@ -99,6 +118,8 @@ struct Worker: ~Copyable {
         let mint4: Mint?
         let mint6: Mint?
         let capacity: Int
+        let tunnelListeners: [TunnelListener]
+        let ownPorts: [UInt16]
         let bufferLimit: Int
         let limits: Proxy.Limits
         let log: Log
@@ -114,7 +135,13 @@ struct Worker: ~Copyable {
         let clients = try Slab<Client>(capacity: parts.capacity)
         let exchanges = try Slab<Exchange>(capacity: parts.capacity * 4)
         let backends = try Slab<Backend>(capacity: parts.capacity)
+        let tunnels = try Slab<Tunnel>(capacity: parts.capacity)
+        let passages = try Slab<Passage>(capacity: parts.capacity * 2)
         keptRequests = try Slab<KeptRequest>(capacity: parts.capacity)
+        self.tunnels = tunnels
+        self.passages = passages
+        tunnelListeners = parts.tunnelListeners
+        ownPorts = parts.ownPorts
         self.clients = clients
         self.exchanges = exchanges
         self.backends = backends
@@ -130,7 +157,8 @@ struct Worker: ~Copyable {
         self.connections = connections
         buffers = BufferPool(limit: parts.bufferLimit)
         pipes = PipePool(limit: max(4, parts.bufferLimit / PipePool.capacity))
-        scratch = .allocate(byteCount: Self.scratchSize, alignment: 4096)
+        scratch = .allocate(byteCount: Self.scratchSize + Self.openingSlack, alignment: 4096)
+        cipher = .allocate(byteCount: Self.cipherSize, alignment: 4096)
         number = parts.number
         log = parts.log
         publication = parts.publication
@@ -151,6 +179,7 @@ struct Worker: ~Copyable {
 
     deinit {
         scratch.deallocate()
+        cipher.deallocate()
         desk.deinitialize(count: 1)
         desk.deallocate()
     }
@@ -158,6 +187,9 @@ struct Worker: ~Copyable {
     /// Works until it is drained or stopped.
     mutating func run() {
         while !ended { turn() }
+        for index in tunnels.places {
+            if let (token, _) = tunnels.occupant(index) { drop(tunnel: token, Refusal(reason: .drained)) }
+        }
         for index in connections.places {
             if let (token, connection) = connections.occupant(index) { cut(token, connection, .drained) }
         }
@@ -179,7 +211,7 @@ struct Worker: ~Copyable {
             goOn()
         }
         goOnBatched()
-        if isDraining, connections.count == 0 { ended = true }
+        if isDraining, connections.count == 0, passages.count == 0 { ended = true }
     }
 
     private mutating func handle(_ event: Event) {
@@ -190,6 +222,14 @@ struct Worker: ~Copyable {
         case Kind.backend:
             guard let backend = backends.find(event.token) else { return }
             progress(backend: event, backend)
+        case Kind.tunnel:
+            guard let tunnel = tunnels.find(event.token) else { return }
+            progress(tunnel: event, tunnel)
+        case Kind.passage:
+            guard let passage = passages.find(event.token) else { return }
+            progress(passage: event.token.index + 1, passage, event.readiness)
+        case Kind.tunnelListener:
+            acceptTunnels(listener: Int(event.token.index))
         case Kind.listener:
             acceptAll(listener: event.token.index)
         default:
@@ -214,6 +254,12 @@ struct Worker: ~Copyable {
             expired(client: token.with(kind: 0), client)
         case Kind.exchangeTimer:
             expired(exchange: token.with(kind: 0))
+        case Kind.tunnelTimer:
+            guard let tunnel = tunnels.find(token) else { return }
+            expired(tunnel: token.with(kind: 0), tunnel)
+        case Kind.passageTimer:
+            guard let passage = passages.find(token) else { return }
+            expired(passage: token.with(kind: 0), passage)
         case Kind.attemptTimer:
             expired(attempt: token.with(kind: 0))
         default:
@@ -227,7 +273,7 @@ struct Worker: ~Copyable {
     private mutating func goOn() {
         for index in resumed.indices {
             let token = resumed[index]
-            if token.kind == Kind.backend || token.kind == Kind.httpClient {
+            if token.kind != 0 {
                 goOn(token)
                 goOnPrompt()
                 continue
@@ -250,6 +296,10 @@ struct Worker: ~Copyable {
         case .look:
             // The turn's own look may have been before the publication that this message is about.
             if publication.epoch != epoch { adopt() }
+        case .credentials(let book, let handshakers):
+            adopt(book, handshakers)
+        case .shaken(let answer):
+            shaken(answer)
         case .drain(let grace):
             guard !isDraining else { return }
             isDraining = true
@@ -258,7 +308,9 @@ struct Worker: ~Copyable {
             acceptAll(listener: 6)
             listener4 = nil
             listener6 = nil
+            tunnelListeners = []
             drainClients()
+            drainTunnels()
             _ = timers.set(
                 deadline: loop.now + Self.goAwayPause, token: Token(kind: Kind.drainClients, index: 0, generation: 0))
             let deadline = loop.now.addingReportingOverflow(grace)
@@ -268,6 +320,12 @@ struct Worker: ~Copyable {
         case .stop:
             ended = true
         }
+    }
+
+    /// Takes handshakers' answers to this worker; from any thread.
+    var takesAnswers: @Sendable (Handshakers.Answer) -> Void {
+        let mailbox = mailbox
+        return { mailbox.post(.shaken($0)) }
     }
 
     private mutating func judge(under view: View) {
@@ -297,6 +355,7 @@ struct Worker: ~Copyable {
             adoptTurns(published)
         }
         adoptBackends(published)
+        adoptTunnels(published)
         goOnPrompt()
         // Only now, so that the kernel never takes a proxy that knows nothing for one that is there.
         if isFirst, !isDraining { listen() }

@@ -27,6 +27,24 @@ public enum Socket {
         return connected != 0 ? .connected(result) : .pending(result)
     }
 
+    /// Where a connected socket's peer is, in sixteen bytes; zeros when that cannot be told.
+    public static func peer(of socket: Int32) -> InlineArray<16, UInt8> {
+        var address = InlineArray<16, UInt8>(repeating: 0)
+        _ = withUnsafeMutableBytes(of: &address) {
+            linux_peer_address(socket, $0.assumingMemoryBound(to: UInt8.self).baseAddress)
+        }
+        return address
+    }
+
+    /// Two sockets of this process, connected to one another; `nil` when descriptors have run out.
+    public static func pair() -> (Int32, Int32)? {
+        var ends: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutableBytes(of: &ends) {
+            linux_stream_pair($0.assumingMemoryBound(to: Int32.self).baseAddress)
+        }
+        return result == 0 ? ends : nil
+    }
+
     /// How a pending connect ended: 0 or a positive errno.
     public static func error(of socket: Int32) -> Int32 { linux_socket_error(socket) }
 

@@ -8,7 +8,9 @@ import COpenSSL
 /// not sign others; 3. a trust domain with roots; 4. seen before, with these roots? else signatures, times, usages and
 /// strength; 5. is it one of those that were expected?
 final class Judgement {
-    let settings: TLSSettings
+    /// A server's are those that serve the name that the peer asks for.
+    private(set) var settings: TLSSettings
+    private let directory: TLSDirectory?
     /// Names of which the peer must have one; empty: whoever the trust covers.
     let expected: [SPIFFEName]
     /// Seconds since 1970.
@@ -17,8 +19,9 @@ final class Judgement {
     private(set) var name: SPIFFEName?
     private(set) var reason: TLSReason?
 
-    init(_ settings: TLSSettings, expected: [SPIFFEName], now: Int64) {
+    init(_ settings: TLSSettings, directory: TLSDirectory? = nil, expected: [SPIFFEName], now: Int64) {
         self.settings = settings
+        self.directory = directory
         self.expected = expected
         self.now = now
     }
@@ -32,6 +35,17 @@ final class Judgement {
             reason = error
             return Self.verdict(error)
         }
+    }
+
+    /// Takes the settings that serve a name.
+    fileprivate func choose(_ name: String?) -> OpaquePointer? {
+        guard let directory else { return settings.shared.pointer }
+        guard let chosen = directory.settings(for: name) else {
+            reason = .serverName
+            return nil
+        }
+        settings = chosen
+        return chosen.shared.pointer
     }
 
     private func verify(_ chain: OpaquePointer) throws(TLSReason) -> SPIFFEName {
@@ -120,4 +134,11 @@ let judgePeer: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?) -> Int3
     guard let opaque, let chain else { return Int32(OPENSSL_VERDICT_BAD.rawValue) }
     let verdict = Unmanaged<Judgement>.fromOpaque(opaque).takeUnretainedValue().judge(chain)
     return Int32(verdict.rawValue)
+}
+
+/// What OpenSSL calls with the name that a peer asks for.
+let chooseSettings: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?) -> OpaquePointer? = {
+    opaque, name in
+    guard let opaque else { return nil }
+    return Unmanaged<Judgement>.fromOpaque(opaque).takeUnretainedValue().choose(name.map { String(cString: $0) })
 }

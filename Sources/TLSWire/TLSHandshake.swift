@@ -42,21 +42,43 @@ public struct TLSHandshake: ~Copyable, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - expected: names of which the peer must have one; empty: whoever is of a trusted domain.
+    ///   - serverName: whom a client says that it wants (SNI).
     ///   - now: seconds since 1970, for judging certificates.
-    public init(_ settings: TLSSettings, expected: [SPIFFEName] = [], now: Int64) throws(TLSReason) {
-        let judgement = Unmanaged.passRetained(Judgement(settings, expected: expected, now: now))
+    public init(
+        _ settings: TLSSettings, expected: [SPIFFEName] = [], serverName: String? = nil, now: Int64
+    ) throws(TLSReason) {
+        (session, judgement) = try Self.begin(
+            settings, Judgement(settings, expected: expected, now: now), serverName: serverName)
+    }
+
+    /// A server's handshake with a peer that says whom it wants; whoever is of a trusted domain may.
+    public init(_ directory: TLSDirectory, now: Int64) throws(TLSReason) {
+        guard let settings = directory.first else { throw .serverName }
+        (session, judgement) = try Self.begin(
+            settings, Judgement(settings, directory: directory, expected: [], now: now), serverName: nil)
+    }
+
+    private static func begin(
+        _ settings: TLSSettings, _ made: Judgement, serverName: String?
+    ) throws(TLSReason) -> (OpaquePointer, Unmanaged<Judgement>) {
+        let judgement = Unmanaged.passRetained(made)
         guard let session = openssl_session_new(settings.shared.pointer, judgement.toOpaque()) else {
             judgement.release()
             throw .exhausted
         }
-        self.session = session
-        self.judgement = judgement
+        guard let serverName, openssl_session_ask(session, serverName) != 0 else { return (session, judgement) }
+        openssl_session_free(session)
+        judgement.release()
+        throw .serverName
     }
 
     deinit {
         openssl_session_free(session)
         judgement.release()
     }
+
+    /// Whose certificate this side shows, where that is known: a server's once the peer has said whom it wants.
+    public var owner: SPIFFEName? { judgement.takeUnretainedValue().settings.owner }
 
     /// Goes on with what the peer has sent. A client's first step is without input.
     public mutating func step(
@@ -117,6 +139,7 @@ public struct TLSHandshake: ~Copyable, @unchecked Sendable {
         var alert: Int32 = -1
         let failure = openssl_take_failure(&alert)
         let judgement = judgement.takeUnretainedValue()
+        if judgement.reason == .serverName { return .serverName }
         if failure == OPENSSL_FAILURE_CERTIFICATE, let reason = judgement.reason { return reason }
         return TLSReason(failure)
     }

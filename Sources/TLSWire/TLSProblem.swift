@@ -7,6 +7,9 @@ public struct TLSProblem: Error, Sendable, CustomStringConvertible {
     /// What could not be used, and what to look at.
     public let description: String
 
+    /// What could not be used, and what to look at.
+    public init(description: String) { self.description = description }
+
     /// Takes the text of what OpenSSL said last on this thread.
     static func of(_ subject: String, remedy: String) -> TLSProblem {
         var text = [CChar](repeating: 0, count: 256)

@@ -3,7 +3,7 @@
 /// Why a handshake, a certificate or a record was refused: one name for logs, metrics and people.
 ///
 /// The numbers are those of `bpf/include/malla/reason.h` (160 and up belong to TLS) and are never reused.
-public enum TLSReason: UInt16, Error, Sendable, CaseIterable {
+public enum TLSReason: UInt16, Error, Sendable, BitwiseCopyable, CaseIterable {
     // MARK: Handshakes and records
 
     /// The peer does not speak TLS 1.3.
@@ -95,4 +95,6 @@ public enum TLSReason: UInt16, Error, Sendable, CaseIterable {
     case wrongIdentity = 201
     /// The chain is not in order in a way that has no name here.
     case chainOther = 202
+    /// The peer asked for a workload that has no certificate here, or for none where there are several.
+    case serverName = 203
 }

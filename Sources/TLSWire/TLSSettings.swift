@@ -43,6 +43,8 @@ public final class TLSSettings: Sendable {
 
     /// Which side.
     public let role: Role
+    /// Whose certificate it is, where that is known.
+    public let owner: SPIFFEName?
     /// Who protects records.
     public let engine: Engine
     /// What peers' certificates are held to.
@@ -63,10 +65,12 @@ public final class TLSSettings: Sendable {
 
     /// Settings from own credentials and trust in others.
     ///
-    /// - Parameter protocols: ALPN names, of which one has to be agreed upon; none: there is no such talk.
+    /// - Parameters:
+    ///   - owner: whose they are, for whoever asks a connection.
+    ///   - protocols: ALPN names, of which one has to be agreed upon; none: there is no such talk.
     public init(
-        _ role: Role, _ credentials: Credentials, trust: Trust, protocols: [String] = [], engine: Engine = .records,
-        chains: VerifiedChains = VerifiedChains()
+        _ role: Role, _ credentials: Credentials, owner: SPIFFEName? = nil, trust: Trust, protocols: [String] = [],
+        engine: Engine = .records, chains: VerifiedChains = VerifiedChains()
     ) throws(TLSProblem) {
         var names: [UInt8] = []
         for name in protocols {
@@ -78,7 +82,7 @@ public final class TLSSettings: Sendable {
         }
         let pointer = openssl_settings_new(
             role == .server ? 1 : 0, credentials.chain, credentials.chain.count, credentials.key, credentials.key.count,
-            names, UInt32(names.count), UInt32(Self.largestChain), judgePeer)
+            names, UInt32(names.count), UInt32(Self.largestChain), judgePeer, chooseSettings)
         guard let pointer else {
             throw .of(
                 "the certificate or its key",
@@ -89,6 +93,7 @@ public final class TLSSettings: Sendable {
         isQuantumSafe = openssl_settings_are_quantum_safe(pointer) != 0
         hasProtocols = !protocols.isEmpty
         self.role = role
+        self.owner = owner
         self.engine = engine
         self.trust = trust
         self.chains = chains

@@ -15,6 +15,7 @@ struct Flags {
           --link-fd N           descriptor of the listening Unix socket to the daemon
           --counters PATH       file of counters, shared with the daemon
           --port PORT           TCP port on 127.0.0.1 and ::1 for captured connections (default 15001)
+          --tunnel ADDRESS:PORT where tunnels of other nodes are accepted (HBONE); may be given several times
           --workers N           threads (default: one for each CPU that it may use)
           --connections N       connections carried at a time (default: what descriptors suffice for)
           --source-limit N      connections, and requests, of one source in each thread (default: a fair share)
@@ -29,6 +30,7 @@ struct Flags {
     var link: Int32 = -1
     var counters = ""
     var port: UInt16 = 15001
+    var tunnels: [SocketAddress] = []
     var workers = max(1, Int(linux_usable_cpus()))
     var connections: Int?
     var limits = Proxy.Limits()
@@ -57,6 +59,11 @@ struct Flags {
             case "--link-fd": link = try Self.number(name, value, 0...Int32.max)
             case "--counters": counters = value
             case "--port": port = try Self.number(name, value, 0...UInt16.max)
+            case "--tunnel":
+                guard let address = SocketAddress(value) else {
+                    throw Mistake(description: "--tunnel is an address and a port, 10.0.0.1:15008, not \(value)")
+                }
+                tunnels.append(address)
             case "--workers": workers = try Self.number(name, value, 1...256)
             case "--connections": connections = try Self.number(name, value, 1...10_000_000)
             case "--source-limit": limits.source = try Self.number(name, value, 1...10_000_000)

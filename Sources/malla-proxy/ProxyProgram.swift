@@ -34,10 +34,12 @@ enum ProxyProgram {
                 workers: flags.workers, port: flags.port, counters: flags.counters,
                 connectionsPerWorker: max(1, most / flags.workers))
             options.limits = flags.limits
+            options.tunnels = flags.tunnels
             let proxy = try Proxy(options, log: log)
             log.write(
                 .info, "listening",
-                [("port", "\(proxy.port)"), ("workers", "\(flags.workers)"), ("connections", "\(most)")])
+                [("port", "\(proxy.port)"), ("workers", "\(flags.workers)"), ("connections", "\(most)")]
+                    + proxy.tunnels.map { ("tunnel", "\($0)") })
             var server = try LinkServer(
                 proxy: proxy, listener: Descriptor(owning: flags.link), signals: signals, grace: flags.grace,
                 node: flags.node, program: version, log: log)

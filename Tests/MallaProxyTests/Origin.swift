@@ -18,8 +18,8 @@ final class Origin: Sendable {
     private let state = Mutex(State())
 
     /// Answers with `answer`; `nil` closes the connection.
-    init(_ answer: @escaping Answer = { _, _ in Origin.ok("hello") }) throws {
-        listener = try TCP.listen()
+    init(anywhere: Bool = false, _ answer: @escaping Answer = { _, _ in Origin.ok("hello") }) throws {
+        listener = anywhere ? try TCP.listenAnywhere() : try TCP.listen()
         port = listener.port
         _ = Background { [listener, weak self] in
             while true {

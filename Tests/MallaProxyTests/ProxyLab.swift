@@ -22,7 +22,8 @@ final class ProxyLab {
     private var isOver = false
 
     init(
-        workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20, limits: Proxy.Limits = Proxy.Limits()
+        workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20, limits: Proxy.Limits = Proxy.Limits(),
+        tunnels: [SocketAddress] = []
     ) throws {
         counters = "/tmp/malla-test-proxy-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         map = try CapturedMap()
@@ -30,6 +31,7 @@ final class ProxyLab {
             workers: workers, port: 0, counters: counters, connectionsPerWorker: connections,
             buffersPerWorker: buffers)
         options.limits = limits
+        options.tunnels = tunnels
         proxy = try Proxy(options, log: Log(format: .text, node: "test"))
         proxy.use(try ConnectionRecords(map: Descriptor(owning: map.duplicate())))
     }

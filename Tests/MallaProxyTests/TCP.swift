@@ -41,6 +41,20 @@ final class TCP: Sendable {
         return socket
     }
 
+    /// Listens on every IPv4 address.
+    static func listenAnywhere(backlog: Int32 = 64) throws -> TCP {
+        let socket = TCP(Glibc.socket(AF_INET, kind, 0))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0, Glibc.listen(socket.number, backlog) == 0 else { throw Failure(code: errno) }
+        return socket
+    }
+
     /// Takes a port of loopback for as long as the value lives. Nothing listens there, and nothing else can.
     static func reserve(ipv6: Bool = false) throws -> TCP {
         let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, kind, 0))

@@ -37,7 +37,10 @@ struct HandshakerTests {
         let copy = dup(wire.number)
         _ = fcntl(copy, F_SETFL, O_NONBLOCK)
         return Handshakers.Task(
-            socket: copy, settings: settings, expected: [], tag: tag, answer: { answers.add($0) })
+            socket: copy,
+            side: settings.role == .client
+                ? .client(settings, expected: [], serverName: nil) : .server(TLSDirectory(["any": settings])),
+            tag: tag, answer: { answers.add($0) })
     }
 
     private func reason(_ answer: Handshakers.Answer) -> TLSReason? {

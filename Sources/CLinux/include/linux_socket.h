@@ -42,6 +42,15 @@ int linux_connect_from(int mint, const uint8_t from[16], const uint8_t address[1
 /* The port that a socket is bound to, host order. */
 int linux_local_port(int fd);
 
+/* Where a connected socket's peer is, 16 bytes. 0 or a negative errno. */
+int linux_peer_address(int fd, uint8_t address[16]);
+
+/* Two sockets connected to one another, stream, non-blocking and close-on-exec. 0 or a negative errno. */
+static inline int linux_stream_pair(int ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) ? -errno : 0;
+}
+
 /* The next connection, non-blocking and close-on-exec. */
 int linux_accept(int listener);
 

@@ -12,6 +12,9 @@ struct openssl_session;
 /* A connection that has not begun. `opaque` goes to the judge. NULL: no memory. */
 struct openssl_session *openssl_session_new(const struct openssl_settings *settings, void *opaque);
 
+/* Says to the server whom a client means (SNI), before the handshake. 0, or -1: no memory, or no name. */
+int openssl_session_ask(struct openssl_session *session, const char *name);
+
 /* Ends it, its secrets wiped. */
 void openssl_session_free(struct openssl_session *session);
 

@@ -13,6 +13,12 @@ struct openssl_settings;
  */
 typedef int openssl_judge(void *opaque, const struct openssl_chain *chain);
 
+/*
+ * Which settings serve a peer that asks for `name` (NULL: it names nobody). They outlive the session. NULL: none do, and
+ * the handshake fails.
+ */
+typedef const struct openssl_settings *openssl_chooser(void *opaque, const char *name);
+
 enum openssl_verdict {
 	OPENSSL_VERDICT_TAKEN,
 	OPENSSL_VERDICT_BAD,
@@ -24,11 +30,11 @@ enum openssl_verdict {
 /*
  * Settings of a server or a client: TLS 1.3 alone, AES-GCM, both sides show certificates, no tickets, no early data.
  * `chain` (leaf first) and `key` are PEM. `protocols` are ALPN names, each behind its length; a server insists on one
- * of them. NULL: openssl_take_text says why.
+ * of them, and lets `choose` say for each peer which settings serve it. NULL: openssl_take_text says why.
  */
 struct openssl_settings *openssl_settings_new(int is_server, const void *chain, size_t chain_length, const void *key,
 					      size_t key_length, const uint8_t *protocols, unsigned protocols_length,
-					      unsigned largest_chain, openssl_judge *judge);
+					      unsigned largest_chain, openssl_judge *judge, openssl_chooser *choose);
 void openssl_settings_free(struct openssl_settings *settings);
 
 /* When the own leaf ends, seconds since 1970. */

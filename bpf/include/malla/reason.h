@@ -276,7 +276,45 @@
 	X(201, TLS_WRONG_IDENTITY, "tls_wrong_identity", 0,                                        \
 	  "The peer proved to be another workload than the one that was asked for.")               \
 	X(202, TLS_CHAIN_OTHER, "tls_chain_other", 0,                                              \
-	  "The chain is not in order in a way that has no name here.")
+	  "The chain is not in order in a way that has no name here.") \
+	X(203, TLS_SERVER_NAME, "tls_server_name", 0,	\
+	  "The peer asked for a workload that has no certificate here, or for none where there are several.") \
+	X(204, NO_CREDENTIAL, "no_credential", 0,	\
+	  "The identity has no certificate on this node, and nothing of it goes in clear. See `malla certificates`.") \
+	X(205, CREDENTIAL_EXPIRED, "credential_expired", 0,	\
+	  "The identity's certificate on this node has expired. Can its issuer be reached?") \
+	X(206, CREDENTIAL_WITHDRAWN, "credential_withdrawn", 0,	\
+	  "The identity's certificate was withdrawn, or its trust domain is trusted no longer; cut.") \
+	X(207, NODE_UNKNOWN, "node_unknown", 0,	\
+	  "The endpoint is on a node that accepts no tunnels. Does its `Node` say where it does?") \
+	X(208, TUNNEL_REFUSED, "tunnel_refused", 0,	\
+	  "Nobody accepts tunnels at the address of the endpoint's node. Does malla-proxy run there?") \
+	X(209, TUNNEL_TIMEOUT, "tunnel_timeout", 0,	\
+	  "The endpoint's node did not answer. Does something between the nodes block port 15008?") \
+	X(210, TUNNEL_LOST, "tunnel_lost", 0,	\
+	  "The connection between the nodes ended under the tunnelled one.") \
+	X(211, TUNNEL_SILENT, "tunnel_silent", 0,	\
+	  "The other node has not answered a PING in time; all that the tunnel carried is cut.") \
+	X(212, TUNNEL_REQUEST, "tunnel_request", 0,	\
+	  "A peer asked a tunnel for something else than a connection; answered 400.") \
+	X(213, TUNNEL_AUTHORITY, "tunnel_authority", 0,	\
+	  "A peer asked for a connection to what is no address and port; answered 400.") \
+	X(214, TUNNEL_FORBIDDEN, "tunnel_forbidden", 0,	\
+	  "A peer asked for a connection to loopback or to a port of the proxy; answered 403.") \
+	X(215, TUNNEL_NOT_HERE, "tunnel_not_here", 0,	\
+	  "A peer asked for a connection to what is no endpoint of this node; answered 400.") \
+	X(216, TUNNEL_MISMATCH, "tunnel_mismatch", 0,	\
+	  "A peer asked for an endpoint of another identity than the tunnel was made to; answered 400.") \
+	X(217, PEER_UNKNOWN, "peer_unknown", 0,	\
+	  "The peer has proved an identity that no workload of the mesh has; answered 401.") \
+	X(218, REMOTE_REJECTED, "remote_rejected", 0,	\
+	  "The endpoint's node did not understand, or does not have the endpoint (400).") \
+	X(219, REMOTE_DENIED, "remote_denied", 0,	\
+	  "The endpoint's node denies the connection (401, 403); its log names the rule.") \
+	X(220, REMOTE_UNAVAILABLE, "remote_unavailable", 0,	\
+	  "The endpoint's node could not connect to the endpoint (503).") \
+	X(221, TUNNEL_LIMIT, "tunnel_limit", 0,	\
+	  "No place for another tunnel, or for what it carries.")
 
 enum malla_reason {
 #define MALLA_REASON_CASE(number, symbol, name, error, help) MALLA_REASON_##symbol = number,
@@ -285,7 +323,7 @@ enum malla_reason {
 };
 
 /* One past the highest number in use: the bound for tables and range checks. */
-#define MALLA_REASON_END 203
+#define MALLA_REASON_END 222
 
 /* The errno (positive) that an application gets for a refusal at connect; 0: none is given. */
 static inline int malla_reason_errno(__u32 reason)

@@ -78,13 +78,14 @@ let package = Package(
         .target(
             name: "MallaIssuance",
             dependencies: [
-                "MallaIdentity", "MallaModel", "MallaSources",
+                "CLinux", "MallaIdentity", "MallaModel", "MallaSources",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .target(name: "MallaAPI", dependencies: ["MallaModel"]),
@@ -165,6 +166,7 @@ let package = Package(
             dependencies: [
                 "MallaIdentity", "MallaIssuance", "MallaModel",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .target(name: "HTTPVectors", dependencies: ["HTTPWire"], path: "Tests/HTTPVectors"),
         .testTarget(name: "HTTPWireTests", dependencies: ["HTTPWire", "HTTPVectors"]),

@@ -18,6 +18,12 @@
 /// | `GET /v1/maps` | [``MapView``] |
 /// | `GET /v1/maps/NAME` | [``MapEntryView``] |
 /// | `GET /v1/programs` | [``ProgramView``] |
+/// | `GET /v1/certificates` | [``CertificateView``] |
+/// | `GET /v1/ca` | ``AuthorityView`` |
+/// | `GET /v1/ca/tokens` | [``TokenView``] |
+/// | `POST /v1/ca/tokens` with ``TokenRequest`` | ``TokenView`` with the token; 201 |
+/// | `DELETE /v1/ca/tokens/ID` | nothing; 204 |
+/// | `POST /v1/ca/rotation` with ``RotationRequest`` | ``AuthorityView`` |
 ///
 /// Every refusal is an ``ErrorView`` with a 4xx or 5xx status.
 public enum AdminPath {
@@ -43,6 +49,14 @@ public enum AdminPath {
     public static let maps = "/v1/maps"
     /// `/v1/programs`
     public static let programs = "/v1/programs"
+    /// `/v1/certificates`
+    public static let certificates = "/v1/certificates"
+    /// `/v1/ca`
+    public static let authority = "/v1/ca"
+    /// `/v1/ca/tokens`
+    public static let tokens = "/v1/ca/tokens"
+    /// `/v1/ca/rotation`
+    public static let rotation = "/v1/ca/rotation"
 }
 
 /// A workload that `malla run` is about to start.

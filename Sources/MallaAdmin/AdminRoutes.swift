@@ -17,6 +17,7 @@ enum AdminRoutes {
         addViews(router, facts)
         addWorkloads(router, facts)
         addKernel(router, facts)
+        IdentityRoutes.add(router, facts)
         router.get("/v1/events") { request, _ in try await events(request, facts) }
         return router
     }

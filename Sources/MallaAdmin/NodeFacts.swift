@@ -40,6 +40,18 @@ public protocol NodeFacts: Sendable {
     func mapEntries(_ name: String) async throws -> [MapEntryView]
     /// The node's programs.
     func programs() async throws -> [ProgramView]
+    /// Every identity of this node's workloads, with how its certificate stands.
+    func certificates() async throws -> [CertificateView]
+    /// Who issues, and whom this node trusts.
+    func authority() async throws -> AuthorityView
+    /// Tokens that let nodes join, without their secrets.
+    func tokens() async throws -> [TokenView]
+    /// Makes a token that lets a node join.
+    func createToken(_ request: TokenRequest) async throws -> TokenView
+    /// Takes a token back.
+    func revokeToken(_ id: String) async throws
+    /// Takes a step of a rotation of the root.
+    func rotate(_ request: RotationRequest) async throws -> AuthorityView
     /// All metrics, now.
     func samples() async -> [Sample]
 }

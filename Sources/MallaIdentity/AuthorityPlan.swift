@@ -64,10 +64,7 @@ public struct AuthorityPlan: Sendable, Equatable, Codable {
         guard let other, let fingerprint = fingerprints[other] else {
             throw IdentityProblem(.invalid, "there is no rotation under way: begin one with malla ca rotate start")
         }
-        let behind =
-            phase == .adding
-            ? coverage.nodes.filter { !$0.value.trusted.contains(fingerprint) }
-            : coverage.nodes.filter { $0.value.inUse.contains(fingerprint) }
+        let behind = coverage.nodes.filter { self.behind($0.value, fingerprint) != nil }
         guard force || behind.isEmpty else {
             let what = phase == .adding ? "do not trust the next root yet" : "still use certificates of the former root"
             throw IdentityProblem(
@@ -81,6 +78,15 @@ public struct AuthorityPlan: Sendable, Equatable, Codable {
         } else {
             trusted = [issuing]
             phase = .steady
+        }
+    }
+
+    /// What a node lacks for the next step, of which the root beside the issuing one has this fingerprint; `nil`: nothing.
+    public func behind(_ node: RotationCoverage.Node, _ fingerprint: String) -> String? {
+        switch phase {
+        case .steady: nil
+        case .adding: node.trusted.contains(fingerprint) ? nil : "does not trust the next root yet"
+        case .switched: node.inUse.contains(fingerprint) ? "uses certificates of the former root" : nil
         }
     }
 
@@ -144,4 +150,22 @@ public struct RotationCoverage: Sendable, Equatable {
 
     /// What these nodes have said.
     public init(nodes: [String: Node] = [:]) { self.nodes = nodes }
+
+    /// For a file.
+    public func encoded() throws(IdentityProblem) -> [UInt8] {
+        do {
+            return Array(try JSONEncoder().encode(nodes))
+        } catch {
+            throw IdentityProblem(.broken, "the list of nodes cannot be written: \(error)")
+        }
+    }
+
+    /// What ``encoded()`` wrote.
+    public init(encoded bytes: [UInt8], path: String) throws(IdentityProblem) {
+        do {
+            nodes = try JSONDecoder().decode([String: Node].self, from: Data(bytes))
+        } catch {
+            throw IdentityProblem(.broken, "\(path) cannot be understood: restore it, or remove it: \(error)")
+        }
+    }
 }

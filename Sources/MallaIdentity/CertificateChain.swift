@@ -21,6 +21,18 @@ public struct CertificateChain: Sendable {
         try self.init(try Self.read(pem))
     }
 
+    /// Reads a leaf and what is behind it, each as DER.
+    public init(der: [[UInt8]]) throws(IdentityProblem) {
+        guard der.count <= Self.longest, der.reduce(0, { $0 + $1.count }) <= Self.largest else {
+            throw IdentityProblem(.invalid, "the chain is too long: \(der.count) certificates")
+        }
+        do {
+            try self.init(try der.map { try Certificate(derEncoded: $0) })
+        } catch {
+            throw IdentityProblem(.invalid, "this is no certificate: \(error)")
+        }
+    }
+
     init(_ certificates: [Certificate]) throws(IdentityProblem) {
         guard let leaf = certificates.first else { throw IdentityProblem(.broken, "there is no certificate") }
         self.certificates = certificates
@@ -47,6 +59,32 @@ public struct CertificateChain: Sendable {
 
     /// All of it as PEM.
     public var pem: [UInt8] { Self.pem(certificates) }
+
+    /// The same, one text for each certificate.
+    public var each: [[UInt8]] { certificates.map { Self.pem([$0]) } }
+
+    /// All of it as DER, one after the other.
+    public var der: [UInt8] {
+        certificates.flatMap { certificate -> [UInt8] in
+            var serializer = DER.Serializer()
+            guard (try? serializer.serialize(certificate)) != nil else { return [] }
+            return serializer.serializedBytes
+        }
+    }
+
+    /// Roots among the certificates, which signed themselves.
+    public var roots: [TrustAnchor] { certificates.filter { $0.issuer == $0.subject }.map(TrustAnchor.init) }
+
+    /// The same without roots: what a peer is shown.
+    public func withoutRoots() throws(IdentityProblem) -> CertificateChain {
+        try CertificateChain(certificates.filter { $0.issuer != $0.subject })
+    }
+
+    /// Whether the leaf is for a service of this DNS name.
+    public func isService(_ name: String) -> Bool {
+        guard let names = try? leaf.extensions.subjectAlternativeNames else { return false }
+        return names.contains { if case .dnsName(name) = $0 { true } else { false } }
+    }
 
     static func pem(_ certificates: [Certificate]) -> [UInt8] {
         certificates.flatMap { certificate -> [UInt8] in

@@ -98,9 +98,11 @@ public struct CredentialSchedule: Sendable {
         entries[identity] = entry
     }
 
-    /// Asks for all of them again, now: their issuer is another.
-    public mutating func renewAll(now: Int64) {
-        for identity in entries.keys { entries[identity]?.due = now }
+    /// Asks for one of them again, no later than then: its issuer is another. Who asks in vain waits as ever.
+    public mutating func renew(_ identity: Identity, by time: Int64) {
+        guard var entry = entries[identity], entry.failures == 0 else { return }
+        entry.due = min(entry.due, time)
+        entries[identity] = entry
     }
 
     /// Takes credentials that have ended out of use.

@@ -23,6 +23,9 @@ public struct IdentityKey: Sendable {
     /// The key as PEM (PKCS#8). Secret.
     public var pem: [UInt8] { Array((key.pemRepresentation + "\n").utf8) }
 
+    /// The key as DER (PKCS#8). Secret.
+    public var der: [UInt8] { Array(key.derRepresentation) }
+
     /// A signed request for a certificate of this key for a name, as PEM.
     public func request(for subject: Subject) throws(IdentityProblem) -> [UInt8] {
         do {

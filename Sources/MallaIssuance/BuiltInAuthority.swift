@@ -12,7 +12,8 @@ public actor BuiltInAuthority: CertificateAuthority {
     private let node: String
     private let now: @Sendable () -> Int64
     private var roots: [Int: RootFiles] = [:]
-    private var plan = AuthorityPlan()
+    /// Which of its roots are trusted, which one issues, and where a rotation is.
+    public private(set) var plan = AuthorityPlan()
     private var isOpen = false
 
     /// The authority in this directory, which is made if it is not there.
@@ -39,15 +40,12 @@ public actor BuiltInAuthority: CertificateAuthority {
     }
 
     /// The roots, the issuing one first.
-    public func anchors(of trustDomain: String) async throws -> TrustAnchors {
+    public func trust(of trustDomain: String) async throws -> TrustNews {
         try open(trustDomain)
-        return trusted
+        return TrustNews(anchors: trusted, issuing: roots[plan.issuing]?.root.root.fingerprint)
     }
 
     // MARK: Rotation
-
-    /// Where the rotation of the root is, if there is one.
-    public func rotation() throws -> AuthorityPlan { plan }
 
     /// Makes another root, which all nodes are to trust before it issues anything.
     public func beginRotation(of trustDomain: String) throws -> AuthorityPlan {

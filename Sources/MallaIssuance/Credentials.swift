@@ -28,10 +28,17 @@ public actor Credentials {
     private var schedule = CredentialSchedule()
     private var since: [Identity: Int64] = [:]
     private var anchors = TrustAnchors()
+    /// The root of each credential, by its fingerprint.
+    private var rootOf: [Identity: String] = [:]
+    private var lastLearned: Int64 = .min
+    /// How often the authority is asked whom to trust, in seconds: often enough for certificates that live shortly.
+    private var learningPause: Int64 { min(10, max(1, lifetime / 20)) }
     private var trustDomain = ""
     private var issued: UInt64 = 0
     private var failures: UInt64 = 0
     private var mustSave = false
+    /// Why the authority did not say whom to trust, when it was last asked; `nil`: it did.
+    public private(set) var trustProblem: String?
     /// What was kept and nobody has wanted yet.
     private var shelf: [String: KeptCredentials.One]
 
@@ -70,8 +77,8 @@ public actor Credentials {
             logger.error("an identity cannot have a certificate", metadata: ["identity": "\(identity)"])
         }
         let gone = schedule.want(proper, now: time)
-        for identity in gone { since[identity] = nil }
-        await learnAnchors()
+        for identity in gone { (since[identity], rootOf[identity]) = (nil, nil) }
+        if source.isLocal { await learn() }
         for identity in proper where schedule.entries[identity]?.credential == nil {
             await takeFromShelf(identity, time)
         }
@@ -92,20 +99,25 @@ public actor Credentials {
         let time = now()
         let ended = schedule.expire(now: time)
         for identity in ended {
+            rootOf[identity] = nil
             logger.error(
                 "a certificate has ended: connections to other nodes are refused",
                 metadata: ["identity": "\(identity)", "error": "\(schedule.entries[identity]?.problem ?? "none")"])
         }
-        let due = schedule.takeDue(now: time)
-        let isChanged = await obtain(due)
+        // Told first: whoever is asked below may take long to answer.
+        if !ended.isEmpty { await changed() }
+        if time - learningPause >= lastLearned || time < lastLearned { await learn() }
+        let isChanged = await obtain(schedule.takeDue(now: time))
         save()
-        if isChanged || !ended.isEmpty { await changed() }
+        if isChanged { await changed() }
     }
 
     /// Keeps at it until the task is cancelled.
     public func run() async {
         while !Task.isCancelled {
-            await step()
+            // Not awaited: an authority that does not answer must not keep what has ended in use. Steps may overlap, as
+            // each takes what is due for itself.
+            Task { await step() }
             // By the wall clock, which may jump: so it is looked at often, and waiting for it is never long.
             do { try await Task.sleep(for: .seconds(1)) } catch { return }
         }
@@ -128,20 +140,19 @@ public actor Credentials {
         }
     }
 
+    /// The fingerprint of each credential's root.
+    public var rootNames: [Identity: String] { rootOf }
+
+    /// Asks the authority whom to trust at the next step.
+    public func learnSoon() { lastLearned = .min }
+
     /// The roots that are trusted.
     public var roots: TrustAnchors { anchors }
     /// Certificates that were issued, and attempts that failed, since the start.
     public var counts: (issued: UInt64, failed: UInt64) { (issued, failures) }
 
-    /// Asks for all of them again, and for the roots: the issuer is another.
-    public func renewAll() async {
-        schedule.renewAll(now: now())
-        await learnAnchors()
-        await step()
-    }
-
     /// Takes roots over that the authority has told.
-    public func trust(_ news: TrustAnchors) async {
+    private func trust(_ news: TrustAnchors) async {
         guard !news.all.isEmpty, news != anchors else { return }
         anchors = news
         do {
@@ -155,11 +166,26 @@ public actor Credentials {
 
     // MARK: Asking
 
-    private func learnAnchors() async {
+    /// Tells the authority what is trusted and used here, and learns whom to trust, and whose certificates to use.
+    private func learn() async {
+        guard !trustDomain.isEmpty else { return }
+        let time = now()
+        lastLearned = time
         do {
-            await trust(try await source.anchors(of: trustDomain))
+            let report = RotationCoverage.Node(
+                trusted: anchors.fingerprints, inUse: Set(rootOf.values), heard: time)
+            let news = try await source.trust(of: trustDomain, report: report)
+            await trust(news.anchors)
+            trustProblem = nil
+            guard let issuing = news.issuing else { return }
+            for (identity, root) in rootOf where root != issuing {
+                schedule.renew(identity, by: now() + (source.isLocal ? 0 : Int64(random() * 10)))
+            }
         } catch {
-            logger.error("the roots are not known", metadata: ["error": "\(error)"])
+            if trustProblem != "\(error)" {
+                logger.warning("the authority does not say whom to trust", metadata: ["error": "\(error)"])
+            }
+            trustProblem = "\(error)"
         }
     }
 
@@ -184,10 +210,11 @@ public actor Credentials {
             let answer = try await source.certificate(for: .workload(identity), key: key, lifetime: lifetime)
             let credential = try answer.chain.credential(of: identity, key: key)
             let time = now()
-            _ = try await answer.anchors.verify(answer.chain, now: time)
+            let root = try await answer.anchors.verify(answer.chain, now: time)
             await trust(answer.anchors)
             guard schedule.put(credential, answer.chain, since: time, now: time, random: random()) else { return false }
             since[identity] = time
+            rootOf[identity] = root.fingerprint
             issued &+= 1
             mustSave = true
             logger.debug("a certificate was issued", metadata: ["identity": "\(identity)"])
@@ -211,10 +238,11 @@ public actor Credentials {
         do {
             let chain = try CertificateChain(pem: Array(one.chain.utf8))
             guard chain.notAfter > time else { return }
-            _ = try await anchors.verify(chain, now: time)
+            let root = try await anchors.verify(chain, now: time)
             let credential = try chain.credential(of: identity, key: IdentityKey(pem: Array(one.key.utf8)))
             if schedule.put(credential, chain, since: one.since, now: time, random: random()) {
                 since[identity] = one.since
+                rootOf[identity] = root.fingerprint
             }
         } catch {
             logger.warning(

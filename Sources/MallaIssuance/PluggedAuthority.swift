@@ -40,9 +40,9 @@ public actor PluggedAuthority: CertificateAuthority {
     }
 
     /// The root of the files.
-    public func anchors(of trustDomain: String) async throws -> TrustAnchors {
+    public func trust(of trustDomain: String) async throws -> TrustNews {
         look()
-        return TrustAnchors([authority.root])
+        return TrustNews(anchors: TrustAnchors([authority.root]), issuing: authority.root.fingerprint)
     }
 
     /// Takes the files over if they are others, and fit.

@@ -48,7 +48,7 @@ struct Daemon {
                 settings: settings, program: program, records: { try kernel.reader.connectionsForProxy() },
                 use: { try kernel.use(listeners: $0) }, logger: logger)
         }
-        let issuance = try Issuance(settings, logger: logger)
+        let issuance = try Issuance(settings, group: group, logger: logger)
         if let issuance, let proxy {
             await proxy.askProofs { await issuance.credentials.proofs }
             await issuance.credentials.ask { [weak proxy] in await proxy?.publishProofs() }
@@ -57,6 +57,7 @@ struct Daemon {
             settings: settings, kernel: kernel, state: state, runs: runs, numbers: numbers, localAddresses: addresses,
             hub: hub, dns: dns, proxy: proxy, issuance: issuance, logger: logger)
         await proxy?.ask { [weak node] in await node?.snapshot() }
+        await issuance?.knowledge.bind(node)
         await node.endFinished()
         await node.reload()
         try await serve(node, dns: dns, proxy: proxy, group: group)
@@ -119,7 +120,9 @@ struct Daemon {
         var services: [any ServiceLifecycle.Service] = []
         if let proxy { services.append(proxy) }
         if let dns { services.append(dns) }
-        if let issuance = node.issuance { services.append(CredentialLoop(credentials: issuance.credentials)) }
+        if let issuance = node.issuance {
+            services += issuance.services(settings, group: group, logger: logger)
+        }
         services += [metrics, admin, PlacementLoop(node: node), ResourceLoop(node: node, logger: logger)]
         if let interval = Systemd.watchdogInterval() { services.append(WatchdogLoop(node: node, interval: interval)) }
         services.append(EventLoop(node: node, logger: logger))

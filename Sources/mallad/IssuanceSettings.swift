@@ -27,6 +27,8 @@ struct IssuanceSettings: Sendable {
     var token: String?
     /// Where this node's authority serves others.
     var listen: SocketAddress?
+    /// Where applications get their own certificates.
+    var workloadAPI: String?
     /// In seconds.
     var lifetime: Int64
 
@@ -53,6 +55,10 @@ struct IssuanceSettings: Sendable {
         }
         if flags.caCert != nil || flags.caKey != nil, flags.ca != "local" {
             throw SettingError("--ca-cert and --ca-key are for an authority of this node: add --ca local")
+        }
+        workloadAPI = flags.workloadApi.map(Settings.absolute)
+        guard workloadAPI == nil || issuer != .nobody else {
+            throw SettingError("--workload-api serves certificates, and nobody issues any: add --ca")
         }
         token = flags.caToken.map(Settings.absolute)
         if let text = flags.caListen {

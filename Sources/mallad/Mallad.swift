@@ -105,6 +105,9 @@ struct Mallad: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The private key of --ca-cert.", valueName: "file"))
     var caKey: String?
 
+    @Option(help: ArgumentHelp("Unix socket of the SPIFFE Workload API, for applications.", valueName: "socket"))
+    var workloadApi: String?
+
     @Option(help: ArgumentHelp("How long workloads' certificates are valid.", valueName: "seconds"))
     var certificateLifetime: Int64 = 86_400
 

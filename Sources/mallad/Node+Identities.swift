@@ -2,6 +2,8 @@
 import MallaIdentity
 import MallaIssuance
 import MallaModel
+import MallaResources
+import MallaSources
 import MallaTelemetry
 
 /// Certificates of the workloads that run on this node.
@@ -16,6 +18,29 @@ extension Node {
                         serviceAccount: $0.serviceAccount)
                 }
             })
+    }
+
+    /// Who a process is by its cgroup, a path below the cgroup file system: the nearest workload's, as for the kernel.
+    func identity(in cgroup: String) -> Identity? {
+        let path = settings.tree.mount + cgroup
+        let homes = placements.filter { $0.value.cgroup != 0 && (path + "/").hasPrefix($0.value.cgroupPath + "/") }
+        guard let home = homes.max(by: { $0.value.cgroupPath.utf8.count < $1.value.cgroupPath.utf8.count }),
+            let workload = mesh.workloads[home.key]
+        else { return nil }
+        return Identity(
+            trustDomain: mesh.config.trustDomain, namespace: workload.name.namespace,
+            serviceAccount: workload.serviceAccount)
+    }
+
+    /// The mesh's; empty as long as no resources are in force.
+    var trustDomain: String { loaded == nil ? "" : mesh.config.trustDomain }
+
+    /// Whether the resources say that a workload of an identity runs on a node.
+    func runs(_ identity: Identity, on name: String) -> Bool {
+        guard identity.trustDomain == mesh.config.trustDomain, let loaded else { return false }
+        return loaded.mesh.workloads.values.contains {
+            $0.name.namespace == identity.namespace && $0.serviceAccount == identity.serviceAccount
+        }
     }
 
     func identitySamples() async -> [Sample] {

@@ -123,6 +123,7 @@ actor Node {
         watchPlacements()
         if let issuance {
             let identities = Self.identities(mesh, placements)
+            await issuance.desk?.use(trustDomain: mesh.config.trustDomain)
             await issuance.credentials.want(identities, of: mesh.config.trustDomain)
         }
         switch news {

@@ -9,6 +9,12 @@ enum WallClock {
     /// Seconds since 1970.
     static func seconds() -> Double { Double(read(CLOCK_REALTIME)) / 1e9 }
 
+    /// A time in seconds since 1970, to the second.
+    static func text(seconds: Int64) -> String {
+        let text = text(nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000)
+        return "\(text.prefix(19))Z"
+    }
+
     /// What the kernel side's clock showed, as wall time. Both clocks are read now: the wall clock may have been set.
     static func text(monotonic: UInt64) -> String {
         let age = monotonicNow() &- monotonic

@@ -7,7 +7,7 @@ struct HelpTests {
     static let commands = [
         "run", "doctor", "status", "bugreport", "version", "workloads", "services", "endpoints", "policies",
         "connections",
-        "bypasses", "events", "explain", "maps", "programs", "cleanup", "validate", "completion",
+        "certificates", "ca", "bypasses", "events", "explain", "maps", "programs", "cleanup", "validate", "completion",
     ]
 
     @Test("the root names every command")

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("What the command line prints")
 struct RenderingTests {
-    static let lists = ["workloads", "services", "endpoints", "policies", "connections"]
+    static let lists = ["workloads", "services", "endpoints", "policies", "connections", "certificates"]
     static let forms = ["table", "wide", "json", "yaml", "name"]
 
     @Test("lists, in every form", arguments: lists, forms)
@@ -15,6 +15,17 @@ struct RenderingTests {
         let output = try malla([noun, "-o", form, "--admin", admin.socket])
         #expect(output.status == 0 && output.errors.isEmpty, "\(output.errors)")
         try expectGolden(output.text, "\(noun)-\(form)")
+    }
+
+    @Test("the authority, for people and for programs", arguments: ["table", "json", "yaml"])
+    func authority(_ form: String) throws {
+        let admin = try FakeAdmin(views: Views.all)
+        defer { admin.stop() }
+        let output = try malla(["ca", "status", "-o", form, "--admin", admin.socket])
+        #expect(output.status == 0 && output.errors.isEmpty, "\(output.errors)")
+        try expectGolden(output.text, "ca-\(form)")
+        let tokens = try malla(["ca", "token", "list", "-o", form, "--admin", admin.socket])
+        try expectGolden(tokens.text, "ca-tokens-\(form)")
     }
 
     @Test("JSON is what the API answers")

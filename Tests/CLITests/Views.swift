@@ -155,12 +155,48 @@ enum Views {
             instructions: 999),
     ]
 
+    static let certificates = [
+        CertificateView(
+            identity: "spiffe://malla.local/ns/default/sa/backend", status: "valid", serial: "0a1b2c3d",
+            notBefore: "2026-11-21T09:55:00Z", notAfter: "2026-11-22T10:00:00Z", secondsLeft: 71_000,
+            issuer: "CN=Malla issuer on nest", root: String(repeating: "ab", count: 32)),
+        CertificateView(
+            identity: "spiffe://malla.local/ns/default/sa/frontend", status: "expired", failures: 7,
+            problem: "the authority at 10.0.0.1:15012 cannot be reached"),
+    ]
+
+    static let authority = AuthorityView(
+        kind: "built-in", address: "10.0.0.1:15012",
+        roots: [
+            RootView(
+                fingerprint: String(repeating: "ab", count: 32), name: "CN=Malla root of malla.local, 01020304",
+                notAfter: "2036-11-19T10:00:00Z", issues: true),
+            RootView(
+                fingerprint: String(repeating: "cd", count: 32), name: "CN=Malla root of malla.local, 05060708",
+                notAfter: "2036-11-20T10:00:00Z", issues: false),
+        ], phase: "adding",
+        nodes: [
+            NodeTrustView(
+                name: "nest", trusts: [String(repeating: "ab", count: 32), String(repeating: "cd", count: 32)],
+                uses: [String(repeating: "ab", count: 32)], heard: "2026-11-21T10:00:00Z"),
+            NodeTrustView(
+                name: "tree", behind: "does not trust the next root yet",
+                trusts: [String(repeating: "ab", count: 32)], uses: [], heard: "2026-11-21T09:00:00Z"),
+        ])
+
+    static let tokens = [
+        TokenView(id: "3f2a90c1d4e5b607", node: "tree", expires: "2026-11-21T11:00:00Z"),
+        TokenView(
+            id: "00112233445566aa", node: "bush", expires: "2026-11-21T11:00:00Z", used: "2026-11-21T10:05:00Z"),
+    ]
+
     /// All lists and the status, by call.
     static var all: [String: any Encodable] {
         [
             "GET /v1/status": status, "GET /v1/workloads": workloads, "GET /v1/services": services,
             "GET /v1/endpoints": endpoints, "GET /v1/policies": policies, "GET /v1/connections": connections,
             "GET /v1/maps": maps, "GET /v1/maps/malla_policies": entries, "GET /v1/programs": programs,
+            "GET /v1/certificates": certificates, "GET /v1/ca": authority, "GET /v1/ca/tokens": tokens,
         ]
     }
 }

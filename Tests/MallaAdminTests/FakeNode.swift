@@ -60,6 +60,18 @@ final class FakeNode: NodeFacts {
         [MapEntryView(key: ["name": name], value: [:])]
     }
     func programs() async throws -> [ProgramView] { throw CrackedError() }
+    func certificates() async throws -> [CertificateView] {
+        [CertificateView(identity: "spiffe://malla.local/ns/default/sa/backend", status: "waiting")]
+    }
+    func authority() async throws -> AuthorityView { AuthorityView(kind: "built-in", roots: []) }
+    func tokens() async throws -> [TokenView] { [] }
+    func createToken(_ request: TokenRequest) async throws -> TokenView {
+        TokenView(id: "1", node: request.node, expires: "\(request.seconds)", token: "secret")
+    }
+    func revokeToken(_ id: String) async throws { throw AdminRefusal(.notFound, "there is no token \(id)") }
+    func rotate(_ request: RotationRequest) async throws -> AuthorityView {
+        AuthorityView(kind: "built-in", roots: [], phase: request.step)
+    }
     func samples() async -> [Sample] { [Sample(.generation, 3)] }
 
     static func event(_ kind: String) -> EventView {

@@ -75,6 +75,21 @@ struct IssuingTests {
         }
     }
 
+    @Test("Only the service's certificate is the service's: no workload and no node can pose as the authority")
+    func service() async throws {
+        let mesh = try Mesh()
+        let key = IdentityKey()
+        let service = try mesh.issuer.issueService(
+            names: ["malla-authority"], addresses: [[127, 0, 0, 1]], key: key, now: Mesh.now)
+        #expect(service.isService("malla-authority") && !service.isService("other"))
+        #expect(service.subject == nil, "and it is nobody on the data path")
+        _ = try await TrustAnchors([mesh.root.root]).verify(service, now: Mesh.now)
+        let node = try SigningRequest(key.request(for: .node(trustDomain: "malla.test", name: "malla-authority")))
+        #expect(try !mesh.issuer.issue(node, now: Mesh.now, lifetime: 60).isService("malla-authority"))
+        let named = Identity(trustDomain: "malla.test", namespace: "default", serviceAccount: "malla-authority")
+        #expect(try !mesh.issue(named).isService("malla-authority"))
+    }
+
     @Test("A leaf ends no later than its issuer, begins a little before, and an expired issuer issues nothing")
     func times() throws {
         let mesh = try Mesh()

@@ -65,8 +65,8 @@ final class Tap: CertificateSource {
         return try await source.certificate(for: subject, key: key, lifetime: lifetime)
     }
 
-    func anchors(of trustDomain: String) async throws -> TrustAnchors {
-        try await source.anchors(of: trustDomain)
+    func trust(of trustDomain: String, report: RotationCoverage.Node) async throws -> TrustNews {
+        try await source.trust(of: trustDomain, report: report)
     }
 }
 

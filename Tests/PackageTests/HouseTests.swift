@@ -19,6 +19,19 @@ struct HouseTests {
         }
     }
 
+    @Test("the tests that the threat model names are there")
+    func threats() throws {
+        let text = try Repository.text("docs/threat-model.md")
+        let names = text.matches(of: /`([A-Z][A-Za-z]*Tests)\.([a-zA-Z]+)`/).map { (String($0.1), String($0.2)) }
+        #expect(names.count > 20)
+        let tests = try files(in: "Tests").filter { $0.hasSuffix("Tests.swift") }
+        for (suite, function) in names {
+            let homes = tests.filter { $0.hasSuffix("/\(suite).swift") }
+            let isThere = try homes.contains { try Repository.text($0).contains("    func \(function)(") }
+            #expect(isThere, "\(suite).\(function)")
+        }
+    }
+
     @Test("a source file holds one concept: none is longer than 400 lines")
     func length() throws {
         for folder in ["Sources", "bpf", "Tests", "Tools", "Plugins", "Benchmarks"] {

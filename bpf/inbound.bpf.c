@@ -25,7 +25,7 @@ int malla_inbound(struct bpf_sk_lookup *ctx)
 	if (!config)
 		return SK_PASS; /* an array's element is always there; the verifier wants to hear it */
 	inbound_read(ctx, &flow);
-	if (!inbound_is_refused(&flow, config->netns, &it)) {
+	if (!inbound_is_refused(&flow, config, &it)) {
 		tell_rehearsed(&it);
 		return SK_PASS;
 	}

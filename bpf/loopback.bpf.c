@@ -103,6 +103,8 @@ SUBPROGRAM bool is_refused(struct scratch *scratch, const struct malla_workload 
 	if (ruling.reason == MALLA_REASON_PASSED)
 		return false;
 	deny(it, MALLA_REASON_INBOUND_REFUSED);
+	if (ruling.reason == MALLA_REASON_IDENTITY_REQUIRED)
+		it->reason = ruling.reason;
 	return true;
 }
 

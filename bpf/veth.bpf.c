@@ -181,7 +181,7 @@ SUBPROGRAM int recover_inbound(struct __sk_buff *skb, struct scratch *scratch)
 		return TC_ACT_UNSPEC;
 	}
 	/* A workload that is judged where its packets come from, and has not said anything yet. */
-	if (endpoint_at(&key->remote, 0, &scratch->endpoint))
+	if (endpoint_at(&key->remote, 0, &scratch->endpoint) && !(scratch->endpoint.flags & MALLA_ENDPOINT_REMOTE))
 		return TC_ACT_UNSPEC;
 	arrive_decide(scratch, &nobody);
 	if (scratch->it.path == MALLA_PATH_DENY)
@@ -204,6 +204,9 @@ static __always_inline int recover(struct __sk_buff *skb, struct scratch *scratc
 	decide_on(skb, scratch, config);
 	if (scratch->it.path == MALLA_PATH_DENY)
 		return refuse(skb, scratch);
+	/* Of a connection that the proxy has no more. */
+	if (scratch->it.path == MALLA_PATH_PROXY)
+		return reset_answer(skb, packet);
 	return go_directly(skb, scratch);
 }
 

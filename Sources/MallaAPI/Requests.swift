@@ -10,6 +10,7 @@
 /// | `DELETE /v1/workloads/NAMESPACE/NAME` | nothing; 204 |
 /// | `GET /v1/services` | [``ServiceView``] |
 /// | `GET /v1/endpoints` | [``EndpointView``] |
+/// | `GET /v1/nodes` | [``NodeView``] |
 /// | `GET /v1/policies` | [``PolicyView``] |
 /// | `GET /v1/connections` | [``ConnectionView``] |
 /// | `GET /v1/bypasses` | [``BypassView``] |
@@ -35,6 +36,8 @@ public enum AdminPath {
     public static let services = "/v1/services"
     /// `/v1/endpoints`
     public static let endpoints = "/v1/endpoints"
+    /// `/v1/nodes`
+    public static let nodes = "/v1/nodes"
     /// `/v1/policies`
     public static let policies = "/v1/policies"
     /// `/v1/connections`

@@ -84,12 +84,15 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var reason: String?
     /// Connections that the service brought there and that are open now, as far as the kernel chose the endpoint.
     public var connections: Int?
+    /// The node that it is on, where that is another one.
+    public var node: String?
 
     /// One view.
     public init(
         service: String, port: UInt16, address: String, workload: String, identity: String, weight: UInt32, ready: Bool,
-        reason: String? = nil, connections: Int? = nil
+        reason: String? = nil, connections: Int? = nil, node: String? = nil
     ) {
+        self.node = node
         self.service = service
         self.port = port
         self.address = address

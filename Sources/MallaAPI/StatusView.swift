@@ -55,6 +55,12 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var foreignPrograms: [ForeignProgramView]?
     /// The kernel's fast path; `nil`: no service asks for it.
     public var fastPath: FastPathView?
+    /// What workloads ask of their peers where no PeerAuthentication says it: `STRICT` or `PERMISSIVE`.
+    public var mtls: String?
+    /// Nodes of the mesh; `nil`: it has this one only.
+    public var nodes: Int?
+    /// Why other nodes may not reach this one; `nil`: nothing is known to be wrong.
+    public var nodeProblem: String?
     /// When the daemon started, seconds since 1970 by the clock of that moment.
     public var startedAt: Double?
 

@@ -30,13 +30,17 @@ public struct WorkloadView: Codable, Sendable, Equatable {
     public var source: String
     /// In maps and counters.
     public var number: UInt32?
+    /// The node that it runs on, where that is another one.
+    public var node: String?
 
     /// One view.
     public init(
         name: String, namespace: String, serviceAccount: String, identity: String, labels: [String: String],
         ports: [WorkloadRequest.Port], addresses: [String], weight: UInt32, cgroup: String? = nil,
-        cgroupID: UInt64? = nil, interfaces: [String]? = nil, populated: Bool, source: String, number: UInt32? = nil
+        cgroupID: UInt64? = nil, interfaces: [String]? = nil, populated: Bool, source: String, number: UInt32? = nil,
+        node: String? = nil
     ) {
+        self.node = node
         self.name = name
         self.namespace = namespace
         self.serviceAccount = serviceAccount

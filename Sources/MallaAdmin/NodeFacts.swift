@@ -22,6 +22,8 @@ public protocol NodeFacts: Sendable {
     func services() async throws -> [ServiceView]
     /// Every endpoint, by service, port and address.
     func endpoints() async throws -> [EndpointView]
+    /// The nodes of the mesh, by name.
+    func nodes() async throws -> [NodeView]
     /// Every authorization policy, by name.
     func policies() async throws -> [PolicyView]
     /// Live connections.

@@ -80,6 +80,8 @@ public struct Explanation: Sendable, Equatable {
     public let generation: UInt32
     /// The endpoint that these draws picked; nil: none, or the proxy would pick it.
     public let endpoint: Snapshot.Endpoint?
+    /// The number of the endpoint that these draws picked, also where the proxy is asked to take it; 0: none.
+    public let picked: UInt32
     /// What would be if the dry runs of the destination were enforced; nil: there is none.
     public let dryRun: DryRun?
 
@@ -101,6 +103,7 @@ public struct Explanation: Sendable, Equatable {
         sourceWorkload = abi.source_workload
         service = abi.service
         rule = abi.rule
+        picked = abi.picked
         generation = abi.generation
         dryRun =
             abi.has_dry_run == 0

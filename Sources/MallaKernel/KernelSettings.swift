@@ -13,6 +13,9 @@ public struct KernelSettings: Sendable, Equatable {
     public var dnsPort: UInt16
     /// The port of the daemon's metrics, closed to workloads; 0: none. Default: 0.
     public var metricsPort: UInt16
+    /// The port at the node's addresses where the proxy accepts other nodes' tunnels, closed to workloads; 0: none.
+    /// Default: 0.
+    public var tunnelPort: UInt16
     /// Whether there are events for connections that were allowed, too. Default: false.
     public var allEvents: Bool
     /// The node's addresses besides loopback.
@@ -23,11 +26,12 @@ public struct KernelSettings: Sendable, Equatable {
     /// Settings with their defaults.
     public init(
         cgroup: String, pins: String = "/sys/fs/bpf/malla", proxyPort: UInt16 = 15001, dnsPort: UInt16 = 15053,
-        metricsPort: UInt16 = 0, allEvents: Bool = false, localAddresses: Set<Address> = [],
+        metricsPort: UInt16 = 0, tunnelPort: UInt16 = 0, allEvents: Bool = false, localAddresses: Set<Address> = [],
         interfaceHooks: InterfaceHooks = .automatic
     ) {
         self.interfaceHooks = interfaceHooks
         self.metricsPort = metricsPort
+        self.tunnelPort = tunnelPort
         self.cgroup = cgroup
         self.pins = pins
         self.proxyPort = proxyPort

@@ -10,7 +10,8 @@ struct MapFields {
     func config(_ it: malla_config) -> [String: String] {
         [
             "abi": "\(it.abi)", "proxy_port": "\(it.proxy_port)", "dns_port": "\(it.dns_port)",
-            "metrics_port": "\(it.metrics_port)", "proxy_cgroup": "\(it.proxy_cgroup)",
+            "metrics_port": "\(it.metrics_port)", "tunnel_port": "\(it.tunnel_port)",
+            "proxy_cgroup": "\(it.proxy_cgroup)",
             "flags": flags(
                 it.flags,
                 [
@@ -97,7 +98,9 @@ struct MapFields {
             "endpoint": "\(it.endpoint)", "at": "\(SocketAddress(Address(it.addr), it.port))",
             "workload": names.shown(workload: it.workload), "identity": names.shown(identity: it.identity),
             "scope": "\(it.scope)",
-            "flags": flags(UInt32(it.flags), [(MALLA_ENDPOINT_AMBIGUOUS.rawValue, "ambiguous")]),
+            "flags": flags(
+                UInt32(it.flags),
+                [(MALLA_ENDPOINT_AMBIGUOUS.rawValue, "ambiguous"), (MALLA_ENDPOINT_REMOTE.rawValue, "remote")]),
         ]
     }
 
@@ -113,6 +116,7 @@ struct MapFields {
             "deny_rule": names.shown(rule: it.deny_rule), "allow_rule": names.shown(rule: it.allow_rule),
             "default_rule": names.shown(rule: it.default_rule),
             "default_reason": Reason(rawValue: it.default_reason).name, "shadow": "\(it.shadow)",
+            "denial": Reason(rawValue: UInt16(MALLA_REASON_POLICY_DENIED.rawValue) + UInt16(it.denial)).name,
             "flags": flags(
                 UInt32(it.flags),
                 [

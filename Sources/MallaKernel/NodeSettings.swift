@@ -25,6 +25,7 @@ struct NodeSettings {
         config.proxy_port = settings.proxyPort
         config.dns_port = settings.dnsPort
         config.metrics_port = settings.metricsPort
+        config.tunnel_port = settings.tunnelPort
         config.proxy_cgroup = proxyCgroup
         config.netns = try NamespaceGuard.cookie()
         try maps.config.update(0, config)

@@ -135,6 +135,7 @@ struct SnapshotEntries {
         value.workload = endpoint.workload
         value.identity = endpoint.identity
         value.scope = endpoint.scope
+        if endpoint.node != 0 { value.flags = UInt16(MALLA_ENDPOINT_REMOTE.rawValue) }
         return value
     }
 
@@ -152,7 +153,8 @@ struct SnapshotEntries {
         value.deny_rule = entry.denyRule
         value.allow_rule = entry.allowRule
         value.default_reason = entry.defaultReason.rawValue
-        value.flags = entry.flags.rawValue
+        value.flags = UInt8(truncatingIfNeeded: entry.flags.subtracting(.demandsIdentity).rawValue)
+        value.denial = entry.flags.contains(.demandsIdentity) ? Reason.identityRequiredDenial : 0
         value.shadow = entry.shadow
         return (abi, value)
     }

@@ -16,13 +16,19 @@ public struct Mesh: Hashable, Sendable {
     public var httpRoutes: [ObjectName: Route]
     /// Routes of kind `GRPCRoute`, by name.
     public var grpcRoutes: [ObjectName: Route]
+    /// Nodes, by name.
+    public var nodes: [String: MeshNode]
+    /// Peer authentications, by name.
+    public var peerAuthentications: [ObjectName: PeerAuthentication]
 
     /// A mesh of these resources.
     public init(
         config: MeshConfig = MeshConfig(), services: [Service] = [], workloads: [Workload] = [],
         authorizationPolicies: [AuthorizationPolicy] = [], trafficPolicies: [TrafficPolicy] = [],
-        routes: [Route] = []
+        routes: [Route] = [], nodes: [MeshNode] = [], peerAuthentications: [PeerAuthentication] = []
     ) {
+        self.nodes = Dictionary(nodes.map { ($0.name, $0) }) { $1 }
+        self.peerAuthentications = Dictionary(peerAuthentications.map { ($0.name, $0) }) { $1 }
         self.config = config
         self.services = Dictionary(services.map { ($0.name, $0) }) { $1 }
         self.workloads = Dictionary(workloads.map { ($0.name, $0) }) { $1 }

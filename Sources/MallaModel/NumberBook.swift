@@ -70,6 +70,8 @@ public struct NumberBook: Sendable, Equatable {
     public var rules = Page(first: 1)
     /// Policy scopes, by the text of the policies that make them.
     public var scopes = Page(first: 1)
+    /// Nodes, by name.
+    public var nodes = Page(first: 1)
 
     /// An empty book.
     public init() {}

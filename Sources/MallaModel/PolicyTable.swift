@@ -43,6 +43,8 @@ public struct PolicyTable: Sendable, Equatable {
         public static let listsPorts = Flags(rawValue: 8)
         /// The entry's source (at port 0) or port (at any source) is listed.
         public static let listed = Flags(rawValue: 16)
+        /// The entry's deny is for want of an identity.
+        public static let demandsIdentity = Flags(rawValue: 32)
     }
 
     /// What is answered.

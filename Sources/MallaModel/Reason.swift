@@ -32,6 +32,13 @@ public struct Reason: RawRepresentable, Hashable, Sendable, BitwiseCopyable, Cus
     public static let policyMissing = Reason(MALLA_REASON_POLICY_MISSING)
     /// The compiled policies of the destination do not fit: denied.
     public static let policyOverflow = Reason(MALLA_REASON_POLICY_OVERFLOW)
+    /// The destination lets nobody in without an identity.
+    public static let identityRequired = Reason(MALLA_REASON_IDENTITY_REQUIRED)
+    /// How far its number is above that of ``policyDenied``: what the kernel's entries say.
+    public static let identityRequiredDenial = UInt8(
+        MALLA_REASON_IDENTITY_REQUIRED.rawValue - MALLA_REASON_POLICY_DENIED.rawValue)
+    /// No tunnel to another node carries datagrams.
+    public static let remoteDatagram = Reason(MALLA_REASON_REMOTE_DATAGRAM)
     /// The service has no ready endpoint.
     public static let noEndpoint = Reason(MALLA_REASON_NO_ENDPOINT)
     /// The node proxy is not listening and the fail mode is closed.

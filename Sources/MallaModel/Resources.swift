@@ -80,7 +80,7 @@ public struct Service: Hashable, Sendable {
     }
 }
 
-/// `malla.dev/v1/Workload`: an instance of an application on this node, and how to recognise it.
+/// `malla.dev/v1/Workload`: an instance of an application on a node, and how to recognise it there.
 public struct Workload: Hashable, Sendable {
     /// One port that the workload listens on.
     public struct Port: Hashable, Sendable {
@@ -127,6 +127,7 @@ public struct Workload: Hashable, Sendable {
         var addresses: [Address]
         var weight: UInt32
         var locality: Locality
+        var node: String?
     }
 
     /// Shared by all copies until one of them is changed: a mesh has a hundred thousand, in several tables.
@@ -157,7 +158,7 @@ public struct Workload: Hashable, Sendable {
         get { fields.value.ports }
         set { fields.value.ports = newValue }
     }
-    /// Where it can be reached; `127.0.0.1` where none is written.
+    /// Where it can be reached; where none is written, its node's addresses, or `127.0.0.1` where it names no node.
     public var addresses: [Address] {
         get { fields.value.addresses }
         set { fields.value.addresses = newValue }
@@ -172,16 +173,22 @@ public struct Workload: Hashable, Sendable {
         get { fields.value.locality }
         set { fields.value.locality = newValue }
     }
+    /// The node that it runs on; `nil`: whichever finds it.
+    public var node: String? {
+        get { fields.value.node }
+        set { fields.value.node = newValue }
+    }
 
     /// A workload.
     public init(
         name: ObjectName, labels: [String: String] = [:], serviceAccount: String = "default", match: Match,
-        ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1, locality: Locality = Locality()
+        ports: [Port] = [], addresses: [Address] = [.loopback4], weight: UInt32 = 1, locality: Locality = Locality(),
+        node: String? = nil
     ) {
         fields = Shared(
             Fields(
                 name: name, labels: labels, serviceAccount: serviceAccount, match: match, ports: ports,
-                addresses: addresses, weight: weight, locality: locality))
+                addresses: addresses, weight: weight, locality: locality, node: node))
     }
 }
 
@@ -276,12 +283,16 @@ public struct MeshConfig: Hashable, Sendable {
     public var namespaceDefaults: [String: DefaultPolicy]
     /// `Client` where none is written.
     public var sourceAddress: SourceAddress
+    /// What workloads ask of their peers where no peer authentication says it; `nil`: see ``Mesh/mtlsMode``.
+    public var mtls: PeerAuthentication.Mode?
 
     /// The mesh's settings.
     public init(
         trustDomain: String = "malla.local", defaultPolicy: DefaultPolicy = .allow, probes: [Workload.Match] = [],
-        namespaceDefaults: [String: DefaultPolicy] = [:], sourceAddress: SourceAddress = .client
+        namespaceDefaults: [String: DefaultPolicy] = [:], sourceAddress: SourceAddress = .client,
+        mtls: PeerAuthentication.Mode? = nil
     ) {
+        self.mtls = mtls
         self.sourceAddress = sourceAddress
         self.trustDomain = trustDomain
         self.defaultPolicy = defaultPolicy

@@ -41,11 +41,11 @@ public struct Snapshot: Sendable, Equatable {
         public var number: UInt32
         /// Where.
         public var address: SocketAddress
-        /// The workload's number.
+        /// The workload's number, also where it runs on another node.
         public var workload: UInt32
         /// The number of the workload's identity.
         public var identity: UInt32
-        /// The policies that select the workload.
+        /// The policies that select the workload; 0 where it runs on another node, which asks its own.
         public var scope: UInt32
         /// Whether the proxy connects there from its client's address: the answers pass by this node's programs. The
         /// kernel does not keep it.
@@ -208,7 +208,7 @@ public struct Snapshot: Sendable, Equatable {
     public var services: [Service]
     /// Endpoints.
     public var endpoints: [Endpoint]
-    /// Other nodes that have any of the endpoints.
+    /// The other nodes of the mesh, by number: those that have any of the endpoints are among them.
     public var nodes: [Node] = []
     /// Destinations without a service, by address.
     public var addressEntries: [AddressEntry]

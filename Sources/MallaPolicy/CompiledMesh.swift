@@ -40,10 +40,13 @@ public struct EndpointState: Sendable, Equatable {
         case noPort(String)
         /// Closer endpoints are ready, or the service is for those of this node only.
         case farther
+        /// It is on another node, and no tunnel carries datagrams.
+        case noTunnel
 
         /// What is wrong and what to do.
         public var description: String {
             switch self {
+            case .noTunnel: "the workload is on another node, and tunnels carry TCP only"
             case .notHere: "the workload's cgroup does not exist on this node; start it"
             case .empty: "no process runs in the workload's cgroup; start it"
             case .drained: "the workload's weight is 0: no new connections"
@@ -67,6 +70,8 @@ public struct EndpointState: Sendable, Equatable {
     public var address: SocketAddress
     /// Its share of the service's connections.
     public var weight: UInt32
+    /// The node that it is on, where that is another one.
+    public var node: String?
     /// `nil`: ready.
     public var obstacle: Obstacle?
 }

@@ -12,14 +12,23 @@ struct EndpointTable: Sendable {
         var workload: UInt32
         var identity: UInt32
         var scope: UInt32
+        /// The number of the node that it is on; 0: this one.
+        var node: UInt32
         fileprivate var nextOfWorkload: Int32 = EndpointTable.none
         fileprivate var nextAtAddress: Int32 = EndpointTable.none
 
         var endpoint: Snapshot.Endpoint {
             Snapshot.Endpoint(
                 number: number, address: address, workload: workload, identity: identity, scope: scope,
-                seesClients: seesClients)
+                seesClients: seesClients, node: node)
         }
+    }
+
+    /// Another node, whose workload an endpoint is.
+    struct Elsewhere {
+        var node: UInt32
+        /// The node's own addresses, which its workloads share.
+        var addresses: [Address]
     }
 
     /// Where a workload without endpoints has its first one.
@@ -48,17 +57,18 @@ struct EndpointTable: Sendable {
     }
 
     /// Adds an endpoint for each address and port of `workload`, and one with port 0 for each address that is not
-    /// the node's.
+    /// its node's.
     ///
+    /// - Parameter elsewhere: the node that it runs on; `nil`: this one.
     /// - Returns: the place of the first one.
     mutating func add(
         _ workload: Workload, ports: [UInt16], number: UInt32, identity: UInt32, scope: UInt32,
-        seesClients: Bool = false
+        seesClients: Bool = false, elsewhere: Elsewhere? = nil
     ) -> Int32 {
         var first = Self.none
         let addresses = workload.addresses.count > 1 ? Set(workload.addresses).sorted() : workload.addresses
         for address in addresses {
-            let isOfNode = isOfNode(address)
+            let isOfNode = elsewhere?.addresses.contains(address) ?? isOfNode(address)
             for index in (isOfNode ? 0 : -1)..<ports.count {
                 let at = SocketAddress(address, index < 0 ? 0 : ports[index])
                 guard !has(first, at), let endpoint = waiting.number(of: .init(workload: number, address: at)) else {
@@ -66,10 +76,10 @@ struct EndpointTable: Sendable {
                 }
                 var row = Row(
                     address: at, seesClients: seesClients && !isOfNode, number: endpoint, workload: number,
-                    identity: identity, scope: scope)
+                    identity: identity, scope: scope, node: elsewhere?.node ?? 0)
                 row.nextOfWorkload = first
                 first = Int32(truncatingIfNeeded: add(row))
-                if at.port != 0, isOfNode { claim(at) { $0.insert(first) } }
+                if claimsNode(row) { claim(at) { $0.insert(first) } }
             }
         }
         return first
@@ -79,7 +89,7 @@ struct EndpointTable: Sendable {
     mutating func remove(_ first: Int32) {
         var place = first
         while place >= 0, let row = rows[Int(place)] {
-            if row.address.port != 0, isOfNode(row.address.address) { claim(row.address) { $0.remove(place) } }
+            if claimsNode(row) { claim(row.address) { $0.remove(place) } }
             takeOut(Int(place), row)
             waiting.release(row.number, of: .init(workload: row.workload, address: row.address))
             place = row.nextOfWorkload
@@ -249,6 +259,11 @@ struct EndpointTable: Sendable {
 
     private func isOfNode(_ address: Address) -> Bool {
         address.isLoopback || address.isUnspecified || localAddresses.contains(address)
+    }
+
+    /// Whether it is a port of this node, under which each of the node's addresses leads there.
+    private func claimsNode(_ row: Row) -> Bool {
+        row.node == 0 && row.address.port != 0 && isOfNode(row.address.address)
     }
 
     private mutating func claim(_ address: SocketAddress, _ change: (inout Set<Int32>) -> Void) {

@@ -28,7 +28,7 @@ extension MeshIndex {
 
     /// Every endpoint that a service could have, ready or not, by service, port, workload and address.
     public var endpointStates: [EndpointState] {
-        parts.flatMap { compiler.states(of: $0.service, $0.compiled, candidates($0), targets: targets) }
+        parts.flatMap { compiler.states(of: $0.service, $0.compiled, candidates($0), targets: targets, nodes: nodes) }
     }
 
     /// The authorization policies that select each workload of the mesh, by name.

@@ -21,6 +21,7 @@ public struct MeshIndex: Sendable {
     /// Without workloads and placements.
     let compiler: SnapshotCompiler
     var targets: EndpointTable
+    let nodes: OtherNodes
     let policies: CompiledPolicies
     /// What every snapshot of this index has: without services, endpoints and workloads.
     let frame: Snapshot
@@ -44,7 +45,18 @@ public struct MeshIndex: Sendable {
         let written = mesh.authorizationPolicies.values.sorted { $0.name < $1.name }
         self.compiler = compiler.withoutWorkloads
         var frame = Snapshot(generation: 0, trustDomain: mesh.config.trustDomain)
-        kinds = WorkloadKinds(services: services, policies: written, config: mesh.config)
+        // Of one node everybody is known.
+        for policy in mesh.nodes.isEmpty ? [] : written {
+            for who in policy.namedIdentities(trustDomain: mesh.config.trustDomain).sorted(by: {
+                $0.principal < $1.principal
+            }) {
+                frame.identities[book.identities.number(who.principal)] = who
+            }
+        }
+        let peers = PeerDemands(mesh)
+        kinds = WorkloadKinds(services: services, policies: written, config: mesh.config, peers: peers)
+        nodes = OtherNodes(mesh.nodes.values, here: compiler.locality.node, book: &book)
+        frame.nodes = nodes.snapshot
         let traffic = Dictionary(
             mesh.trafficPolicies.values.map { ($0.service, $0) }, uniquingKeysWith: { $0.name < $1.name ? $0 : $1 })
         parts = services.map {
@@ -62,6 +74,7 @@ public struct MeshIndex: Sendable {
         workloads.reserve(all.count)
         book.workloads.reserve(compiler.placements.count)
         here.reserveCapacity(compiler.placements.count)
+        var remote: [Int] = []
         for workload in all {
             let who = compiler.identity(of: workload)
             if identity?.known != who {
@@ -86,6 +99,7 @@ public struct MeshIndex: Sendable {
             for service in kinds[kind.place].services {
                 parts[service].members.append(Int32(truncatingIfNeeded: place))
             }
+            if nodes.node(of: workload) != nil { remote.append(place) }
             guard row.placement != nil else { continue }
             here.append(place)
             if isHere.insert(kind.place).inserted {
@@ -94,8 +108,10 @@ public struct MeshIndex: Sendable {
             }
         }
 
-        policies = PolicyCompiler(policies: written, identities: frame.identities, config: mesh.config)
-            .compile(for: representatives.values, book: &book)
+        policies = PolicyCompiler(
+            policies: written, identities: frame.identities, config: mesh.config, peers: peers
+        )
+        .compile(for: representatives.values, book: &book)
         frame.policies = policies.table
         frame.rules = policies.rules
         self.frame = frame
@@ -103,16 +119,26 @@ public struct MeshIndex: Sendable {
 
         targets = EndpointTable(localAddresses: compiler.localAddresses, numbers: numbers)
         targets.settle()
-        targets.reserve(here.count * 2)
-        for place in here { settle(place, book: &book) }
+        targets.reserve((here.count + remote.count) * 2)
+        for place in here + remote { settle(place, book: &book) }
         targets.releaseOthers()
         for place in parts.indices { parts[place] = compiled(parts[place], book: &book) }
     }
 
-    /// Numbers a workload that is here, and adds its endpoints.
+    /// Numbers a workload that is here or on a node that is told, and adds its endpoints.
     mutating func settle(_ place: Int, book: inout NumberBook) {
-        guard var row = workloads[place], let placement = row.placement else { return }
+        guard var row = workloads[place] else { return }
         let kind = kinds[Int(row.kind)]
+        if let elsewhere = nodes.node(of: row.workload) {
+            row.number = book.workloads.number(row.workload.name.description)
+            // Its own node judges who may come.
+            row.endpoints = targets.add(
+                row.workload, ports: ports(of: row.workload, kind), number: row.number, identity: row.identity,
+                scope: 0, elsewhere: elsewhere)
+            workloads[place] = row
+            return
+        }
+        guard let placement = row.placement else { return }
         scopeUses[kind.scope, default: 0] += 1
         row.number = book.workloads.number(row.workload.name.description)
         row.endpoints = targets.add(
@@ -142,7 +168,7 @@ public struct MeshIndex: Sendable {
         var result = part
         result.problems = []
         result.compiled = compiler.service(
-            part.service, part.traffic, candidates(part), targets: targets, policies: policies,
+            part.service, part.traffic, candidates(part), targets: targets, policies: policies, nodes: nodes,
             problems: &result.problems, book: &book)
         return result
     }

@@ -7,9 +7,11 @@ struct NearestEndpoints {
     private let here: Locality
     private let distribution: TrafficDistribution?
     private let isLocalOnly: Bool
+    private let nodes: OtherNodes
 
     /// For a service, seen from this node.
-    init(_ service: Service, here: Locality) {
+    init(_ service: Service, here: Locality, nodes: OtherNodes) {
+        self.nodes = nodes
         self.here = here
         distribution = service.distribution
         isLocalOnly = service.isLocalOnly
@@ -31,8 +33,12 @@ struct NearestEndpoints {
 
     private func tier(of workload: Workload) -> Locality.Distance {
         // What the workload does not say of its place is as the node's: it was found here.
-        let distance =
-            workload.locality == Locality() ? .node : here.distance(to: workload.locality.completed(by: here))
+        var distance = Locality.Distance.node
+        if let elsewhere = nodes.locality(of: workload) {
+            distance = here.distance(to: workload.locality.completed(by: elsewhere))
+        } else if workload.locality != Locality() {
+            distance = here.distance(to: workload.locality.completed(by: here))
+        }
         if isLocalOnly { return distance }
         return distribution?.tier(of: distance) ?? .any
     }

@@ -22,6 +22,8 @@ struct PolicyClause {
     var from: [BlockTest] = []
     /// The destination's address must pass all of these.
     var to: [BlockTest] = []
+    /// Whether it denies for want of an identity, which has a reason of its own.
+    var demandsIdentity = false
 }
 
 /// Takes rules apart.

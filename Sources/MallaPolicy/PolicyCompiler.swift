@@ -55,17 +55,20 @@ public struct PolicyCompiler {
     private let policies: [AuthorizationPolicy]
     private let config: MeshConfig
     private let limits: PolicyLimits
+    private let peers: PeerDemands
     private let expansion: RuleExpansion
 
     /// A compiler for these policies.
     ///
     /// - Parameters:
     ///   - identities: every identity that a connection may come from, by number.
+    ///   - peers: what workloads ask of who has no identity.
     ///   - limits: what must not be outgrown.
     public init(
         policies: some Sequence<AuthorizationPolicy>, identities: [UInt32: Identity], config: MeshConfig,
-        limits: PolicyLimits = PolicyLimits()
+        peers: PeerDemands = PeerDemands(), limits: PolicyLimits = PolicyLimits()
     ) {
+        self.peers = peers
         self.policies = policies.sorted { $0.name < $1.name }
         self.config = config
         self.limits = limits
@@ -84,12 +87,15 @@ public struct PolicyCompiler {
         let selection = PolicySelection(policies)
         for workload in workloads.sorted(by: { $0.name < $1.name }) {
             let selecting = selection.selecting(workload)
-            let name = scopeName(selecting, namespace: workload.name.namespace)
+            let demand = peers.demand(of: workload)
+            let name = scopeName(selecting, namespace: workload.name.namespace) + demand.name
             let scope = book.scopes.number(name)
             result.scopes[workload.name] = scope
             if members[scope] == nil {
                 drafts.append(
-                    draft(scope, name: name, selecting, namespace: workload.name.namespace, book: &book, into: &result))
+                    draft(
+                        scope, name: name, selecting, demand, namespace: workload.name.namespace, book: &book,
+                        into: &result))
             }
             members[scope, default: []].append(workload.name)
         }
@@ -108,7 +114,8 @@ public struct PolicyCompiler {
         return result
     }
 
-    /// A scope is known by the names of its policies, and by its namespace where that has a default of its own.
+    /// A scope is known by the names of its policies, by its namespace where that has a default of its own, and by what
+    /// is asked of peers.
     private func scopeName(_ policies: [AuthorizationPolicy], namespace: String) -> String {
         let names = policies.map { "\($0.name.namespace)/\($0.name.name)" }.joined(separator: ",")
         let name = names.isEmpty ? "-" : names
@@ -116,12 +123,18 @@ public struct PolicyCompiler {
     }
 
     private func draft(
-        _ scope: UInt32, name: String, _ policies: [AuthorizationPolicy], namespace: String, book: inout NumberBook,
-        into result: inout CompiledPolicies
+        _ scope: UInt32, name: String, _ policies: [AuthorizationPolicy], _ demand: PeerDemand, namespace: String,
+        book: inout NumberBook, into result: inout CompiledPolicies
     ) -> ScopeDraft {
         var draft = ScopeDraft(scope: scope, policies: policies.map(\.name))
         var enforced: [PolicyClause] = []
         var all: [PolicyClause] = []
+        // First, so that it gives its name where a rule says the same.
+        for (name, clause) in demand.clauses(&book) {
+            result.rules[clause.rule] = name
+            all.append(clause)
+            enforced.append(clause)
+        }
         for policy in policies {
             for (index, rule) in policy.rules.enumerated() {
                 let name = policy.ruleName(index)

@@ -89,7 +89,10 @@ extension PolicyTable {
                 scope: scope, source: probe & 2 == 0 ? question.source : any,
                 port: probe & 1 == 0 ? question.port : 0, isListed: probe & 1 == 0 ? false : isListed)
             guard let entry = entries[key] else { continue }
-            if entry.denyRule != 0 { return PolicyDecision(reason: .policyDenied, rule: entry.denyRule) }  // 4
+            if entry.denyRule != 0 {
+                let reason: Reason = entry.flags.contains(.demandsIdentity) ? .identityRequired : .policyDenied
+                return PolicyDecision(reason: reason, rule: entry.denyRule)  // 4
+            }
             if allow == 0 { allow = entry.allowRule }
         }
         if allow != 0 { return PolicyDecision(reason: .passed, rule: allow) }  // 5

@@ -132,7 +132,9 @@ struct ScopeCompilation {
     private mutating func put(_ clause: PolicyClause, at key: PolicyTable.Key) {
         switch clause.action {
         case .deny:
-            if entries[key]?.denyRule ?? 0 == 0 { entries[key, default: .init()].denyRule = clause.rule }
+            guard entries[key]?.denyRule ?? 0 == 0 else { return }
+            entries[key, default: .init()].denyRule = clause.rule
+            if clause.demandsIdentity { entries[key]?.flags.insert(.demandsIdentity) }
         case .allow:
             if entries[key]?.allowRule ?? 0 == 0 { entries[key, default: .init()].allowRule = clause.rule }
         }

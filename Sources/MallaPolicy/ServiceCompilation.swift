@@ -5,7 +5,7 @@ extension SnapshotCompiler {
     /// A service, compiled. What does not work as it is written is added to `problems`.
     func service(
         _ service: Service, _ traffic: TrafficPolicy?, _ workloads: [WorkloadTable.Row], targets: EndpointTable,
-        policies: CompiledPolicies, problems: inout [SnapshotProblem], book: inout NumberBook
+        policies: CompiledPolicies, nodes: OtherNodes, problems: inout [SnapshotProblem], book: inout NumberBook
     ) -> Snapshot.Service {
         let number = book.services.number(service.name.description)
         var addresses = service.clusterIPs
@@ -21,7 +21,8 @@ extension SnapshotCompiler {
             }
         }
         let ports = service.ports.map { port in
-            var compiled = compile(port, of: service, traffic, workloads, targets: targets, policies: policies)
+            var compiled = compile(
+                port, of: service, traffic, workloads, targets: targets, policies: policies, nodes: nodes)
             compiled.routes = routes.sets(for: port, of: service, problems: &problems)
             if !compiled.routes.isEmpty {
                 // Requests can be told apart only by the proxy, and it judges where each of them goes.
@@ -42,11 +43,12 @@ extension SnapshotCompiler {
 
     /// The states of the endpoints of a service that was compiled to `compiled`.
     func states(
-        of service: Service, _ compiled: Snapshot.Service, _ workloads: [WorkloadTable.Row], targets: EndpointTable
+        of service: Service, _ compiled: Snapshot.Service, _ workloads: [WorkloadTable.Row], targets: EndpointTable,
+        nodes: OtherNodes
     ) -> [EndpointState] {
         var states: [EndpointState] = []
         for (port, result) in zip(service.ports, compiled.ports) {
-            for member in workloads.map({ Member($0, port: port, targets: targets) }) {
+            for member in workloads.map({ Member($0, port: port, targets: targets, nodes: nodes) }) {
                 for address in [member.address4, member.address6].compactMap({ $0 }) {
                     let target = SocketAddress(address, member.target ?? 0)
                     let isFar = [member.endpoint4, member.endpoint6].contains {
@@ -56,7 +58,8 @@ extension SnapshotCompiler {
                         EndpointState(
                             service: service.name, servicePort: port.port, transport: port.transport,
                             workload: member.workload.name, identity: identity(of: member.workload), address: target,
-                            weight: member.workload.weight, obstacle: member.obstacle ?? (isFar ? .farther : nil)))
+                            weight: member.workload.weight, node: member.isRemote ? member.workload.node : nil,
+                            obstacle: member.obstacle ?? (isFar ? .farther : nil)))
                 }
             }
         }
@@ -65,7 +68,7 @@ extension SnapshotCompiler {
 
     private func compile(
         _ port: Service.Port, of service: Service, _ traffic: TrafficPolicy?, _ workloads: [WorkloadTable.Row],
-        targets: EndpointTable, policies: CompiledPolicies
+        targets: EndpointTable, policies: CompiledPolicies, nodes: OtherNodes
     ) -> Snapshot.ServicePort {
         var compiled = Snapshot.ServicePort(
             name: port.name, port: port.port, transport: port.transport, appProtocol: port.appProtocol,
@@ -80,8 +83,12 @@ extension SnapshotCompiler {
         compiled.requests = traffic?.requests ?? RequestBalancing()
         compiled.fastPath = traffic?.fastPath == true && port.transport == .tcp && compiled.path == .direct
         compiled.drainGrace = traffic?.drainGrace ?? TrafficPolicy.defaultDrainGrace
-        let members = workloads.map { Member($0, port: port, targets: targets) }
-        let nearest = NearestEndpoints(service, here: locality)
+        var members = workloads.map { Member($0, port: port, targets: targets, nodes: nodes) }
+        if port.transport == .udp, !members.contains(where: \.isReady) {
+            // So that whoever asks is told why, not that there is nobody.
+            members = workloads.map { Member($0, port: port, targets: targets, nodes: nodes, takesAll: true) }
+        }
+        let nearest = NearestEndpoints(service, here: locality, nodes: nodes)
         let (near4, far4) = nearest.split(members.filter { $0.endpoint4 != nil }, workload: \.workload)
         compiled.endpoints4 = near4.compactMap { $0.share($0.endpoint4) }
         var scope = CommonScope(policies)
@@ -110,20 +117,29 @@ private struct Member {
     var address4: Address?
     var address6: Address?
     var target: UInt16?
+    /// Whether it runs on another node.
+    var isRemote: Bool
     var obstacle: EndpointState.Obstacle?
     /// Where connections to the IPv4 virtual address may go; `nil`: nowhere, or it is not ready.
     var endpoint4: EndpointTable.Row?
     /// Where connections to the IPv6 virtual address may go: its IPv6 address, else its IPv4 address.
     var endpoint6: EndpointTable.Row?
 
-    init(_ row: WorkloadTable.Row, port: Service.Port, targets: EndpointTable) {
+    /// Whether connections may go there.
+    var isReady: Bool { endpoint4 != nil || endpoint6 != nil }
+
+    /// - Parameter takesAll: whether endpoints of other nodes count that nothing leads to.
+    init(
+        _ row: WorkloadTable.Row, port: Service.Port, targets: EndpointTable, nodes: OtherNodes, takesAll: Bool = false
+    ) {
         workload = row.workload
         let addresses = workload.addresses
         address4 = addresses.first(where: \.isIPv4)
         address6 = addresses.first { !$0.isIPv4 }
         target = workload.number(of: port.targetPort)
-        obstacle = Self.obstacle(row, port: port.targetPort, resolved: target)
-        guard obstacle == nil, let target else { return }
+        isRemote = nodes.node(of: workload) != nil
+        obstacle = Self.obstacle(row, isRemote: isRemote, port: port, resolved: target)
+        guard obstacle == nil || (takesAll && obstacle == .noTunnel), let target else { return }
         if let address4 { endpoint4 = targets.endpoint(from: row.endpoints, at: SocketAddress(address4, target)) }
         endpoint6 = endpoint4
         if let address6 { endpoint6 = targets.endpoint(from: row.endpoints, at: SocketAddress(address6, target)) }
@@ -134,11 +150,16 @@ private struct Member {
     }
 
     private static func obstacle(
-        _ row: WorkloadTable.Row, port: Service.PortReference, resolved: UInt16?
+        _ row: WorkloadTable.Row, isRemote: Bool, port: Service.Port, resolved: UInt16?
     ) -> EndpointState.Obstacle? {
-        guard let placement = row.placement else { return .notHere }
-        guard placement.populated else { return .empty }
-        if resolved == nil, case .name(let name) = port { return .noPort(name) }
+        if isRemote {
+            // Whether its processes run is known there.
+            if port.transport == .udp { return .noTunnel }
+        } else {
+            guard let placement = row.placement else { return .notHere }
+            guard placement.populated else { return .empty }
+        }
+        if resolved == nil, case .name(let name) = port.targetPort { return .noPort(name) }
         return row.workload.weight == 0 ? .drained : nil
     }
 }
@@ -165,6 +186,8 @@ private struct CommonScope {
 
     mutating func add(_ endpoint: EndpointTable.Row?) {
         guard let endpoint else { return }
+        // Another node asks its own policies.
+        if endpoint.node != 0 { isCommon = false }
         if let scope, scope != endpoint.scope { isCommon = false }
         scope = endpoint.scope
         if !ports.contains(endpoint.address.port) { ports.append(endpoint.address.port) }

@@ -19,14 +19,17 @@ struct WorkloadKinds: Sendable {
         let services: [Int]
         /// How many workloads are of it.
         fileprivate(set) var uses = 0
+        /// What its workloads ask of their peers.
+        let demand: PeerDemand
         /// The scope of its workloads; 0: the policies were not compiled for any that is selected as it is.
         fileprivate(set) var scope: UInt32 = 0
     }
 
-    /// What scopes are made of: the policies, and the namespace where that has a default of its own.
+    /// What scopes are made of: the policies, the namespace where that has a default of its own, what is asked of peers.
     struct Selected: Hashable {
         var policies: [ObjectName]
         var namespace: String?
+        var demand: PeerDemand
     }
 
     private struct Label: Hashable {
@@ -38,13 +41,15 @@ struct WorkloadKinds: Sendable {
     private let services: [Service]
     private let selection: PolicySelection
     private let defaults: Set<String>
+    private let peers: PeerDemands
     /// Services by a label that they select by: one of each service.
     private var byLabel: [Label: [Int]] = [:]
     private var rows = Rows<Row>()
     private var places: [Kind: Int] = [:]
     private var scopes: [Selected: UInt32] = [:]
 
-    init(services: [Service], policies: [AuthorizationPolicy], config: MeshConfig) {
+    init(services: [Service], policies: [AuthorizationPolicy], config: MeshConfig, peers: PeerDemands) {
+        self.peers = peers
         self.services = services
         selection = PolicySelection(policies)
         defaults = Set(config.namespaceDefaults.keys)
@@ -56,7 +61,7 @@ struct WorkloadKinds: Sendable {
 
     /// The kind at a place.
     subscript(place: Int) -> Row {
-        rows[place] ?? Row(kind: Kind(namespace: "", labels: [:]), policies: [], services: [])
+        rows[place] ?? Row(kind: Kind(namespace: "", labels: [:]), policies: [], services: [], demand: PeerDemand())
     }
 
     /// The kind of a workload, whether it is kept or not.
@@ -106,7 +111,8 @@ struct WorkloadKinds: Sendable {
     /// What the scope of a kind is made of.
     func selected(_ row: Row) -> Selected {
         Selected(
-            policies: row.policies, namespace: defaults.contains(row.kind.namespace) ? row.kind.namespace : nil)
+            policies: row.policies, namespace: defaults.contains(row.kind.namespace) ? row.kind.namespace : nil,
+            demand: row.demand)
     }
 
     private func row(_ workload: Workload) -> Row {
@@ -117,7 +123,7 @@ struct WorkloadKinds: Sendable {
         let kind = Kind(namespace: workload.name.namespace, labels: workload.labels)
         var row = Row(
             kind: kind, policies: selection.selecting(workload).map(\.name),
-            services: found.filter { services[$0].selects(workload) }.sorted())
+            services: found.filter { services[$0].selects(workload) }.sorted(), demand: peers.demand(of: workload))
         row.scope = scopes[selected(row)] ?? 0
         return row
     }

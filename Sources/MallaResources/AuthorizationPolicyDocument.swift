@@ -23,7 +23,8 @@ extension AuthorizationPolicy {
             name: metadata.name, selector: selector, action: action, rules: rules, isDryRun: metadata.isDryRun)
     }
 
-    private static func selector(_ value: Value) -> [String: String]? {
+    /// Reads `spec.selector`; `nil` after problems.
+    static func selector(_ value: Value) -> [String: String]? {
         guard let fields = value.fields() else { return nil }
         let labels = fields.required("matchLabels", hint: "Or leave the selector out, for every workload")?
             .texts(keys: Syntax.labelKey, values: Syntax.labelValue)

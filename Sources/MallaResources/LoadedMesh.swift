@@ -17,13 +17,17 @@ public enum ResourceKind: String, Hashable, Sendable, CaseIterable {
     case httpRoute = "HTTPRoute"
     /// `gateway.networking.k8s.io/v1/GRPCRoute`.
     case grpcRoute = "GRPCRoute"
+    /// `malla.dev/v1/Node`.
+    case node = "Node"
+    /// `security.istio.io/v1/PeerAuthentication`.
+    case peerAuthentication = "PeerAuthentication"
 
     /// What `apiVersion` may be; the first is the one to write.
     var apiVersions: [String] {
         switch self {
         case .service: ["v1"]
-        case .workload, .trafficPolicy, .meshConfig: ["malla.dev/v1"]
-        case .authorizationPolicy: ["security.istio.io/v1", "security.istio.io/v1beta1"]
+        case .workload, .trafficPolicy, .meshConfig, .node: ["malla.dev/v1"]
+        case .authorizationPolicy, .peerAuthentication: ["security.istio.io/v1", "security.istio.io/v1beta1"]
         case .httpRoute: ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"]
         case .grpcRoute: ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"]
         }

@@ -4,9 +4,17 @@ import MallaModel
 /// All documents together: what one of them cannot know by itself.
 struct MeshAssembly {
     private let documents: [ResourceDocument]
+    /// By name; `nil`: its document has problems.
+    private let nodes: [String: MeshNode?]
 
     init(_ documents: [ResourceDocument]) {
         self.documents = documents
+        var nodes: [String: MeshNode?] = [:]
+        for document in documents where document.key?.kind == .node {
+            guard let name = document.key?.name.name else { continue }
+            if case .node(let node) = document.resource { nodes[name] = node } else { nodes[name] = .some(nil) }
+        }
+        self.nodes = nodes
     }
 
     /// Reports duplicates, references to nothing, and what two resources cannot both have.
@@ -16,6 +24,7 @@ struct MeshAssembly {
         checkTrafficPolicies()
         checkRoutes()
         checkServiceAddresses()
+        checkNodes()
         checkWorkloads()
     }
 
@@ -30,12 +39,14 @@ struct MeshAssembly {
                 file: document.report.file, line: document.position.line, column: document.position.column)
             switch resource {
             case .service(let it): loaded.mesh.services[it.name] = it
-            case .workload(let it): loaded.mesh.workloads[it.name] = parts.sharing(it)
+            case .workload(let it): loaded.mesh.workloads[it.name] = parts.sharing(addressed(it))
             case .trafficPolicy(let it): loaded.mesh.trafficPolicies[it.name] = it
             case .meshConfig(let it, _): loaded.mesh.config = it
             case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = it
             case .route(let it) where it.kind == .http: loaded.mesh.httpRoutes[it.name] = it
             case .route(let it): loaded.mesh.grpcRoutes[it.name] = it
+            case .node(let it): loaded.mesh.nodes[it.name] = it
+            case .peerAuthentication(let it): loaded.mesh.peerAuthentications[it.name] = it
             }
         }
         return loaded
@@ -136,6 +147,38 @@ struct MeshAssembly {
         }
     }
 
+    private func checkNodes() {
+        var first: [SocketAddress: ResourceDocument] = [:]
+        for document in documents {
+            guard case .node(let node) = document.resource else { continue }
+            for tunnel in node.tunnels {
+                if let other = first[tunnel] {
+                    document.fail(
+                        "\(other.title) at \(other.place) accepts tunnels at \(tunnel) too", field: "spec.addresses",
+                        at: "addresses", hint: "Give each node an address of its own, or another tunnelPort")
+                } else {
+                    first[tunnel] = document
+                }
+            }
+        }
+    }
+
+    /// A workload that names a node and no addresses has those of the node.
+    private func addressed(_ workload: Workload) -> Workload {
+        guard workload.addresses.isEmpty else { return workload }
+        var workload = workload
+        workload.addresses = workload.node.flatMap { nodes[$0] ?? nil }?.addresses ?? [.loopback4]
+        return workload
+    }
+
+    private func check(nodeOf workload: Workload, in document: ResourceDocument) {
+        guard let name = workload.node, nodes[name] == nil else { return }
+        let near = Spelling.nearest(to: name, among: nodes.keys)
+        document.fail(
+            "there is no Node \(name)", field: "spec.node", at: "node",
+            hint: near.map { "Did you mean \($0)?" } ?? "Write the Node, or leave spec.node out")
+    }
+
     private func checkWorkloads() {
         var claims = WorkloadClaims()
         var owners: [ObjectName: ResourceDocument] = [:]
@@ -143,7 +186,8 @@ struct MeshAssembly {
             // A second document of the same name has been reported and claims nothing of its own.
             guard case .workload(let workload) = document.resource, owners[workload.name] == nil else { continue }
             owners[workload.name] = document
-            for clash in claims.add(workload) {
+            check(nodeOf: workload, in: document)
+            for clash in claims.add(addressed(workload)) {
                 guard let other = owners[clash.other] else { continue }
                 document.fail(
                     "\(clash.what), as has \(other.title) at \(other.place)", field: clash.field, at: clash.place,

@@ -19,10 +19,24 @@ extension MeshConfig {
         if let value = spec.optional("sourceAddress") {
             sourceAddress = value.choice([("Client", .client), ("Node", .node)])
         }
-        guard let trustDomain, let defaultPolicy, let probes, let namespaces, let sourceAddress else { return nil }
+        var mtls: PeerAuthentication.Mode??
+        if let value = spec.optional("mtls") { mtls = Self.mtls(value) } else { mtls = .some(nil) }
+        guard let trustDomain, let defaultPolicy, let probes, let namespaces, let sourceAddress, let mtls else {
+            return nil
+        }
         self.init(
             trustDomain: trustDomain, defaultPolicy: defaultPolicy, probes: probes, namespaceDefaults: namespaces,
-            sourceAddress: sourceAddress)
+            sourceAddress: sourceAddress, mtls: mtls)
+    }
+
+    /// What peers have to prove where no PeerAuthentication says it.
+    private static func mtls(_ value: Value) -> PeerAuthentication.Mode? {
+        guard let fields = value.fields() else { return nil }
+        let mode = fields.required("mode")?.choice([
+            ("STRICT", PeerAuthentication.Mode.strict), ("PERMISSIVE", .permissive),
+        ])
+        fields.finish()
+        return mode
     }
 
     /// What is different in single namespaces, by their names.

@@ -10,6 +10,8 @@ enum Resource {
     case meshConfig(MeshConfig, name: ObjectName)
     case authorizationPolicy(AuthorizationPolicy)
     case route(Route)
+    case node(MeshNode)
+    case peerAuthentication(PeerAuthentication)
 
     var key: ResourceKey {
         switch self {
@@ -19,6 +21,8 @@ enum Resource {
         case .meshConfig(_, let name): ResourceKey(.meshConfig, name)
         case .authorizationPolicy(let it): ResourceKey(.authorizationPolicy, it.name)
         case .route(let it): ResourceKey(it.kind == .http ? .httpRoute : .grpcRoute, it.name)
+        case .node(let it): ResourceKey(.node, ObjectName(it.name))
+        case .peerAuthentication(let it): ResourceKey(.peerAuthentication, it.name)
         }
     }
 }
@@ -41,7 +45,7 @@ struct ResourceDocument {
             return
         }
         let kind = Self.kind(top)
-        guard let kind, let metadata = Metadata(top) else {
+        guard let kind, let metadata = Metadata(top, of: kind) else {
             top.ignore(["apiVersion", "kind", "metadata", "spec", "status"])
             if kind != nil { top.finish() }
             (key, resource) = (nil, nil)
@@ -60,6 +64,8 @@ struct ResourceDocument {
             case .authorizationPolicy: resource = AuthorizationPolicy(spec, metadata).map(Resource.authorizationPolicy)
             case .httpRoute: resource = Route(http: spec, metadata).map(Resource.route)
             case .grpcRoute: resource = Route(grpc: spec, metadata).map(Resource.route)
+            case .node: resource = MeshNode(spec, metadata).map(Resource.node)
+            case .peerAuthentication: resource = PeerAuthentication(spec, metadata).map(Resource.peerAuthentication)
             }
             spec.finish()
         }
@@ -70,8 +76,8 @@ struct ResourceDocument {
     /// Kinds that Malla knows from its peers and that this version does not read.
     private static let later: Set<String> = [
         "TLSRoute", "TCPRoute", "Gateway", "GatewayClass", "ReferenceGrant",
-        "BackendTLSPolicy", "EndpointSlice", "Namespace", "Secret", "ConfigMap", "Pod", "Node", "ServiceAccount",
-        "PeerAuthentication", "RequestAuthentication",
+        "BackendTLSPolicy", "EndpointSlice", "Namespace", "Secret", "ConfigMap", "Pod", "ServiceAccount",
+        "RequestAuthentication",
     ]
 
     private static func kind(_ top: Fields) -> ResourceKind? {
@@ -119,10 +125,11 @@ struct Metadata {
         "resourceVersion", "selfLink", "uid",
     ]
 
-    init?(_ top: Fields) {
+    init?(_ top: Fields, of kind: ResourceKind) {
         guard let fields = top.required("metadata")?.fields() else { return nil }
         fields.ignore(Self.ignored)
-        let name = fields.required("name", hint: "Every resource has a name of its own")?.text(Syntax.name)
+        let name = fields.required("name", hint: "Every resource has a name of its own")?
+            .text { kind == ResourceKind.node ? Syntax.nodeName($0) : Syntax.name($0) }
         var namespace: String? = ObjectName.defaultNamespace
         if fields.has("namespace") { namespace = fields.optional("namespace")?.text(Syntax.name) }
         if let name, let namespace { top.report.name = ObjectName(name, namespace: namespace).description }

@@ -13,6 +13,6 @@ struct SharedParts {
             name: workload.name, labels: labels.insert(workload.labels).memberAfterInsert,
             serviceAccount: workload.serviceAccount, match: workload.match,
             ports: ports.insert(workload.ports).memberAfterInsert, addresses: workload.addresses,
-            weight: workload.weight, locality: workload.locality)
+            weight: workload.weight, locality: workload.locality, node: workload.node)
     }
 }

@@ -6,7 +6,9 @@ extension Mesh {
     /// refused for. Empty: it may join.
     ///
     /// Problems have the same fields and words as those of a document, and no position.
-    public func problems(admitting workload: Workload) -> [ResourceProblem] {
+    ///
+    /// - Parameter node: where it runs.
+    public func problems(admitting workload: Workload, on node: String? = nil) -> [ResourceProblem] {
         var problems: [ResourceProblem] = []
         func add(_ flaw: DocumentReport.Flaw?, _ field: String) {
             guard let flaw else { return }
@@ -46,7 +48,7 @@ extension Mesh {
             add(.init(message: "there is a Workload \(workload.name) already", hint: hint), "metadata.name")
             return problems
         }
-        var claims = WorkloadClaims()
+        var claims = WorkloadClaims(here: node)
         for other in workloads.values.sorted(by: { $0.name < $1.name }) { _ = claims.add(other) }
         for clash in claims.add(workload) {
             add(.init(message: "\(clash.what), as has Workload \(clash.other)", hint: clash.hint), clash.field)

@@ -10,7 +10,7 @@ extension Workload {
     /// Reads `spec` of a `malla.dev/v1/Workload`; `nil` after problems.
     init?(_ spec: Fields, _ metadata: Metadata) {
         spec.refuse(
-            ["checks", "node"], "the field is known, but this version does nothing with it",
+            ["checks"], "the field is known, but this version does nothing with it",
             hint: "Remove it")
         var account: String? = "default"
         if let value = spec.optional("serviceAccount") { account = value.text(Syntax.serviceAccount) }
@@ -18,20 +18,26 @@ extension Workload {
             .flatMap(Self.match)
         var ports: [Port]? = []
         if let value = spec.optional("ports") { ports = Self.ports(value) }
-        var addresses: [Address]? = [.loopback4]
-        if let value = spec.optional("addresses") { addresses = Self.addresses(value) }
+        var node: String?? = .some(nil)
+        if let value = spec.optional("node") {
+            node = value.text(Syntax.nodeName)
+            value.report.remember("node", at: value.position)
+        }
+        // With a node they are its own, which are known when all documents are.
+        var addresses: [Address]? = spec.has("node") ? [] : [.loopback4]
+        if let value = spec.optional("addresses") { addresses = Self.addresses(value, isOnNode: spec.has("node")) }
         var weight: Int? = 1
         if let value = spec.optional("weight") { weight = value.integer(0...Self.maximumWeight) }
         var locality: Locality? = Locality()
         if let value = spec.optional("locality") { locality = Locality(value) }
-        guard let account, let match, let ports, let addresses, let weight, let locality else { return nil }
-        if match.isNamespace, let flaw = Syntax.namespaceAddresses(addresses) {
+        guard let account, let match, let ports, let addresses, let weight, let locality, let node else { return nil }
+        if match.isNamespace, let flaw = Syntax.namespaceAddresses(addresses.isEmpty ? [.loopback4] : addresses) {
             spec.optional("match")?.fail(flaw.message, hint: flaw.hint)
             return nil
         }
         self.init(
             name: metadata.name, labels: metadata.labels, serviceAccount: account, match: match, ports: ports,
-            addresses: addresses, weight: UInt32(truncatingIfNeeded: weight), locality: locality)
+            addresses: addresses, weight: UInt32(truncatingIfNeeded: weight), locality: locality, node: node)
     }
 
     static func match(_ value: Value) -> Match? {
@@ -88,7 +94,7 @@ extension Workload {
         return ports.count == entries.count ? ports : nil
     }
 
-    private static func addresses(_ value: Value) -> [Address]? {
+    private static func addresses(_ value: Value, isOnNode: Bool) -> [Address]? {
         guard let entries = value.list(atLeast: 1), isShort(entries, value) else { return nil }
         var addresses: [Address] = []
         for entry in entries {
@@ -99,6 +105,8 @@ extension Workload {
                 continue
             }
             if let flaw = Syntax.workloadAddress(address) {
+                entry.fail(flaw.message, hint: flaw.hint)
+            } else if isOnNode, let flaw = Syntax.addressOnNode(address) {
                 entry.fail(flaw.message, hint: flaw.hint)
             } else if addresses.contains(address) {
                 entry.fail("\(address) is in the list twice", hint: "Remove one")

@@ -23,7 +23,8 @@ struct Malla: ParsableCommand {
             CommandGroup(name: "Workload", subcommands: [Run.self]),
             CommandGroup(name: "Health", subcommands: [Doctor.self, Status.self, Bugreport.self, Version.self]),
             CommandGroup(
-                name: "Mesh", subcommands: [Workloads.self, Services.self, Endpoints.self, Policies.self]),
+                name: "Mesh",
+                subcommands: [Nodes.self, Workloads.self, Services.self, Endpoints.self, Policies.self]),
             CommandGroup(name: "Identity", subcommands: [Certificates.self, CertificateAuthority.self]),
             CommandGroup(name: "Traffic", subcommands: [Connections.self, Bypasses.self, Events.self, Explain.self]),
             CommandGroup(name: "Kernel", subcommands: [Maps.self, Programs.self, Cleanup.self]),

@@ -48,7 +48,8 @@ extension Node {
     private func replace(_ mesh: Mesh, _ placements: [ObjectName: Placement]) throws -> News {
         var book = numbers
         let compiler = SnapshotCompiler(
-            mesh: mesh, placements: placements, localAddresses: localAddresses, locality: settings.locality)
+            mesh: mesh, placements: placements, localAddresses: localAddresses,
+            locality: settings.locality.completed(by: mesh.nodes[settings.node]?.locality ?? Locality()))
         let numbers = try index?.numbers ?? EndpointNumbers(kernel.reader.endpoints())
         let next = MeshIndex(compiler, book: &book, numbers: numbers)
         try keep(book)

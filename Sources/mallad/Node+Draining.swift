@@ -45,7 +45,7 @@ extension Node {
                 service: endpoint.service.description, port: endpoint.servicePort,
                 address: endpoint.address.description, workload: endpoint.workload.description,
                 identity: endpoint.identity.spiffeID, weight: endpoint.weight, ready: endpoint.obstacle == nil,
-                reason: reason, connections: one.map { open[$0] ?? 0 })
+                reason: reason, connections: one.map { open[$0] ?? 0 }, node: endpoint.node)
         }
     }
 

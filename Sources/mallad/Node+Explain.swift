@@ -42,10 +42,27 @@ extension Node {
             steps.append(
                 dryRun.differs ? "dry run: it would be \(verdict)\(rule)" : "dry run: would change nothing")
         }
+        var elsewhere: RemoteDecision?
         if path == .proxy {
-            steps += proxySteps(answer.service, port: destination.port, source: answer.source, from: address)
+            let snapshot = snapshot()
+            elsewhere = snapshot.flatMap { snapshot in
+                remoteDecision(
+                    endpoint: answer.picked, in: snapshot, source: answer.source, port: destination.port, from: address)
+            }
+            steps +=
+                elsewhere?.steps
+                ?? proxySteps(answer.service, port: destination.port, source: answer.source, from: address)
         }
         steps.append("decision: \(path.name), \(answer.reason.name)")
+        if let elsewhere {
+            return ExplainView(
+                from: workload.name.description, fromIdentity: identity(of: workload).spiffeID, to: to,
+                address: destination.description, path: elsewhere.decision.isAllowed ? path.name : Path.deny.name,
+                reason: elsewhere.decision.reason.name, help: elsewhere.decision.reason.help, service: service,
+                endpoint: elsewhere.endpoint.address.description, target: names.workload(elsewhere.endpoint.workload),
+                targetIdentity: names.identity(elsewhere.endpoint.identity), rule: elsewhere.rule,
+                generation: answer.generation, steps: steps)
+        }
         return ExplainView(
             from: workload.name.description, fromIdentity: identity(of: workload).spiffeID, to: to,
             address: destination.description, path: path.name, reason: answer.reason.name, help: answer.reason.help,
@@ -59,6 +76,11 @@ extension Node {
     private func source(_ text: String) throws -> (Workload, Placement) {
         guard let name = ObjectName(text: text), let workload = mesh.workloads[name] else {
             throw AdminRefusal(.notFound, "there is no workload \(text)", hint: "malla workloads lists them")
+        }
+        if let node = workload.node, workload.isRemote(from: settings.node) {
+            throw AdminRefusal(
+                .conflict, "the workload \(name) runs on node \(node), and its connections begin there",
+                hint: "ask there: malla explain on \(node)")
         }
         guard let placement = placements[name] else {
             throw AdminRefusal(
@@ -96,14 +118,21 @@ extension Node {
         else { return [] }
         let names = Names(numbers)
         let numbers = Set((found.endpoints4 + found.endpoints6).map(\.endpoint))
-        return snapshot.endpoints.filter { numbers.contains($0.number) }.map { endpoint in
+        return snapshot.endpoints.filter { numbers.contains($0.number) }.flatMap { endpoint -> [String] in
+            if let elsewhere = remoteDecision(
+                endpoint: endpoint.number, in: snapshot, source: source, port: port, from: from)
+            {
+                return elsewhere.steps
+            }
             let decision = snapshot.policies.decide(
                 PolicyQuestion(
                     scope: endpoint.scope, source: source, port: endpoint.address.port, from: from,
                     to: endpoint.address.address))
             let rule = names.rule(decision.rule).map { " by rule \($0)" } ?? ""
-            return "proxy: for endpoint \(endpoint.address) of \(names.workload(endpoint.workload)): "
-                + decision.reason.name + rule
+            return [
+                "proxy: for endpoint \(endpoint.address) of \(names.workload(endpoint.workload)): "
+                    + decision.reason.name + rule
+            ]
         }
     }
 

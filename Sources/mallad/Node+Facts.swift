@@ -41,7 +41,10 @@ extension Node: NodeFacts {
             (index?.overflows.map(\.description) ?? [])
             + (loaded?.warnings.map { "\($0.kind) \($0.name): \($0.message)" } ?? [])
         if !problems.isEmpty { view.policyProblems = problems }
+        view.nodeProblem = tunnelProblem
         view.fastPath = fastPathView
+        view.mtls = mesh.mtlsMode.rawValue
+        view.nodes = mesh.nodes.isEmpty ? nil : mesh.nodes.count
         return view
     }
 
@@ -58,6 +61,8 @@ extension Node: NodeFacts {
     func workloads() async throws -> [WorkloadView] { workloadViews() }
     func services() async throws -> [ServiceView] { serviceViews() }
     func endpoints() async throws -> [EndpointView] { try endpointViews() }
+    func nodes() async throws -> [NodeView] { nodeViews() }
+
     func policies() async throws -> [PolicyView] { policyViews() }
 
     func connections() async throws -> [ConnectionView] {

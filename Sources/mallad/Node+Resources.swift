@@ -59,7 +59,7 @@ extension Node {
         var mesh = mesh
         var problems: [ResourceProblem] = []
         for workload in runs.workloads.values.sorted(by: { $0.name < $1.name }) {
-            problems += mesh.problems(admitting: workload).map { problem in
+            problems += mesh.problems(admitting: workload, on: settings.node).map { problem in
                 var problem = problem
                 problem.message = "the workload that `malla run` started does not fit in: \(problem.message)"
                 return problem

@@ -13,7 +13,8 @@ extension Node {
 
     func view(of name: ObjectName) -> WorkloadView? {
         guard let workload = mesh.workloads[name] else { return nil }
-        let placement = placements[name] ?? settings.tree.placement(of: workload)
+        let isRemote = workload.isRemote(from: settings.node)
+        let placement = isRemote ? nil : placements[name] ?? settings.tree.placement(of: workload)
         return WorkloadView(
             name: name.name, namespace: name.namespace, serviceAccount: workload.serviceAccount,
             identity: identity(of: workload).spiffeID, labels: workload.labels,
@@ -24,7 +25,7 @@ extension Node {
             interfaces: placement.flatMap { $0.interfaces.isEmpty ? nil : $0.interfaces.map(\.name) },
             populated: placement?.populated ?? false,
             source: runs.workloads[name] == nil ? origin(.workload, name) : "run",
-            number: numbers.workloads.numbers[name.description])
+            number: numbers.workloads.numbers[name.description], node: isRemote ? workload.node : nil)
     }
 
     func serviceViews() -> [ServiceView] {
@@ -76,7 +77,7 @@ extension Node {
             serviceAccount: workload.serviceAccount)
     }
 
-    private func origin(_ kind: ResourceKind, _ name: ObjectName) -> String {
+    func origin(_ kind: ResourceKind, _ name: ObjectName) -> String {
         loaded?.origins[ResourceKey(kind, name)]?.file ?? ""
     }
 }

@@ -19,7 +19,7 @@ extension Node {
         }
         let workload = try Workload(request)
         await endFinished()
-        let problems = mesh.problems(admitting: workload)
+        let problems = mesh.problems(admitting: workload, on: settings.node)
         guard problems.isEmpty else {
             let kind: AdminRefusal.Kind = mesh.workloads[workload.name] == nil ? .invalid : .conflict
             throw AdminRefusal(

@@ -61,6 +61,12 @@ actor Node {
     /// Workloads that were found and could not be captured.
     var uncaptured: [ObjectName: String] = [:]
     var localAddresses: Set<Address>
+    /// Where the proxy is to accept other nodes' tunnels.
+    var tunnels: [SocketAddress] = []
+    /// Their port, as the kernel has it; 0: none.
+    var tunnelPort: UInt16 = 0
+    /// Why they may not be reached; `nil`: nothing is known to be wrong.
+    var tunnelProblem: String?
     /// Sockets that go past the hooks, as of the last look.
     var bypasses: Set<Bypass> = []
     var countedFlows = SeriesBound<CountedFlow>(most: 10_000)
@@ -110,6 +116,7 @@ actor Node {
         kernel.judge(namespaces: Set(placements.values.map(\.namespace)).subtracting([""]))
         countDatagrams(of: mesh)
         useFastPath(of: mesh)
+        try openTunnels(of: mesh)
         let former = (problems: problems, overflows: overflows)
         let news = try advance(to: mesh, placements)
         tell(problems, besides: former.problems)
@@ -126,6 +133,7 @@ actor Node {
             await issuance.desk?.use(trustDomain: mesh.config.trustDomain)
             await issuance.credentials.want(identities, of: mesh.config.trustDomain)
         }
+        await proxy?.acceptTunnels(at: tunnels)
         switch news {
         case .nothing: break
         case .delta(let delta, let base):
@@ -230,8 +238,9 @@ actor Node {
 
     private func find(_ mesh: Mesh) throws -> [ObjectName: Placement] {
         var found: [ObjectName: Placement] = [:]
-        let namespaces = try NamespaceSearch(for: mesh.workloads.values, in: settings.tree)
-        for workload in mesh.workloads.values {
+        let namespaces = try NamespaceSearch(
+            for: mesh.workloads.values.filter { !$0.isRemote(from: settings.node) }, in: settings.tree)
+        for workload in mesh.workloads.values where !workload.isRemote(from: settings.node) {
             found[workload.name] =
                 try workload.match.isNamespace
                 ? namespaces?.placement(of: workload) : settings.tree.placement(of: workload)
@@ -291,9 +300,10 @@ actor Node {
 
     private func watchPlacements() {
         placementWatch.watch(
-            (Array(mesh.workloads.values) + mesh.config.probes.map(Workload.init(probe:))).reduce(into: []) {
-                $0.formUnion(settings.tree.watched(for: $1))
-            })
+            (mesh.workloads.values.filter { !$0.isRemote(from: settings.node) }
+                + mesh.config.probes.map(Workload.init(probe:))).reduce(into: []) {
+                    $0.formUnion(settings.tree.watched(for: $1))
+                })
     }
 
     private func tell(_ problems: [SnapshotProblem], besides known: [SnapshotProblem]) {

@@ -36,6 +36,8 @@ struct NodeState: Sendable {
         var services: [String: UInt32]
         var rules: [String: UInt32]
         var scopes: [String: UInt32]
+        /// Missing in what a version wrote that knew one node only.
+        var nodes: [String: UInt32]?
     }
 
     private var numbersPath: String { "\(directory)/numbers.json" }
@@ -58,13 +60,14 @@ struct NodeState: Sendable {
         book.services = NumberBook.Page(numbers: pages.services, first: 1)
         book.rules = NumberBook.Page(numbers: pages.rules, first: 1)
         book.scopes = NumberBook.Page(numbers: pages.scopes, first: 1)
+        book.nodes = NumberBook.Page(numbers: pages.nodes ?? [:], first: 1)
         return book
     }
 
     /// Saves the numbers, so that they can be used.
     func save(_ book: NumberBook) throws {
         let text = NumbersText([
-            ("identities", book.identities), ("rules", book.rules), ("scopes", book.scopes),
+            ("identities", book.identities), ("nodes", book.nodes), ("rules", book.rules), ("scopes", book.scopes),
             ("services", book.services), ("workloads", book.workloads),
         ])
         try StateFile.write(text.bytes, to: numbersPath)

@@ -40,6 +40,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
     private(set) var generation: UInt32 = 0
     private(set) var restarts: UInt64 = 0
     private var isDraining = false
+    /// Where the proxy is to accept tunnels; `nil`: nobody knows yet.
+    private var tunnels: [SocketAddress]?
     private var starts = 0
     private var shortLives = 0
 
@@ -102,7 +104,8 @@ actor ProxyGuard: ServiceLifecycle.Service {
         if isSendingWhole { mustSendAgain = true }
         guard let session, told != 0, !isSendingWhole, generation > told else { return }
         let patch = SnapshotPatch(delta, generation: generation, base: base)
-        guard told == base, session.speaks >= 2, let messages = patch.messages else { return await publish() }
+        // A proxy of version 2 is told whole what is on this node.
+        guard told == base, session.speaks >= 3, let messages = patch.messages else { return await publish() }
         do {
             for message in messages { try session.send(message) }
             told = generation
@@ -125,7 +128,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
         defer { isSendingWhole = false }
         repeat {
             mustSendAgain = false
-            if let snapshot = await whole() { try send(snapshot) }
+            if let snapshot = await whole() { try send(session?.speaks ?? 0 < 3 ? snapshot.ofThisNode : snapshot) }
         } while mustSendAgain
     }
 
@@ -174,6 +177,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
                 (told, toldWhole) = (0, 0)
                 ledger = ProofLedger()
                 try await greet(session)
+                replaceIfElsewhere(session)
                 await listen(to: session)
             } catch is CancellationError {
                 return
@@ -186,6 +190,22 @@ actor ProxyGuard: ServiceLifecycle.Service {
             generation = 0
             try? await Task.sleep(for: pause)
         }
+    }
+
+    /// Says where the proxy is to accept tunnels of other nodes. One that was started otherwise finishes what it carries,
+    /// as far as it can in its grace time, and another one takes its place.
+    func acceptTunnels(at tunnels: [SocketAddress]) {
+        guard tunnels != self.tunnels else { return }
+        self.tunnels = tunnels
+        if let session { replaceIfElsewhere(session) }
+    }
+
+    private func replaceIfElsewhere(_ session: ProxySession) {
+        guard let tunnels, !isDraining, session.process.tunnels != Set(tunnels.map(\.description)) else { return }
+        logger.notice(
+            "the proxy is replaced: it accepts tunnels elsewhere", metadata: ["pid": "\(session.process.pid)"])
+        isDraining = true
+        Task { await drain() }
     }
 
     private func open() async throws -> ProxySession {
@@ -201,8 +221,10 @@ actor ProxyGuard: ServiceLifecycle.Service {
         } catch {
             logger.warning("the proxy that listens cannot be taken over", metadata: ["error": "\(error)"])
         }
-        let (program, workers) = (program, workers)
-        let process = try await OwnThread.run { try ProxyProcess.start(settings, program: program, workers: workers) }
+        let (program, workers, tunnels) = (program, workers, tunnels ?? [])
+        let process = try await OwnThread.run {
+            try ProxyProcess.start(settings, program: program, workers: workers, tunnels: tunnels)
+        }
         if starts > 0 { restarts += 1 }
         starts += 1
         logger.info("started the proxy", metadata: ["pid": "\(process.pid)"])

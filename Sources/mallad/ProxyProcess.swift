@@ -32,6 +32,13 @@ final class ProxyProcess: Sendable {
         return poll(&wait, 1, milliseconds) > 0
     }
 
+    /// Where it accepts tunnels of other nodes: what it was started with, whoever did that.
+    var tunnels: Set<String> {
+        let bytes = (try? StateFile.read("/proc/\(pid)/cmdline")) ?? []
+        let words = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        return Set(zip(words, words.dropFirst()).filter { $0.0 == "--tunnel" }.map(\.1))
+    }
+
     /// Ends it by force.
     func kill() { _ = linux_pidfd_signal(descriptor, SIGKILL) }
 
@@ -53,7 +60,11 @@ final class ProxyProcess: Sendable {
     ///
     /// It gets a user of its own and no capability, where this process may change users and others may reach the
     /// program; else it keeps the user and has no capability.
-    static func start(_ settings: Settings, program: String, workers: Int) throws -> ProxyProcess {
+    ///
+    /// - Parameter tunnels: where it accepts those of other nodes.
+    static func start(
+        _ settings: Settings, program: String, workers: Int, tunnels: [SocketAddress]
+    ) throws -> ProxyProcess {
         endAll(in: settings.tree.proxy)
         let user = ProxyUser.choose(for: program)
         let listener = linux_unix_listen(settings.proxySocket, 0o600, 8)
@@ -69,7 +80,8 @@ final class ProxyProcess: Sendable {
             arguments: [
                 "malla-proxy", "--link-fd", "3", "--counters", "/proc/self/fd/4", "--port", "\(settings.proxyPort)",
                 "--workers", "\(workers)", "--log-format", settings.logFormat.rawValue, "--node", settings.node,
-            ], descriptors: [-1, STDERR_FILENO, STDERR_FILENO, listener, counters], cgroup: cgroup, user: user)
+            ] + tunnels.flatMap { ["--tunnel", $0.description] },
+            descriptors: [-1, STDERR_FILENO, STDERR_FILENO, listener, counters], cgroup: cgroup, user: user)
     }
 
     /// The counter file, which goes on from where it was and belongs to the proxy. One that an earlier proxy's user

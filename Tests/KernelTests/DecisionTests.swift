@@ -269,6 +269,7 @@ struct DecisionTests {
             MALLA_REASON_REVOKED, MALLA_REASON_IDENTITY_CHANGED, MALLA_REASON_ENDPOINT_CHANGED,
             MALLA_REASON_SOCKET_KIND,  // DodgeTests
             MALLA_REASON_INBOUND_REFUSED,  // InboundTests
+            MALLA_REASON_REMOTE_DATAGRAM, MALLA_REASON_IDENTITY_REQUIRED,  // RemoteTests
             MALLA_REASON_DRAINED_BACKEND,  // of what is open already: BalanceTests
             MALLA_REASON_SPOOFED_SOURCE, MALLA_REASON_UNREADABLE_PACKET,  // before it, of packets: NamespaceTests
             MALLA_REASON_CONNECT_ABANDONED,  // of a connect that was let through: CounterTests

@@ -63,18 +63,21 @@ struct World {
     /// An endpoint, by its number.
     func endpoint(
         _ number: UInt32, _ address: String, _ port: UInt16, identity: UInt32 = 200, workload: UInt32 = 20,
-        scope: UInt32
+        scope: UInt32, flags: [malla_endpoint_flag] = []
     ) throws {
         var key = malla_endpoint_key()
         key.endpoint = number
-        try node.endpoints.update(key, value(number, address, port, identity, workload, scope))
+        var value = try value(number, address, port, identity, workload, scope)
+        value.flags = flags.reduce(0) { $0 | UInt16($1.rawValue) }
+        try node.endpoints.update(key, value)
     }
 
     /// The endpoint that stands under an address.
     func address(
         _ address: String, _ port: UInt16, kind: UInt32 = .max,  // MALLA_ENDPOINT_BY_ADDRESS
         endpoint number: UInt32,
-        identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false
+        identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false,
+        remote: Bool = false
     ) throws {
         var key = malla_endpoint_key()
         key.endpoint = kind
@@ -82,6 +85,7 @@ struct World {
         key.port = port
         var value = try value(number, address, port, identity, workload, scope)
         value.flags = ambiguous ? UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue) : 0
+        if remote { value.flags |= UInt16(MALLA_ENDPOINT_REMOTE.rawValue) }
         try node.endpoints.update(key, value)
     }
 
@@ -96,7 +100,7 @@ struct World {
 
     func policy(
         scope: UInt32, source: UInt32 = .max, port: UInt16 = 0, deny: UInt32 = 0, allow: UInt32 = 0,
-        defaultRule: UInt32 = 0, defaultReason: Reason = .passed
+        defaultRule: UInt32 = 0, defaultReason: Reason = .passed, denial: UInt8 = 0
     ) throws {
         var key = malla_policy_key()
         key.generation = generation
@@ -108,6 +112,7 @@ struct World {
         policy.allow_rule = allow
         policy.default_rule = defaultRule
         policy.default_reason = defaultReason.rawValue
+        policy.denial = denial
         try node.policies.update(key, policy)
     }
 
@@ -132,7 +137,8 @@ struct World {
             policy.deny_rule = entry.denyRule
             policy.allow_rule = entry.allowRule
             policy.default_reason = entry.defaultReason.rawValue
-            policy.flags = entry.flags.rawValue
+            policy.flags = UInt8(truncatingIfNeeded: entry.flags.subtracting(.demandsIdentity).rawValue)
+            policy.denial = entry.flags.contains(.demandsIdentity) ? Reason.identityRequiredDenial : 0
             policy.shadow = entry.shadow
             try node.policies.update(abi, policy)
         }

@@ -13,6 +13,7 @@
  *   lab-peer answer ADDRESS PORT TAG           answer datagrams until killed
  *   lab-peer ask FAMILY ADDRESS PORT HOW COUNT SIZE   datagrams, HOW connected or unconnected
  *   lab-peer flood FAMILY ADDRESS COUNT        COUNT datagrams, each of a flow of its own
+ *   lab-peer sniff MARKER PORT                 read the link until SIGTERM, see sniff.h
  *   lab-peer resolve FAMILY ADDRESS NAME TRANSPORT    one question to a DNS server, TRANSPORT udp or tcp
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
@@ -21,6 +22,7 @@
 #include "addresses.h"
 #include "datagrams.h"
 #include "probe.h"
+#include "sniff.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -386,8 +388,10 @@ int main(int count, char **arguments)
 				     atoi(arguments[7]));
 	if (count == 5 && !strcmp(arguments[1], "flood"))
 		return datagrams_flood(arguments[2], arguments[3], strtol(arguments[4], NULL, 10));
+	if (count == 4 && !strcmp(arguments[1], "sniff"))
+		return sniff(arguments[2], pattern, (unsigned short)atoi(arguments[3]), &stopped);
 	if (count == 6 && !strcmp(arguments[1], "resolve"))
 		return datagrams_resolve(arguments[2], arguments[3], arguments[4], arguments[5]);
-	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen …\n");
+	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen|sniff …\n");
 	return 2;
 }

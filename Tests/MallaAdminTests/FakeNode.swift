@@ -38,6 +38,7 @@ final class FakeNode: NodeFacts {
     func removeWorkload(_ name: ObjectName) async throws { removed.withLock { $0.append(name) } }
     func services() async throws -> [ServiceView] { [] }
     func endpoints() async throws -> [EndpointView] { [] }
+    func nodes() async throws -> [NodeView] { [] }
     func policies() async throws -> [PolicyView] { [] }
     func connections() async throws -> [ConnectionView] { [] }
     func bypasses() async throws -> [BypassView] { [] }

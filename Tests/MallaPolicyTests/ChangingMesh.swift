@@ -38,14 +38,19 @@ struct ChangingMesh {
                 name: ObjectName("not-here"), selector: ["app": "a"], action: .deny,
                 rules: [.init(from: [.init(notPrincipals: ["*/sa/one"])], to: [.init(notPorts: [7000])])]),
         ]
-        mesh = Mesh(services: services, authorizationPolicies: policies + others)
+        let nodes = [
+            MeshNode(name: "far", addresses: [Address(ipv4: 0x0a09_0002)]),
+            MeshNode(name: "here", addresses: [Address(ipv4: 0x0a09_0001)]),
+        ]
+        mesh = Mesh(services: services, authorizationPolicies: policies + others, nodes: nodes)
         for app in ["a", "b", "c"] {
             for number in 0..<8 { come(ObjectName("\(app)\(number)"), app: app) }
         }
     }
 
     var compiler: SnapshotCompiler {
-        SnapshotCompiler(mesh: mesh, placements: placements, localAddresses: Self.local)
+        SnapshotCompiler(
+            mesh: mesh, placements: placements, localAddresses: Self.local, locality: Locality(node: "here"))
     }
 
     /// Changes up to three workloads.
@@ -81,6 +86,14 @@ struct ChangingMesh {
             ports: below(2) == 0 ? [] : [.init(name: "admin", port: UInt16(7001 + below(2)))],
             addresses: Array(Set((0...below(2)).map { _ in Self.addresses[below(5)] })).sorted(),
             weight: UInt32(below(3)))
+        if below(5) == 0 {
+            mesh.workloads[name]?.node = "far"
+            let own = [0x0a09_0002, 0x0a01_0101, 0x0a01_0103] as [UInt32]
+            let address = Address(ipv4: own[below(3)])
+            mesh.workloads[name]?.addresses = [address]
+            placements[name] = nil
+            return
+        }
         cgroups += 1
         placements[name] = Placement(cgroup: cgroups, cgroupPath: "/\(name.name)", populated: below(4) != 0)
     }

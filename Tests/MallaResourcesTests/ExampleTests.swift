@@ -18,7 +18,7 @@ struct ExampleTests {
         .map { ResourceFile(name: $0, bytes: Array(try Data(contentsOf: folder.appending(path: $0)))) }
     }
 
-    @Test("examples", arguments: ["one-host", "lock-down", "through-the-proxy", "balanced"])
+    @Test("examples", arguments: ["one-host", "lock-down", "through-the-proxy", "balanced", "two-nodes"])
     func example(name: String) throws {
         let files = try Self.files("deploy/examples/\(name)")
         #expect(!files.isEmpty)

@@ -9,16 +9,21 @@ final class Lab {
     let directory: URL
     let cgroup: String
     let pins: String
+    let config: URL
     private(set) var daemon: Child?
     private var children: [Child] = []
 
     /// Makes the namespace and the directories. The daemon is started by ``start()``.
-    init(_ label: String, resources: String) throws {
+    ///
+    /// - Parameter config: the directory of resources, where nodes share one.
+    init(_ label: String, resources: String, config shared: URL? = nil) throws {
         guard geteuid() == 0 else { throw LabError("node tests need root: run them with sudo") }
         name = "malla-\(label)-\(UInt32.random(in: 0x1000...0xffff))"
         directory = URL(fileURLWithPath: "/tmp/\(name)")
         cgroup = try Lab.cgroupMount() + "/\(name)"
         pins = "/sys/fs/bpf/\(name)"
+        config = shared ?? directory.appendingPathComponent("config")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try FileManager.default.createDirectory(at: config, withIntermediateDirectories: true)
         try must(["ip", "netns", "add", name])
         for command in [
@@ -30,7 +35,6 @@ final class Lab {
         try write(resources)
     }
 
-    var config: URL { directory.appendingPathComponent("config") }
     var state: String { directory.appendingPathComponent("state").path }
     var admin: String { directory.appendingPathComponent("admin.sock").path }
     static let metrics = "127.0.0.1:15020"

@@ -62,7 +62,7 @@ SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_worklo
 	ruling = ask_policy(it, &asked);
 	tell_rehearsed(it);
 	if (ruling.reason != MALLA_REASON_PASSED)
-		deny(it, ruling.reason);
+		deny_by_policy(it, ruling.reason);
 }
 
 /* Begins the workload's end of what `scratch->it` allows. `cgroup`: of a source on this node; 0: unknown. */

@@ -32,9 +32,17 @@ static __always_inline void deny(struct malla_explanation *it, __u32 reason)
 	it->error = it->seen == MALLA_SEEN_ON_PACKET ? ECONNREFUSED : malla_reason_errno(reason);
 }
 
+/* What policy denies is EPERM, whatever its reason: the verifier need not look at each. */
+static __always_inline void deny_by_policy(struct malla_explanation *it, __u32 reason)
+{
+	deny(it, MALLA_REASON_POLICY_DENIED);
+	it->reason = reason;
+}
+
 static __always_inline bool is_reserved_port(__u16 port, const struct malla_config *config)
 {
-	return port && (port == config->proxy_port || port == config->dns_port || port == config->metrics_port);
+	return port && (port == config->proxy_port || port == config->dns_port || port == config->metrics_port ||
+			port == config->tunnel_port);
 }
 
 /* The ports of the node's own listeners, at an address where those would answer. */
@@ -51,7 +59,7 @@ static __always_inline bool is_reachable(const struct malla_explanation *it)
 	return !it->is_ipv4;
 }
 
-/* Can a connection to a service get to its endpoint only by way of the proxy? */
+/* Can a connection to a service get to its endpoint on this node only by way of the proxy? */
 static __always_inline bool needs_proxy(const struct malla_explanation *it)
 {
 	/* Loopback of the node is not that of a workload's network namespace. */
@@ -59,6 +67,24 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
 		return true;
 	/* Datagrams are translated on the way. */
 	return it->seen == MALLA_SEEN_ON_PACKET && it->protocol == IPPROTO_TCP;
+}
+
+/*
+ * To an endpoint of another node, which the proxy is asked to take — unless the service's connections to endpoints of this
+ * node are the proxy's to balance, too: then it chooses among all, or this draw would skew the shares.
+ */
+static __always_inline void decide_remote(struct malla_explanation *it, const struct malla_service *service)
+{
+	bool chooses = service->flags & MALLA_SERVICE_PROXY || (it->service && it->seen == MALLA_SEEN_ON_PACKET);
+
+	it->path = MALLA_PATH_PROXY;
+	if (!chooses || it->balance & MALLA_SERVICE_BALANCED)
+		it->picked = it->endpoint.endpoint;
+	else
+		it->picked = 0;
+	/* In a network namespace packets have to tell which one: by its address. */
+	if (it->seen != MALLA_SEEN_IN_NAMESPACE || !it->picked || !it->service || !is_reachable(it))
+		__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
 }
 
 /*
@@ -75,7 +101,8 @@ static __always_inline bool needs_proxy(const struct malla_explanation *it)
  *  7 policy, of the endpoint; or of the service where the proxy will pick the endpoint. Scope 0
  *    there means that the endpoints' policies differ and the proxy decides on the one it picks. What
  *    policies that are only tried out would change is noted, and changes nothing
- *  8 through the proxy; without one the fail mode says whether to refuse or to go direct
+ *  8 through the proxy; without one the fail mode says whether to refuse or to go direct. An endpoint of another node
+ *    has no other way, whatever the fail mode, and its own node judges: here no policy is asked about it
  *  9 direct
  *
  * A TCP packet of a network namespace (MALLA_SEEN_ON_PACKET) is not rewritten: each of its connections to a service
@@ -146,6 +173,13 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	if (it->endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS)
 		return deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
 
+	if (it->endpoint.flags & MALLA_ENDPOINT_REMOTE) {
+		if (!tcp)
+			return deny(it, MALLA_REASON_REMOTE_DATAGRAM); /* 8 */
+		if (!config->proxy_port || !listens(LISTENER_PROXY, it, config, asked_of))
+			return deny(it, MALLA_REASON_PROXY_DOWN); /* 8 */
+		return decide_remote(it, &service); /* 8 */
+	}
 	if (is_service && needs_proxy(it)) {
 		if (!tcp)
 			return deny(it, MALLA_REASON_NO_ENDPOINT_FAMILY); /* 9 */
@@ -172,7 +206,7 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 		struct ruling ruling = ask_policy(it, &asked);
 
 		if (ruling.reason != MALLA_REASON_PASSED)
-			return deny(it, ruling.reason); /* 7 */
+			return deny_by_policy(it, ruling.reason); /* 7 */
 	}
 
 	if (!direct) {
@@ -199,9 +233,15 @@ static __always_inline void destination(const struct malla_explanation *it,
 {
 	*addr = it->addr;
 	*port = it->port;
-	/* From a namespace the proxy is reached by packets, which keep the address that was asked for. */
-	if (it->path == MALLA_PATH_PROXY && it->seen != MALLA_SEEN_AT_SOCKET)
+	/* From a namespace the proxy is reached by packets, which keep the address that was asked for, or have that of the
+	 * other node's endpoint which was picked. */
+	if (it->path == MALLA_PATH_PROXY && it->seen != MALLA_SEEN_AT_SOCKET) {
+		if (it->endpoint.port) {
+			*addr = it->endpoint.addr;
+			*port = it->endpoint.port;
+		}
 		return;
+	}
 	if (it->path == MALLA_PATH_PROXY || it->path == MALLA_PATH_DNS) {
 		*addr = addr_loopback_like(&it->addr);
 		*port = it->path == MALLA_PATH_PROXY ? config->proxy_port : config->dns_port;

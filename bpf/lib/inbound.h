@@ -88,13 +88,14 @@ static __always_inline bool inbound_is_permitted(const struct inbound *flow, __u
 /*
  * Judges `flow`; true: refused, and `it` says why.
  *  1 a port that no workload of this node has: nobody guards it, at the cost of one lookup. Every address of the node
- *    leads to the entry under the all-zero one, see endpoint_at
+ *    leads to the entry under the all-zero one, see endpoint_at. Nor does that of tunnels: the proxy judges what they carry
  *  2 an address of somebody else: the kernel asks about those too, for packets that only pass
  *  3 datagrams of this node: who sent one cannot be told here, but where they leave (loopback.bpf.c)
  *  4 decided where it began; of the proxy, or a probe
  *  5 an unknown source, whom policy is asked about as it would be about anybody
  */
-static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64 netns, struct malla_explanation *it)
+static __always_inline bool inbound_is_refused(const struct inbound *flow, const struct malla_config *config,
+					       struct malla_explanation *it)
 {
 	struct malla_endpoint_key any = {
 		.endpoint = MALLA_ENDPOINT_BY_ADDRESS,
@@ -103,8 +104,11 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 	struct malla_endpoint *endpoint = &it->endpoint;
 	struct policy_question asked;
 	struct ruling ruling;
+	__u64 netns = config->netns;
 
 	it->generation = generation_now();
+	if (config->tunnel_port && flow->destination_port == config->tunnel_port && flow->protocol == IPPROTO_TCP)
+		return false; /* 1 */
 	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
 		return false; /* 1 */
 	if (!addr_is_local(&flow->destination))
@@ -135,6 +139,8 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, __u64
 	ruling = ask_policy(it, &asked);
 	if (ruling.reason == MALLA_REASON_PASSED)
 		return false;
-	deny(it, MALLA_REASON_INBOUND_REFUSED); /* 5 */
+	deny(it, MALLA_REASON_INBOUND_REFUSED);
+	if (ruling.reason == MALLA_REASON_IDENTITY_REQUIRED)
+		it->reason = ruling.reason; /* 5 */
 	return true;
 }

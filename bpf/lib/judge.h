@@ -59,7 +59,7 @@ static __always_inline bool judge_drained(const struct malla_connection *record)
  *  2 through the proxy or to the resolver: those judge what comes after them
  *  3 an endpoint that left the service by which the connection came there, once its grace time is over
  *  4 an address that no workload has: not the mesh's business, now
- *  5 an address that went to another workload: not whom the source wanted
+ *  5 an address that went to another workload, or to another node, which nobody reaches without a tunnel
  *  6 policy, of the endpoint as it is now
  */
 static __always_inline struct ruling judge(const struct malla_connection *record, __u32 generation)
@@ -79,7 +79,7 @@ static __always_inline struct ruling judge(const struct malla_connection *record
 		return (struct ruling){MALLA_REASON_DRAINED_BACKEND, 0}; /* 3 */
 	if (!judge_endpoint(record, &endpoint))
 		return (struct ruling){MALLA_REASON_PASSED, record->rule}; /* 4 */
-	if (endpoint.flags & MALLA_ENDPOINT_AMBIGUOUS ||
+	if (endpoint.flags & (MALLA_ENDPOINT_AMBIGUOUS | MALLA_ENDPOINT_REMOTE) ||
 	    (record->path == MALLA_PATH_DIRECT && endpoint.workload != record->target_workload))
 		return (struct ruling){MALLA_REASON_ENDPOINT_CHANGED, 0}; /* 5 */
 	asked = (struct policy_question){

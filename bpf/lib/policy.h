@@ -55,6 +55,12 @@ static __always_inline __u32 policy_scope_at(__u32 generation, __u32 scope, cons
 	return block ? block->scope : 0;
 }
 
+/* Why an entry denies. */
+static __always_inline __u32 policy_denial(const struct malla_policy *entry)
+{
+	return MALLA_REASON_POLICY_DENIED + entry->denial;
+}
+
 /*
  * What a scope says, and into `shadow` which scope would hold if its dry runs were enforced.
  *  1 no head: the scope is not complete in this generation, so nothing may pass
@@ -111,7 +117,7 @@ static __always_inline struct ruling policy_rule(const struct policy_question *i
 		if (!entry)
 			continue;
 		if (entry->deny_rule)
-			return (struct ruling){MALLA_REASON_POLICY_DENIED, entry->deny_rule}; /* 4 */
+			return (struct ruling){policy_denial(entry), entry->deny_rule}; /* 4 */
 		if (!allow)
 			allow = entry->allow_rule;
 	}

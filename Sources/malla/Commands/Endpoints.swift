@@ -33,7 +33,7 @@ extension EndpointView: Listed {
     static let columns = [
         Column("SERVICE"), Column("PORT", right: true), Column("ADDRESS"), Column("WORKLOAD"),
         Column("WEIGHT", right: true), Column("OPEN", right: true), Column("READY"), Column("WHY NOT"),
-        Column("IDENTITY", wide: true),
+        Column("IDENTITY", wide: true), Column("NODE", wide: true),
     ]
 
     var rows: [[Cell]] {
@@ -41,7 +41,7 @@ extension EndpointView: Listed {
             [
                 Cell(service, .cyan), "\(port)", Cell(address), Cell(workload), "\(weight)",
                 Cell(connections.map { "\($0)" } ?? ""), ready ? Cell("yes", .green) : Cell("no", .red),
-                Cell(reason ?? ""), Cell(identity),
+                Cell(reason ?? ""), Cell(identity), Cell(node ?? ""),
             ]
         ]
     }

@@ -39,7 +39,7 @@ struct Status: ParsableCommand {
             lines += problems.map { ("", $0) }
         }
         lines += [
-            ("mesh", "\(shown(view.trustDomain)), default policy \(shown(view.defaultPolicy))"),
+            ("mesh", mesh(view)),
             ("workloads", "\(view.workloads)"),
             ("services", "\(view.services) with \(view.endpoints) endpoints"),
             ("policies", "\(view.policies)"),
@@ -54,6 +54,7 @@ struct Status: ParsableCommand {
             lines.append(("fast path", flaw.map { style.paint($0, .red) } ?? "on"))
             lines += fastPath.limits.map { ("", style.paint(shown($0), .yellow)) }
         }
+        if let problem = view.nodeProblem { lines.append(("tunnels", style.paint(shown(problem), .red))) }
         lines += (view.policyProblems ?? []).map { ("policy", style.paint(shown($0), .yellow)) }
         if let problem = view.kernelProblem { lines.append(("kernel", style.paint(shown(problem), .red))) }
         if let repairs = view.repairs, repairs > 0 {
@@ -67,6 +68,13 @@ struct Status: ParsableCommand {
         return lines.map { title, value in
             style.paint(title, .bold) + String(repeating: " ", count: max(2, 14 - title.count)) + value + "\n"
         }.joined()
+    }
+
+    private static func mesh(_ view: StatusView) -> String {
+        var parts = [Table.printable(view.trustDomain), "default policy \(Table.printable(view.defaultPolicy))"]
+        if let mode = view.mtls { parts.append("mtls \(Table.printable(mode))") }
+        if let nodes = view.nodes { parts.append("\(nodes) nodes") }
+        return parts.joined(separator: ", ")
     }
 
     private static func proxy(_ view: StatusView, _ style: Style) -> String {

@@ -99,6 +99,7 @@ struct Validate: ParsableCommand {
         [
             "services": mesh.services.count, "workloads": mesh.workloads.count,
             "authorizationPolicies": mesh.authorizationPolicies.count, "trafficPolicies": mesh.trafficPolicies.count,
+            "nodes": mesh.nodes.count, "peerAuthentications": mesh.peerAuthentications.count,
         ]
     }
 
@@ -108,11 +109,15 @@ struct Validate: ParsableCommand {
             let count = view.resources[key] ?? 0
             return "\(count) \(count == 1 ? one : many)"
         }
-        let parts = [
+        var parts = [
             count("services", "service", "services"), count("workloads", "workload", "workloads"),
             count("authorizationPolicies", "authorization policy", "authorization policies"),
             count("trafficPolicies", "traffic policy", "traffic policies"),
         ]
+        if view.resources["nodes"] ?? 0 > 0 { parts.append(count("nodes", "node", "nodes")) }
+        if view.resources["peerAuthentications"] ?? 0 > 0 {
+            parts.append(count("peerAuthentications", "peer authentication", "peer authentications"))
+        }
         let read = files == 1 ? "1 file" : "\(files) files"
         return "\(style.paint("valid", .green)): \(parts.joined(separator: ", ")) in \(read)\n"
     }

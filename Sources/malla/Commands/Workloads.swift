@@ -37,8 +37,10 @@ extension WorkloadView: Listed {
 
     var rows: [[Cell]] {
         let state: Cell =
-            cgroup == nil && interfaces == nil
-            ? Cell("absent", .yellow) : populated ? Cell("running", .green) : Cell("empty", .yellow)
+            node != nil
+            ? Cell("on \(node ?? "")", .green)
+            : cgroup == nil && interfaces == nil
+                ? Cell("absent", .yellow) : populated ? Cell("running", .green) : Cell("empty", .yellow)
         let ports = ports.map { port in (port.name.map { "\($0)=" } ?? "") + "\(port.port)" }
         return [
             [

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a struct here, a map's type or a pin's name changes; names the pin directory. */
-#define MALLA_ABI 2
+#define MALLA_ABI 3
 
 #define MALLA_IDENTITY_UNKNOWN 0
 /* The node proxy itself. */
@@ -46,7 +46,7 @@ struct malla_config {
 	__u16 proxy_port; /* outbound listener on 127.0.0.1 and ::1; 0: there is no proxy */
 	__u16 dns_port;	  /* UDP and TCP on 127.0.0.1 and ::1; 0: DNS is not captured */
 	__u16 metrics_port; /* the daemon's, at an address of the node; 0: none */
-	__u16 reserved;
+	__u16 tunnel_port;  /* of the proxy, at addresses of the node, for other nodes; 0: none */
 	__u64 proxy_cgroup; /* the listener on proxy_port must belong to it */
 	__u64 netns;	    /* cookie of the network namespace that malla_inbound guards */
 };
@@ -229,11 +229,13 @@ struct malla_endpoint {
 	__u32 endpoint;
 	__u32 workload;
 	__u32 identity;
-	__u32 scope; /* policy scope; never 0 for an enrolled workload */
+	__u32 scope; /* policy scope; never 0 for an enrolled workload, always 0 for one of another node */
 };
 
 enum malla_endpoint_flag {
 	MALLA_ENDPOINT_AMBIGUOUS = 1, /* several workloads claim it: denied */
+	/* On another node: reached by the proxy's tunnel and in no other way, and judged there. */
+	MALLA_ENDPOINT_REMOTE = 2,
 };
 
 /*
@@ -257,7 +259,8 @@ struct malla_policy {
 	__u32 allow_rule; /* 0: none */
 	__u32 default_rule;
 	__u16 default_reason; /* enum malla_reason: PASSED, POLICY_NOT_ALLOWED, MESH_DEFAULT_DENIED, … */
-	__u16 flags;	      /* enum malla_policy_flag */
+	__u8 flags;	      /* enum malla_policy_flag */
+	__u8 denial; /* how far the reason of deny_rule is above POLICY_DENIED: no branch, and nothing to forget */
 	__u32 shadow;	      /* head: the scope that would hold if dry runs were enforced; 0: no dry run */
 };
 

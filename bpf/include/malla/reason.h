@@ -59,6 +59,10 @@
 	  "The endpoint left the service, and the open connection did not end within the grace time; cut.") \
 	X(28, CONNECT_ABANDONED, "connect_abandoned", 0,                                           \
 	  "The application closed the socket, or gave up, before the connection was established.")  \
+	X(29, REMOTE_DATAGRAM, "remote_datagram", 101,                                             \
+	  "The endpoint is on another node, and tunnels carry TCP only.")                          \
+	X(30, IDENTITY_REQUIRED, "identity_required", 1,                                           \
+	  "Plaintext from somebody without an identity came to a workload that is STRICT. Enrol the caller, or see PeerAuthentication.") \
 	X(32, CONNECT_REFUSED, "connect_refused", 111, "The endpoint refused the connection.")     \
 	X(33, CONNECT_TIMEOUT, "connect_timeout", 110,                                             \
 	  "No endpoint answered within the connect timeout.")                                      \

@@ -20,7 +20,7 @@ soak: ## kill the daemon under load 20 times, 60 s away each, and count what cli
 
 crash: ## end the daemon at every system call of a change that outlives it, and compare the maps after each restart (needs root)
 	@swift build --build-tests
-	@MALLA_CRASH_ALL=1 swift test --skip-build --no-parallel --filter NodeTests.CrashTests
+	@MALLA_CRASH=all stdbuf -oL swift test --skip-build --no-parallel --filter NodeTests.CrashTests
 
 bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 	@Benchmarks/run $(ARGS)

@@ -14,6 +14,7 @@
  *   lab-peer ask FAMILY ADDRESS PORT HOW COUNT SIZE   datagrams, HOW connected or unconnected
  *   lab-peer flood FAMILY ADDRESS COUNT        COUNT datagrams, each of a flow of its own
  *   lab-peer sniff MARKER PORT                 read the link until SIGTERM, see sniff.h
+ *   lab-peer fell PID POINT FILE changing|every   kill PID at a system call, see fell.h
  *   lab-peer resolve FAMILY ADDRESS NAME TRANSPORT    one question to a DNS server, TRANSPORT udp or tcp
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
@@ -21,6 +22,7 @@
 #define _GNU_SOURCE
 #include "addresses.h"
 #include "datagrams.h"
+#include "fell.h"
 #include "probe.h"
 #include "sniff.h"
 #include <errno.h>
@@ -392,6 +394,9 @@ int main(int count, char **arguments)
 		return sniff(arguments[2], pattern, (unsigned short)atoi(arguments[3]), &stopped);
 	if (count == 6 && !strcmp(arguments[1], "resolve"))
 		return datagrams_resolve(arguments[2], arguments[3], arguments[4], arguments[5]);
+	if (count == 6 && !strcmp(arguments[1], "fell"))
+		return fell(atoi(arguments[2]), strtol(arguments[3], NULL, 10), arguments[4],
+			    !strcmp(arguments[5], "every"), &stopped);
 	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen|sniff …\n");
 	return 2;
 }

@@ -49,6 +49,20 @@ struct FullMapTests {
                 try maps.interfaces.update(range.map { ($0 | 1 << 30, malla_interface()) })
             }, drain: { maps, range in try maps.interfaces.delete(range.map { $0 | 1 << 30 }) },
             room: { try $0.interfaces.description.maxEntries - $0.interfaces.entries().count }),
+        Full(
+            description: "malla_blocks",
+            fill: { maps, range in try maps.blocks.update(range.map { (block($0), malla_block(scope: 77)) }) },
+            drain: { maps, range in try maps.blocks.delete(range.map(block)) },
+            room: { try $0.blocks.description.maxEntries - $0.blocks.entries().count }),
+        Full(
+            description: "malla_maglev",
+            fill: { maps, range in
+                try maps.maglev.update(range.map { (malla_maglev_key(table: $0 | 1 << 31, piece: 0), malla_maglev()) })
+            },
+            drain: { maps, range in
+                try maps.maglev.delete(range.map { malla_maglev_key(table: $0 | 1 << 31, piece: 0) })
+            },
+            room: { try $0.maglev.description.maxEntries - $0.maglev.entries().count }),
     ]
 
     @Test("the change is refused by name and number, what is in force stays whole and decides", arguments: maps)
@@ -117,13 +131,16 @@ struct FullMapTests {
         print("full: \(statistics.eventsLost) events lost, \(statistics.eventsLimited) left out, \(opened) connections")
     }
 
-    /// One more of everything: a policy, a service, a workload with an address and an interface.
+    /// One more of everything: a policy, a block, a service with a Maglev table, a workload with an address and an
+    /// interface.
     private static func changed(_ first: Snapshot, stranger: UInt64) -> Snapshot {
         var snapshot = first
         snapshot.generation = 2
         let key = PolicyTable.Key(scope: 5, source: PolicyTable.anySource, port: 0)
         snapshot.policies.entries[key] = .init(allowRule: 10, defaultReason: .policyNotAllowed)
+        snapshot.policies.add([.init(scope: 5, block: AddressBlock(Address(ipv4: 0x0a63_0000), bits: 112)): 5])
         snapshot.services[0].addresses.append(Address(ipv4: 0xf0f0_0002))
+        snapshot.services[0].ports[0].balancing = LoadBalancing(algorithm: .maglev)
         snapshot.workloads.append(
             .init(
                 number: 30, name: ObjectName("stranger"), identity: 18, cgroup: stranger, cgroupPath: "/w2",
@@ -140,6 +157,10 @@ struct FullMapTests {
 
     private static func policy(_ number: UInt32) -> malla_policy_key {
         malla_policy_key(generation: 77, scope: number, source: 0, port: 0, listed: 0)
+    }
+
+    private static func block(_ number: UInt32) -> malla_block_key {
+        malla_block_key(prefix: UInt32(MALLA_BLOCK_PREFIX) + 128, generation: 77, scope: number, addr: malla_addr())
     }
 
     private static func service(_ number: UInt32) -> malla_service_key {

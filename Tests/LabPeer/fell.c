@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "fell.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MANY_THREADS 256
+
+/* Whether a call of bpf() only looks. */
+static int only_looks(uint64_t command)
+{
+	switch (command) {
+	case BPF_MAP_LOOKUP_ELEM:
+	case BPF_MAP_GET_NEXT_KEY:
+	case BPF_MAP_LOOKUP_BATCH:
+	case BPF_OBJ_GET:
+	case BPF_OBJ_GET_INFO_BY_FD:
+	case BPF_PROG_QUERY:
+	case BPF_PROG_GET_NEXT_ID:
+	case BPF_MAP_GET_NEXT_ID:
+	case BPF_LINK_GET_NEXT_ID:
+	case BPF_BTF_GET_NEXT_ID:
+	case BPF_PROG_GET_FD_BY_ID:
+	case BPF_MAP_GET_FD_BY_ID:
+	case BPF_LINK_GET_FD_BY_ID:
+	case BPF_BTF_GET_FD_BY_ID:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Whether the descriptor wakes only threads of the process itself. */
+static int is_own(int pid, uint64_t descriptor)
+{
+	char link[64], target[64] = "";
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)descriptor);
+	if (readlink(link, target, sizeof(target) - 1) < 0)
+		return 0;
+	return !strncmp(target, "anon_inode:[event", 17) || !strncmp(target, "pipe:", 5);
+}
+
+static int matters(int pid, const struct __ptrace_syscall_info *call)
+{
+	switch (call->entry.nr) {
+	case SYS_bpf:
+		return !only_looks(call->entry.args[0]);
+	case SYS_write:
+	case SYS_writev:
+	case SYS_pwrite64:
+		return !is_own(pid, call->entry.args[0]);
+	case SYS_openat:
+		return (call->entry.args[2] & (O_CREAT | O_TRUNC)) != 0;
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_fsync:
+	case SYS_fdatasync:
+	case SYS_ftruncate:
+	case SYS_fchmod:
+	case SYS_chmod:
+	case SYS_fchown:
+	case SYS_chown:
+	case SYS_rename:
+	case SYS_renameat:
+	case SYS_renameat2:
+	case SYS_link:
+	case SYS_linkat:
+	case SYS_symlink:
+	case SYS_unlink:
+	case SYS_unlinkat:
+	case SYS_mkdir:
+	case SYS_mkdirat:
+	case SYS_rmdir:
+	case SYS_bind:
+	case SYS_listen:
+	case SYS_setsockopt:
+	case SYS_kill:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int opens(int pid, const struct __ptrace_syscall_info *call, const char *trigger)
+{
+	char path[1024] = "";
+	struct iovec here = {path, sizeof(path) - 1}, there = {(void *)call->entry.args[1], sizeof(path) - 1};
+	size_t length, wanted = strlen(trigger);
+
+	if (call->entry.nr != SYS_openat)
+		return 0;
+	/* What lies behind the path may not be readable. */
+	while (process_vm_readv(pid, &here, 1, &there, 1, 0) < 0 && errno == EFAULT && there.iov_len > 64)
+		here.iov_len = there.iov_len = there.iov_len / 2;
+	length = strlen(path);
+	return length >= wanted && !strcmp(path + length - wanted, trigger);
+}
+
+/* Takes hold of threads until there is none that is not held. */
+static int seize(int pid)
+{
+	int held[MANY_THREADS], count = 0, before = -1;
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), "/proc/%d/task", pid);
+	while (before != count) {
+		DIR *tasks = opendir(folder);
+		struct dirent *entry;
+
+		before = count;
+		if (!tasks)
+			return -1;
+		while ((entry = readdir(tasks)) && count < MANY_THREADS) {
+			int thread = atoi(entry->d_name), known = thread == 0;
+
+			for (int i = 0; i < count; i++)
+				known |= held[i] == thread;
+			if (known)
+				continue;
+			/* EPERM: made by a thread that was held already, and so held itself. */
+			if (ptrace(PTRACE_SEIZE, thread, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) == 0)
+				ptrace(PTRACE_INTERRUPT, thread, 0, 0);
+			held[count++] = thread;
+		}
+		closedir(tasks);
+	}
+	return count;
+}
+
+int fell(int pid, long point, const char *trigger, int every, const volatile sig_atomic_t *stopped)
+{
+	struct sigaction action;
+	long counted = 0;
+	uint64_t last = 0, command = 0;
+	int counting = 0, felled = 0, status;
+
+	/* A wait must end with the signal. */
+	sigaction(SIGTERM, NULL, &action);
+	action.sa_flags &= ~SA_RESTART;
+	sigaction(SIGTERM, &action, NULL);
+	if (seize(pid) <= 0) {
+		printf("{\"errno\":%d}\n", errno);
+		return 1;
+	}
+	printf("{\"ready\":true}\n");
+	while (!*stopped) {
+		struct __ptrace_syscall_info call;
+		int thread = waitpid(-1, &status, __WALL), signal = 0;
+
+		if (thread < 0 && errno == EINTR)
+			continue;
+		if (thread < 0)
+			break;
+		if (!WIFSTOPPED(status))
+			continue;
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+			if (!felled && ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(call), &call) > 0 &&
+			    call.op == PTRACE_SYSCALL_INFO_ENTRY) {
+				counting |= opens(pid, &call, trigger);
+				if (counting && (every || matters(pid, &call))) {
+					last = call.entry.nr;
+					command = call.entry.args[0];
+					felled = ++counted == point;
+					if (felled)
+						kill(pid, SIGKILL);
+				}
+			}
+		} else if (status >> 16 == 0) {
+			signal = WSTOPSIG(status);
+		}
+		ptrace(PTRACE_SYSCALL, thread, 0, signal);
+	}
+	printf("{\"counted\":%ld,\"felled\":%s,\"call\":%llu,\"first\":%llu}\n", counted, felled ? "true" : "false",
+	       (unsigned long long)last, (unsigned long long)command);
+	return 0;
+}

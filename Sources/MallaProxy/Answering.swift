@@ -154,6 +154,7 @@ extension Worker {
     mutating func respond(_ head: ResponseHead, _ bytes: Span<UInt8>, _ place: UInt32) {
         guard let exchange = exchange(place) else { return }
         if exchange.pointee.kept != 0, head.status >= 400, triesAgain(place, status: head.status) { return }
+        if let kept = kept(exchange), kept.pointee.isBlock { letGo(exchange) }
         observe(exchange)
         exchange.pointee.status = head.status
         exchange.pointee.state.insert(.responseBegun)

@@ -19,14 +19,18 @@ extension Worker {
 
     /// Keeps the header block that was just written behind the first `start` bytes of an HTTP/2 backend's output. One in
     /// several frames is not kept, and none while memory is wanted elsewhere.
-    mutating func keepBlock(from start: Int, _ wire: UnsafeMutablePointer<Wire>, _ exchange: UnsafeMutablePointer<Exchange>)
-    {
+    mutating func keepBlock(
+        from start: Int, _ wire: UnsafeMutablePointer<Wire>, _ exchange: UnsafeMutablePointer<Exchange>
+    ) {
         let count = Int(wire.pointee.outputCount) - start - H2Connection.frameHeader
-        guard let output = wire.pointee.output.start, count > 0, count <= Self.unseenContent, buffers.isAmple else { return }
+        guard let output = wire.pointee.output.start, count > 0, count <= Self.unseenContent, buffers.isAmple else {
+            return
+        }
         let frame = output + Int(wire.pointee.outputOffset) + start
         let length = UInt32(bigEndian: frame.loadUnaligned(as: UInt32.self)) >> 8
         guard Int(length) == count else { return }
-        var kept = KeptRequest(head: buffers.keep(frame + H2Connection.frameHeader, count: count), headCount: Int32(count))
+        var kept = KeptRequest(
+            head: buffers.keep(frame + H2Connection.frameHeader, count: count), headCount: Int32(count))
         kept.isBlock = true
         kept.isWhole = exchange.pointee.state.contains(.requestEnded)
         guard let token = keptRequests.insert(kept) else {

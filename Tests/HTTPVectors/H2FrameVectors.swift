@@ -77,7 +77,8 @@ enum H2FrameVector {
             ["request 1 / end", "reset 1 h2_stream_closed 5"]
         ),
         (
-            "HEADERS after RST_STREAM", H2Bytes.headers(1, H2Bytes.get) + H2Bytes.reset(1) + H2Bytes.headers(1, H2Bytes.get),
+            "HEADERS after RST_STREAM",
+            H2Bytes.headers(1, H2Bytes.get) + H2Bytes.reset(1) + H2Bytes.headers(1, H2Bytes.get),
             ["request 1 / end", "reset 1 h2_peer_reset 8", "failed h2_stream_closed"]
         ),
         (

@@ -3,7 +3,6 @@
 import Testing
 
 @testable import HTTPVectors
-
 @testable import HTTPWire
 
 /// Decodes blocks with one decoder, as one connection does.

@@ -38,7 +38,8 @@ struct HostileEndpointTests {
         ("response split", ok + [("x", "a\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")]), ("NUL in value", ok + [("x", "a\0b")]),
         ("colon in name", ok + [("x:y", "a")]), ("CRLF in name", ok + [("x\r\ny", "a")]),
         ("Connection", ok + [("connection", "close")]), ("Transfer-Encoding", ok + [("transfer-encoding", "chunked")]),
-        ("Upgrade", ok + [("upgrade", "h2c")]), ("two lengths", ok + [("content-length", "5"), ("content-length", "6")]),
+        ("Upgrade", ok + [("upgrade", "h2c")]),
+        ("two lengths", ok + [("content-length", "5"), ("content-length", "6")]),
         ("bad length", ok + [("content-length", "-1")]), ("101", [(":status", "101")]),
         ("too many fields", ok + Array(repeating: ("x", "y"), count: 200)),
     ]
@@ -51,7 +52,9 @@ struct HostileEndpointTests {
             }
             let lab = try HTTPTests.lab([endpoint.port], "h2c")
             let first = try ask(lab)
-            #expect(first.hasPrefix("HTTP/1.1 502 ") && first.components(of: "HTTP/1.1").count == 2, "\(head.name): \(first)")
+            #expect(
+                first.hasPrefix("HTTP/1.1 502 ") && first.components(of: "HTTP/1.1").count == 2,
+                "\(head.name): \(first)")
             #expect(try ask(lab).hasPrefix("HTTP/1.1 200 "), "\(head.name)")
             #expect(endpoint.connections == 1, "\(head.name)")
             endpoint.stop()
@@ -67,11 +70,13 @@ struct HostileEndpointTests {
             ("trailers too early", H2Bytes.headers(1, five, end: false) + H2Bytes.headers(1, [("x", "y")])),
             (
                 "pseudo in trailers",
-                H2Bytes.headers(1, Self.ok, end: false) + H2Bytes.data(1, [65]) + H2Bytes.headers(1, [(":status", "200")])
+                H2Bytes.headers(1, Self.ok, end: false) + H2Bytes.data(1, [65])
+                    + H2Bytes.headers(1, [(":status", "200")])
             ),
             (
                 "trailers that end nothing",
-                H2Bytes.headers(1, Self.ok, end: false) + H2Bytes.data(1, [65]) + H2Bytes.headers(1, [("x", "y")], end: false)
+                H2Bytes.headers(1, Self.ok, end: false) + H2Bytes.data(1, [65])
+                    + H2Bytes.headers(1, [("x", "y")], end: false)
             ),
             ("content on 204", H2Bytes.headers(1, [(":status", "204")], end: false) + H2Bytes.data(1, [65], end: true)),
         ] {

@@ -24,6 +24,8 @@ final class RawH2 {
     private static let host: [UInt8] = [1, 1, 0x62]
 
     let socket: TCP
+    /// Whether settings are acknowledged as they come: between frames that somebody else sends that may be wrong.
+    var acknowledges = true
     private var bytes: [UInt8] = []
 
     /// Speaks to a proxy; `window` is what each stream may send without being asked for more.
@@ -64,7 +66,7 @@ final class RawH2 {
                 type: bytes[3], flags: bytes[4], stream: Self.number(bytes[5..<9]),
                 payload: Array(bytes[9..<9 + length]))
             bytes.removeFirst(9 + length)
-            if frame.type == 4, frame.flags == 0 { try send(type: 4, flags: 1, stream: 0, []) }
+            if frame.type == 4, frame.flags == 0, acknowledges { try send(type: 4, flags: 1, stream: 0, []) }
             if ![4, 6, 8].contains(frame.type) { return frame }
         }
     }

@@ -24,8 +24,8 @@ final class RawH2Endpoint: Sendable {
     private let listener: TCP
     private let state = Mutex(State())
 
-    /// `hello`: what each connection begins with.
-    init(hello: [UInt8] = H2Bytes.settings(), _ answer: @escaping Answer) throws {
+    /// `hello`: what each connection begins with. `waits`: whether a request is answered when it has ended.
+    init(hello: [UInt8] = H2Bytes.settings(), waits: Bool = false, _ answer: @escaping Answer) throws {
         listener = try TCP.listen()
         port = listener.port
         _ = Background { [listener, weak self] in
@@ -38,7 +38,7 @@ final class RawH2Endpoint: Sendable {
                 }
                 _ = Background { [weak self] in
                     defer { self?.state.withLock { $0.ended += 1 } }
-                    try self?.serve(connection, number, hello, answer)
+                    try self?.serve(connection, number, hello, waits, answer)
                 }
             }
         }
@@ -63,7 +63,7 @@ final class RawH2Endpoint: Sendable {
         H2Bytes.headers(stream, [(":status", "200")], end: false) + H2Bytes.data(stream, Array(text.utf8), end: true)
     }
 
-    private func serve(_ socket: TCP, _ number: Int, _ hello: [UInt8], _ answer: Answer) throws {
+    private func serve(_ socket: TCP, _ number: Int, _ hello: [UInt8], _ waits: Bool, _ answer: Answer) throws {
         let preface = try socket.receiveText(24)
         guard preface == "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" else { return }
         try socket.send(hello)
@@ -75,6 +75,10 @@ final class RawH2Endpoint: Sendable {
             case RawH2.headers where frame.stream > last:
                 last = frame.stream
                 state.withLock { $0.requests += 1 }
+                if waits { continue }
+                guard let bytes = answer(frame.stream, number) else { return }
+                try peer.send(bytes)
+            case 0 where waits && frame.flags & 1 == 1:
                 guard let bytes = answer(frame.stream, number) else { return }
                 try peer.send(bytes)
             case RawH2.reset: state.withLock { $0.resets += 1 }

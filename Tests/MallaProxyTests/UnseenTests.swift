@@ -19,9 +19,13 @@ struct UnseenTests {
     }
 
     /// GOAWAY that names the last request that was looked at.
-    private static func leave(_ last: UInt32) -> [UInt8] { H2Bytes.frame(7, 0, 0, H2Bytes.number(last) + [0, 0, 0, 0]) }
+    private static func leave(_ last: UInt32) -> [UInt8] {
+        H2Bytes.frame(7, 0, 0, H2Bytes.number(last) + [0, 0, 0, 0])
+    }
 
-    @Test("above the last one of a GOAWAY: sent elsewhere, with content and trailers, whatever the method and the version")
+    @Test(
+        "above the last one of a GOAWAY: sent elsewhere, with content and trailers, whatever the method and the version"
+    )
     func goAway() throws {
         // A leaving endpoint looks at nothing of its first connection.
         let left = Mutex(0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: bench-scale bench-tls crash fuzz help build test soak bench demo lint fmt reference man install clean
+.PHONY: bench-scale bench-tls bench-wire crash fuzz help build test soak bench demo lint fmt reference man install clean
 
 TIME ?= 60
 PREFIX ?= /usr/local
@@ -31,6 +31,9 @@ bench-scale: ## measure changes of a mesh of 1,000 services, 100,000 endpoints (
 
 bench-tls: ## measure records and handshakes of TLS, and count a record's instructions
 	@Benchmarks/tls/run
+
+bench-wire: ## count instructions and allocations of a request, and of a route's match, and hold them to their bounds
+	@Benchmarks/wire/run
 
 bench-http: ## measure HTTP/1.1, HTTP/2 and gRPC beside the same peers (needs root)
 	@Benchmarks/run --only http --only http2 --only grpc $(ARGS)

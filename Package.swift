@@ -196,6 +196,8 @@ let package = Package(
             path: "Benchmarks/scale"),
 
         .executableTarget(name: "bench-tls", dependencies: ["TLSWire"], path: "Benchmarks/tls"),
+        .executableTarget(
+            name: "bench-wire", dependencies: ["HTTPWire", "MallaModel", "MallaRouting"], path: "Benchmarks/wire"),
 
         // MARK: Tests of whole nodes
 

@@ -141,6 +141,21 @@ extension H2Connection {
         return true
     }
 
+    /// Bytes before a frame's payload.
+    public static var frameHeader: Int { H2Frame.headerLength }
+
+    /// Writes a header block that another connection's encoder has written: it remembers nothing, so the block says the
+    /// same everywhere.
+    ///
+    /// - Returns: false when the stream is gone or the output is full; then nothing was written.
+    public mutating func repeatHead(
+        _ block: Span<UInt8>, on handle: H2StreamHandle, endStream: Bool, into out: inout ByteWriter
+    ) -> Bool {
+        let start = beginHead(into: &out)
+        out.append(block)
+        return endHead(start, on: handle, endStream: endStream, into: &out)
+    }
+
     private mutating func beginHead(into out: inout ByteWriter) -> H2HeadStart {
         let start = H2HeadStart(offset: out.count)
         H2Frame.write(0, 0, 0, 0, into: &out)

@@ -63,16 +63,18 @@ extension H2Connection {
         case .tooLarge: reason = .h2HeadTooLarge
         case .lost: return fail(.h2Compression, into: &out)
         }
-        controls.earn(1)
-        emptyFrames.earn(1)
         let endStream = flags & H2Frame.Flag.endStream != 0
         let text = arena.bytes.span
         guard let slot = streams.find(id) else {
             if role == .server, !wasOpened(id) {
+                controls.earn(1)
+                emptyFrames.earn(1)
                 return openRequest(id, reason, endStream: endStream, &fields, text, into: &out)
             }
             return lateHeaders(id, into: &out)
         }
+        controls.earn(1)
+        emptyFrames.earn(1)
         if streams[slot].flags.contains(.remoteEnd) { return resetStream(slot, .h2StreamClosed, into: &out) }
         if let reason { return resetStream(slot, reason, into: &out) }
         if streams[slot].flags.contains(.hasHead) {
@@ -151,7 +153,8 @@ extension H2Connection {
     private mutating func lateHeaders(_ id: UInt32, into out: inout ByteWriter) -> H2Event {
         guard wasOpened(id) else { return fail(.h2Protocol, into: &out) }
         switch closed.fate(id) {
-        case .reset: return .incomplete
+        // One for each stream that was given up may have been on its way.
+        case .reset: return emptyFrames.spend() ? .incomplete : fail(.h2EmptyFrameFlood, into: &out)
         case .ended: return fail(.h2StreamClosed, into: &out)
         case .forgotten: return fail(.h2Protocol, into: &out)
         }

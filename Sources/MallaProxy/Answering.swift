@@ -51,7 +51,7 @@ extension Worker {
         for _ in 0..<Self.wireRounds {
             guard wire.pointee.mayRead else { return }
             let place = backend.pointee.exchange
-            let limit = place == 0 ? Self.scratchSize : responseRoom(place)
+            let limit = place == 0 ? Self.scratchSize : min(responseRoom(place), portion(place, wire))
             guard limit > (wire.pointee.isStarved ? Int(wire.pointee.inputCount) : 0) else { return }
             let count = fill(wire, limit: limit)
             guard count >= 0 else {
@@ -63,6 +63,18 @@ extension Worker {
         }
         if wire.pointee.mayRead { later(backend: token, backend) }
     }
+
+    /// What is read at a time of a response. Behind a head comes content that its stream may have no window for and that
+    /// then has to be held: of a client who takes nothing, little more than the head is read.
+    private func portion(_ place: UInt32, _ wire: UnsafeMutablePointer<Wire>) -> Int {
+        guard let exchange = exchange(place), !exchange.pointee.state.contains(.responseBegun),
+            let h2 = clients.find(exchange.pointee.client)?.pointee.h2, let stream = exchange.pointee.clientStream
+        else { return Self.scratchSize }
+        return Int(wire.pointee.inputCount) + max(Self.headPortion, h2.pointee.allowance(stream))
+    }
+
+    /// Room for most heads.
+    private static var headPortion: Int { 4 << 10 }
 
     /// Goes through `count` bytes in the scratch area. False: the backend is gone, done, or has to wait.
     private mutating func readResponse(
@@ -154,6 +166,7 @@ extension Worker {
     mutating func respond(_ head: ResponseHead, _ bytes: Span<UInt8>, _ place: UInt32) {
         guard let exchange = exchange(place) else { return }
         if exchange.pointee.kept != 0, head.status >= 400, triesAgain(place, status: head.status) { return }
+        if let kept = kept(exchange), kept.pointee.isBlock { letGo(exchange) }
         observe(exchange)
         exchange.pointee.status = head.status
         exchange.pointee.state.insert(.responseBegun)

@@ -139,14 +139,18 @@ extension Worker {
             guard let handle = h2.pointee.openStream(exchange.pointee.facts, tag: token.bits) else { return false }
             exchange.pointee.backendStream = handle
             if endsHere { exchange.pointee.state.insert(.requestEnded) }
-            return write(wire) { out in
+            let before = Int(wire.pointee.outputCount)
+            let isWritten = write(wire) { out in
                 let start = h2.pointee.beginRequest(
                     head, of: bytes, path: path.span, authority: host.span, isSecure: false, into: &out)
                 h2.pointee.fields(desk.pointee.fields, of: bytes, into: &out)
                 Self.addToRequest(matched, table) { h2.pointee.field($0, $1, into: &out) }
                 h2.pointee.framing(head.framing, head.flags, into: &out)
                 return h2.pointee.endHead(start, on: handle, endStream: endsHere, into: &out)
-            } ?? false
+            }
+            guard isWritten == true else { return false }
+            if exchange.pointee.kept == 0 { keepBlock(from: before, wire, exchange) }
+            return true
         }
         guard backend.pointee.h1.begin(exchange.pointee.facts) else { return false }
         backend.pointee.hasSent = false

@@ -20,6 +20,8 @@ struct KeptRequest: BitwiseCopyable {
     /// Trailers, as `StoredHead` writes them.
     var trailers = Buffer.none
     var trailersCount: Int32 = 0
+    /// The head is a header block as an HTTP/2 endpoint was sent it, instead of the client's own.
+    var isBlock = false
     /// Whether the request is here to its end.
     var isWhole = false
     /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2), or its `Idempotency-Key` makes it so.
@@ -43,18 +45,26 @@ extension Worker {
             let table = table(of: exchange.pointee.matched)
         else { return }
         let rule = Int(exchange.pointee.matched.rule)
-        guard table.rules[rule].keepsRequests, buffers.hasRoom else { return }
+        guard table.rules[rule].keepsRequests else { return }
+        guard buffers.hasRoom else {
+            leaveOutMirrors(exchange)
+            return
+        }
         if table.rules[rule].retry != nil { deposit(for: exchange) }
         let desk = desk
         let (buffer, count) = store { out in
             StoredHead.write(head, desk.pointee.fields, of: bytes, path: desk.pointee.pathBytes.span, into: &out)
         }
-        guard count > 0 else { return }
+        guard count > 0 else {
+            leaveOutMirrors(exchange)
+            return
+        }
         var kept = KeptRequest(head: buffer, headCount: Int32(count))
         kept.isRepeatable = head.method.isIdempotent || desk.pointee.fields.hasIdempotencyKey(bytes)
         guard let token = keptRequests.insert(kept) else {
             var buffer = buffer
             buffers.recycle(&buffer)
+            leaveOutMirrors(exchange)
             return
         }
         exchange.pointee.kept = token.index + 1
@@ -64,7 +74,9 @@ extension Worker {
     mutating func keep(_ bytes: UnsafeRawBufferPointer, _ exchange: UnsafeMutablePointer<Exchange>) {
         guard let kept = kept(exchange), let from = bytes.baseAddress, bytes.count > 0 else { return }
         let count = Int(kept.pointee.contentCount)
-        guard bytes.count <= BufferPool.largest - count, buffers.hasRoom else {
+        let most = kept.pointee.isBlock ? Self.unseenContent : BufferPool.largest
+        guard bytes.count <= most - count, buffers.hasRoom else {
+            if !kept.pointee.isBlock { leaveOutMirrors(exchange) }
             letGo(exchange)
             return
         }

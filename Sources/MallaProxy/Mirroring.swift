@@ -17,7 +17,7 @@ extension Worker {
     /// The whole request of an exchange was read: sends the copies that its rule wants.
     mutating func mirror(_ place: UInt32) {
         guard let exchange = exchange(place), exchange.pointee.kept != 0, !exchange.pointee.state.contains(.shadow),
-            let table = table(of: exchange.pointee.matched)
+            kept(exchange)?.pointee.isBlock == false, let table = table(of: exchange.pointee.matched)
         else { return }
         let rule = Int(exchange.pointee.matched.rule)
         for index in 0..<table.rules[rule].mirrors.count {
@@ -27,6 +27,17 @@ extension Worker {
         }
         // What cannot be tried again is not needed any longer.
         if table.rules[rule].retry == nil { letGo(exchange) }
+    }
+
+    /// A request is too large to be kept, or there is no memory for it: its copies are left out, and counted.
+    mutating func leaveOutMirrors(_ exchange: UnsafeMutablePointer<Exchange>) {
+        guard !exchange.pointee.state.contains(.shadow), let table = table(of: exchange.pointee.matched) else { return }
+        let rule = Int(exchange.pointee.matched.rule)
+        for index in 0..<table.rules[rule].mirrors.count {
+            let share = table.rules[rule].mirrors[index]
+            guard random.next() % UInt64(max(1, share.denominator)) < UInt64(share.numerator) else { continue }
+            count(.mirrorLeftOut, exchange)
+        }
     }
 
     private mutating func mirror(_ original: UnsafeMutablePointer<Exchange>, _ index: Int) throws(Refusal) {

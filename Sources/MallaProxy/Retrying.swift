@@ -28,15 +28,18 @@ extension Worker {
 
     /// An exchange cannot go on. True: the request will be tried again.
     mutating func triesAgain(_ place: UInt32, after refusal: Refusal) -> Bool {
-        guard let exchange = exchange(place), let kept = kept(exchange),
-            kept.pointee.isRepeatable ? refusal.isEndpointFailure : refusal.isBeforeRequest,
-            let retry = table(of: exchange.pointee.matched)?.rules[Int(exchange.pointee.matched.rule)].retry
-        else { return false }
-        return triesAgain(place, exchange, retry, refusal.reason)
+        guard let exchange = exchange(place), let kept = kept(exchange) else { return false }
+        if let retry = table(of: exchange.pointee.matched)?.rules[Int(exchange.pointee.matched.rule)].retry {
+            let isTriedAgain = refusal.isBeforeRequest || kept.pointee.isRepeatable && refusal.isEndpointFailure
+            return isTriedAgain && triesAgain(place, exchange, retry, refusal.reason)
+        }
+        // No rule is needed for what nobody has looked at.
+        return refusal.isUnseen && triesAgain(place, exchange, Self.unseenRetry, refusal.reason, isRule: false)
     }
 
     private mutating func triesAgain(
-        _ place: UInt32, _ exchange: UnsafeMutablePointer<Exchange>, _ retry: RouteRetry, _ reason: Reason
+        _ place: UInt32, _ exchange: UnsafeMutablePointer<Exchange>, _ retry: RouteRetry, _ reason: Reason,
+        isRule: Bool = true
     ) -> Bool {
         // 1. Nothing of a response is with the client, and there is a client.
         guard exchange.pointee.state.isDisjoint(with: [.responseBegun, .tunnel, .shadow]),
@@ -44,7 +47,7 @@ extension Worker {
         else { return false }
         // 2. Its own bound, then that of all of the service's requests.
         guard kept.pointee.retries < retry.attempts, !isDraining else { return false }
-        guard withdraw(for: exchange) else {
+        guard isRule ? withdraw(for: exchange) : unseenBudget.withdraw(at: loop.now) else {
             count(.overBudget, exchange)
             return false
         }
@@ -120,10 +123,18 @@ extension Worker {
             throw Refusal(reason: .clientReset)
         }
         let identified = try identify(client.pointee.captured)
-        guard let port = view.routes.port(of: exchange.pointee.matched) else { throw Refusal(reason: .noBackend) }
-        let routed = Identified(identified, to: port)
-        let picked = try pickAgain(routed, &kept.pointee.trials)
+        let picked = try pickAgain(
+            try routed(identified, exchange.pointee.matched, in: view), &kept.pointee.trials)
         try send(kept, to: picked, token, exchange, client.pointee.captured)
+    }
+
+    /// Where the backend that a rule has drawn leads now; without a rule the service itself.
+    private func routed(
+        _ identified: Identified, _ matched: MatchedRule, in view: View
+    ) throws(Refusal) -> Identified {
+        guard matched.isSome else { return identified }
+        guard let port = view.routes.port(of: matched) else { throw Refusal(reason: .noBackend) }
+        return Identified(identified, to: port)
     }
 
     /// An endpoint that has not failed yet, or any when all have.
@@ -141,13 +152,19 @@ extension Worker {
         _ kept: UnsafeMutablePointer<KeptRequest>, to picked: Picked, _ token: Token,
         _ exchange: UnsafeMutablePointer<Exchange>, _ captured: Captured
     ) throws(Refusal) {
-        guard let view, let (head, bytes) = recall(kept) else {
+        let recalled = kept.pointee.isBlock ? nil : recall(kept)
+        guard let view, recalled != nil || kept.pointee.isBlock else {
             loads.end(picked.slot)
             throw Refusal(reason: .noSnapshot)
         }
         let port = view.ports[picked.permitted.identified.port]
         let isHTTP2 =
             port.application == .http2 || port.application == .unknown && exchange.pointee.version == .http2
+        guard isHTTP2 || recalled != nil else {
+            // The service has changed its protocol meanwhile.
+            loads.end(picked.slot)
+            throw Refusal(reason: Reason(rawValue: WireReason.h2PeerRefused.rawValue), status: 503)
+        }
         guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2),
             let backend = backends.find(backendToken)
         else {
@@ -160,7 +177,11 @@ extension Worker {
         attach(token, exchange, backendToken, backend)
         let place = token.index + 1
         boundAttempt(place, exchange)
-        guard writeRequest(head, bytes.span, token, exchange, backend) else { throw Refusal(reason: .overloaded) }
+        let isWritten =
+            if let (head, bytes) = recalled {
+                writeRequest(head, bytes.span, token, exchange, backend)
+            } else { repeatBlock(kept, token, exchange, backend) }
+        guard isWritten else { throw Refusal(reason: .overloaded) }
         if backend.pointee.phase == .connecting, backend.pointee.wire.socket < 0 {
             dial(backendToken, backend, picked)
         } else {
@@ -170,6 +191,14 @@ extension Worker {
     }
 
     // MARK: Budgets
+
+    /// Gives up the budgets of services that a view does not have: they begin anew should they come again.
+    mutating func adoptBudgets(_ view: View) {
+        guard !budgets.isEmpty else { return }
+        var services: Set<UInt32> = []
+        for port in view.ports { services.insert(port.service) }
+        budgets = budgets.filter { services.contains(UInt32(truncatingIfNeeded: $0.key)) }
+    }
 
     private func budgetKey(_ exchange: UnsafeMutablePointer<Exchange>) -> UInt64 {
         UInt64(exchange.pointee.service)
@@ -198,7 +227,7 @@ extension Refusal {
     fileprivate var isBeforeRequest: Bool {
         switch reason {
         case .connectRefused, .connectTimeout, .connectUnreachable: true
-        default: reason.rawValue == WireReason.h2PeerRefused.rawValue
+        default: isUnseen
         }
     }
 

@@ -21,6 +21,8 @@ struct Worker: ~Copyable {
     var keptRequests: Slab<KeptRequest>
     /// What may be tried again, by service; made when a rule first asks for it.
     var budgets: [UInt64: RetryBudget] = [:]
+    /// What may be sent once more because no endpoint has looked at it; of all services.
+    var unseenBudget = RetryBudget()
     var pool = BackendPool()
     let exchangeLimit: Int
     /// Connections and requests of each source, so that none of them uses the worker up.
@@ -353,6 +355,7 @@ struct Worker: ~Copyable {
             loadSlots = loads.adopt((0..<endpoints.end).map { endpoints[$0].address }, at: loop.now)
             judge(under: published)
             adoptTurns(published)
+            adoptBudgets(published)
         }
         adoptBackends(published)
         adoptTunnels(published)

@@ -22,7 +22,7 @@ public struct BufferPool: ~Copyable {
     public static let largest = 64 << 10
     private static let sizes = [4 << 10, 16 << 10, 64 << 10]
     /// Buffers of each size that are kept for reuse instead of being given back to the system.
-    private static let kept = 32
+    private static let kept = [256, 32, 32]
 
     private let limit: Int
     private var free: [[UnsafeMutableRawPointer]]
@@ -33,13 +33,16 @@ public struct BufferPool: ~Copyable {
     public init(limit: Int) {
         self.limit = max(limit, Self.largest)
         free = Self.sizes.map { _ in [] }
-        for index in free.indices { free[index].reserveCapacity(Self.kept) }
+        for index in free.indices { free[index].reserveCapacity(Self.kept[index]) }
     }
 
     deinit { for size in free { size.forEach { $0.deallocate() } } }
 
     /// Whether a buffer of the largest size can be had: asked before reading, so that what was read is never lost.
     public var hasRoom: Bool { used <= limit - Self.largest }
+
+    /// Whether more than half of the limit is left: room for what is only good to have.
+    public var isAmple: Bool { used < limit / 2 }
 
     /// Whether less than an eighth of the limit is left: time to take on nothing new.
     public var isTight: Bool { used > limit - limit / 8 }
@@ -73,7 +76,7 @@ public struct BufferPool: ~Copyable {
         guard let start = buffer.start else { return }
         let size = Int(buffer.size)
         used -= Self.sizes[size]
-        if free[size].count < Self.kept { free[size].append(start) } else { start.deallocate() }
+        if free[size].count < Self.kept[size] { free[size].append(start) } else { start.deallocate() }
         buffer = .none
     }
 }

@@ -3,6 +3,8 @@
 import HTTPWire
 import Testing
 
+@testable import HTTPVectors
+
 @Suite("HTTP/2 floods (B1 to B8)")
 struct H2FloodTests {
     /// Sends `burst(n)` again and again; how many times until the connection was given up, and why.

@@ -3,6 +3,8 @@
 import HTTPWire
 import Testing
 
+@testable import HTTPVectors
+
 @Suite("HTTP/2 flow control and exchanges, client against server")
 struct H2FlowTests {
     /// Moves bytes both ways in pieces until neither side has more to say.

@@ -2,6 +2,7 @@
 
 import Testing
 
+@testable import HTTPVectors
 @testable import HTTPWire
 
 /// Decodes blocks with one decoder, as one connection does.

@@ -201,7 +201,10 @@ final class DaemonEnd {
 
     /// Greets, hands over the records, sends a snapshot with this endpoint, waits until it is in force and marks the
     /// listeners.
-    func establish(_ process: ProxyProcess, endpoint: UInt16, generation: UInt32) throws {
+    func establish(
+        _ process: ProxyProcess, endpoint: UInt16, generation: UInt32, application: String? = nil,
+        idle: Nanoseconds = 0
+    ) throws {
         guard case .hello = try receive() else { throw TCP.Failure(code: EPROTO) }
         try send(.hello(.init(program: "test", node: "test", pid: 1)))
         let records = process.records()
@@ -218,8 +221,8 @@ final class DaemonEnd {
                 number: ProxyLab.service, name: ObjectName("backend"), addresses: [ProxyLab.virtual4.address],
                 ports: [
                     .init(
-                        name: "", port: 80, transport: .tcp, appProtocol: nil, path: .proxy, failOpen: false,
-                        connectTimeout: 1_000_000_000, idleTimeout: 0, scope: 1,
+                        name: "", port: 80, transport: .tcp, appProtocol: application, path: .proxy, failOpen: false,
+                        connectTimeout: 1_000_000_000, idleTimeout: idle, scope: 1,
                         endpoints4: [.init(endpoint: 1, weight: 1)], endpoints6: [])
                 ])
         ]

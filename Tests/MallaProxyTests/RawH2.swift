@@ -10,6 +10,10 @@ final class RawH2 {
         let flags: UInt8
         let stream: UInt32
         let payload: [UInt8]
+
+        /// Whether it is the head of a response with status 200. The first block of a connection says before it that
+        /// nothing is remembered.
+        var isOK: Bool { type == RawH2.headers && payload.prefix(2).contains(0x88) }
     }
 
     static let headers: UInt8 = 1
@@ -20,6 +24,8 @@ final class RawH2 {
     private static let host: [UInt8] = [1, 1, 0x62]
 
     let socket: TCP
+    /// Whether settings are acknowledged as they come: between frames that somebody else sends that may be wrong.
+    var acknowledges = true
     private var bytes: [UInt8] = []
 
     /// Speaks to a proxy; `window` is what each stream may send without being asked for more.
@@ -29,11 +35,17 @@ final class RawH2 {
         try send(type: 4, stream: 0, [0, 4] + Self.bytes(window))
     }
 
+    /// Takes a connection whose peer has said what has to come first.
+    init(_ socket: TCP) { self.socket = socket }
+
     func send(type: UInt8, flags: UInt8 = 0, stream: UInt32, _ payload: [UInt8]) throws {
         let length = Array(Self.bytes(UInt32(payload.count)).dropFirst())
         let head: [UInt8] = length + [type, flags]
         try socket.send(head + Self.bytes(stream) + payload)
     }
+
+    /// Sends bytes as they are.
+    func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     /// Asks for a path.
     func get(_ path: String, stream: UInt32) throws {
@@ -54,7 +66,7 @@ final class RawH2 {
                 type: bytes[3], flags: bytes[4], stream: Self.number(bytes[5..<9]),
                 payload: Array(bytes[9..<9 + length]))
             bytes.removeFirst(9 + length)
-            if frame.type == 4, frame.flags == 0 { try send(type: 4, flags: 1, stream: 0, []) }
+            if frame.type == 4, frame.flags == 0, acknowledges { try send(type: 4, flags: 1, stream: 0, []) }
             if ![4, 6, 8].contains(frame.type) { return frame }
         }
     }

@@ -177,6 +177,18 @@ struct RetryTests {
         lab.stop()
     }
 
+    @Test("a copy of a request that is too large is left out, and counted")
+    func largeCopy() throws {
+        let mirror = RouteMirror(service: ObjectName("mirror"), port: 80)
+        let lab = try Lab(Self.rule(.mirror(mirror)), [try Origin { _, content in Origin.ok("\(content.count)") }])
+        let content = String(repeating: "y", count: 100_000)
+        #expect(
+            try lab.ask("POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 100000\r\n\r\n\(content)").hasSuffix("100000"))
+        #expect(try lab.attempts(.mirrorLeftOut) == 1)
+        #expect(try lab.attempts(.mirror) == 0 && lab.copies.requests == 0)
+        lab.stop()
+    }
+
     @Test("an attempt that takes too long is given up for another one; the whole has a limit of its own")
     func slowAttempts() throws {
         let answers = Mutex(0)

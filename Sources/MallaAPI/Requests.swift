@@ -24,6 +24,7 @@
 /// | `GET /v1/ca/tokens` | [``TokenView``] |
 /// | `POST /v1/ca/tokens` with ``TokenRequest`` | ``TokenView`` with the token; 201 |
 /// | `DELETE /v1/ca/tokens/ID` | nothing; 204 |
+/// | `DELETE /v1/ca/nodes/NAME` | nothing; 204 |
 /// | `POST /v1/ca/rotation` with ``RotationRequest`` | ``AuthorityView`` |
 ///
 /// Every refusal is an ``ErrorView`` with a 4xx or 5xx status.
@@ -58,6 +59,8 @@ public enum AdminPath {
     public static let authority = "/v1/ca"
     /// `/v1/ca/tokens`
     public static let tokens = "/v1/ca/tokens"
+    /// `/v1/ca/nodes`
+    public static let members = "/v1/ca/nodes"
     /// `/v1/ca/rotation`
     public static let rotation = "/v1/ca/rotation"
 }

@@ -18,6 +18,10 @@ enum IdentityRoutes {
             try await facts.revokeToken(try context.parameters.require("id"))
             return Response(status: .noContent)
         }
+        router.delete("/v1/ca/nodes/:name") { _, context in
+            try await facts.expel(try context.parameters.require("name"))
+            return Response(status: .noContent)
+        }
         router.post("/v1/ca/rotation") { request, _ in
             try Answers.json(try await facts.rotate(try await body(request, as: RotationRequest.self)))
         }

@@ -52,6 +52,8 @@ public protocol NodeFacts: Sendable {
     func createToken(_ request: TokenRequest) async throws -> TokenView
     /// Takes a token back.
     func revokeToken(_ id: String) async throws
+    /// Refuses whatever certificates a node has got until now.
+    func expel(_ node: String) async throws
     /// Takes a step of a rotation of the root.
     func rotate(_ request: RotationRequest) async throws -> AuthorityView
     /// All metrics, now.

@@ -78,11 +78,13 @@ final class CallHandler: ChannelInboundHandler {
     private static func caller(
         _ peer: PeerCheck, _ authorization: [String], _ trustDomain: String
     ) throws(IdentityProblem) -> Caller {
-        if let subject = peer.verified?.subject {
-            guard case .node(trustDomain, let name) = subject else {
-                throw IdentityProblem(.unauthenticated, "\(subject) is no node of \(trustDomain)")
+        if let chain = peer.verified {
+            let subject = chain.subject
+            guard case .node(trustDomain, let name)? = subject else {
+                let who = subject?.description ?? "who calls"
+                throw IdentityProblem(.unauthenticated, "\(who) is no node of \(trustDomain)")
             }
-            return .node(name)
+            return .node(name, since: chain.notBefore + Authority.skew)
         }
         guard let text = authorization.first else { return .nobody }
         guard authorization.count == 1, text.utf8.starts(with: "Bearer ".utf8) else {

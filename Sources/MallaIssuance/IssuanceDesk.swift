@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 public import Logging
 public import MallaIdentity
 public import MallaModel
@@ -19,6 +20,8 @@ public actor IssuanceDesk {
     private var trustDomain = ""
     private var tokens: JoinTokens?
     private var nodes: [String: RotationCoverage.Node]?
+    /// When nodes were expelled, in seconds since 1970.
+    private var expulsions: [String: Int64]?
 
     /// A desk of an authority.
     ///
@@ -45,6 +48,10 @@ public actor IssuanceDesk {
 
     /// Answers a call of a peer that proved to be a node, or has shown a token, or neither.
     func answer(_ path: String, _ message: ArraySlice<UInt8>, _ caller: Caller) async throws -> [UInt8] {
+        if case .node(let name, let since) = caller, let expulsion = try knownExpulsions()[name], since < expulsion {
+            throw IdentityProblem(
+                .denied, "the node \(name) was expelled: a new token lets it in again: malla ca token create")
+        }
         switch path {
         case CertificateCall.path: return try await create(try CertificateCall(message), caller).encoded
         case TrustCall.path: return try await exchange(try TrustCall(message), caller).encoded
@@ -60,8 +67,8 @@ public actor IssuanceDesk {
         }
         var longest = lifetime
         switch (request.subject, caller) {
-        case (.node(_, let name), .node(let own)) where own == name: longest = Authority.Lifetime.node
-        case (.node(_, let name), .node(let own)):
+        case (.node(_, let name), .node(let own, _)) where own == name: longest = Authority.Lifetime.node
+        case (.node(_, let name), .node(let own, _)):
             throw IdentityProblem(.denied, "the node \(own) cannot have a certificate of the node \(name)")
         case (.node(_, let name), .token(let token)):
             try redeem(token, node: name)
@@ -70,7 +77,7 @@ public actor IssuanceDesk {
             throw IdentityProblem(
                 .unauthenticated,
                 "the node \(name) is to join with a token: malla ca token create --node \(name), then --ca-token FILE")
-        case (.workload(let identity), .node(let own)):
+        case (.workload(let identity), .node(let own, _)):
             guard await runs(own, identity) else {
                 throw IdentityProblem(.denied, "no workload of \(identity) runs on the node \(own)")
             }
@@ -87,7 +94,7 @@ public actor IssuanceDesk {
     }
 
     private func exchange(_ call: TrustCall, _ caller: Caller) async throws -> TrustAnswer {
-        guard case .node(let name) = caller else {
+        guard case .node(let name, _) = caller else {
             throw IdentityProblem(.unauthenticated, "only a node that has joined reports what it trusts")
         }
         try heard(name, RotationCoverage.Node(trusted: call.trusted, inUse: call.inUse, heard: now()))
@@ -115,6 +122,35 @@ public actor IssuanceDesk {
             try StateFile.makeDirectory(directory)
             try StateFile.write(try RotationCoverage(nodes: all).encoded(), to: nodesPath)
         }
+    }
+
+    /// Refuses whatever certificates a node has got until now: it can come back with a new token alone.
+    public func expel(_ name: String) throws {
+        guard Subject.canBeNode(name) else { throw IdentityProblem(.invalid, "\"\(name)\" cannot be a node's name") }
+        var all = try knownExpulsions()
+        all[name] = now()
+        try StateFile.makeDirectory(directory)
+        try StateFile.write(Array(try JSONEncoder().encode(all)), to: expulsionsPath)
+        expulsions = all
+        guard try knownNodes()[name] != nil else { return }
+        nodes?[name] = nil
+        try StateFile.write(try RotationCoverage(nodes: try knownNodes()).encoded(), to: nodesPath)
+    }
+
+    private var expulsionsPath: String { "\(directory)/expelled.json" }
+
+    private func knownExpulsions() throws -> [String: Int64] {
+        if let expulsions { return expulsions }
+        var read: [String: Int64] = [:]
+        if let bytes = try StateFile.read(expulsionsPath) {
+            do {
+                read = try JSONDecoder().decode([String: Int64].self, from: Data(bytes))
+            } catch {
+                throw IdentityProblem(.broken, "\(expulsionsPath) cannot be understood: restore it: \(error)")
+            }
+        }
+        expulsions = read
+        return read
     }
 
     private var nodesPath: String { "\(directory)/nodes.json" }
@@ -174,15 +210,15 @@ public actor IssuanceDesk {
 enum Caller: Sendable, Equatable, CustomStringConvertible {
     /// It has shown this token, of which nothing is known yet.
     case token(String)
-    /// It is the node of this name.
-    case node(String)
+    /// It is the node of this name, by a certificate from this time on.
+    case node(String, since: Int64)
     /// Nothing.
     case nobody
 
     var description: String {
         switch self {
         case .token: "whoever has a token"
-        case .node(let name): "node \(name)"
+        case .node(let name, _): "node \(name)"
         case .nobody: "nobody"
         }
     }

@@ -86,6 +86,12 @@ extension Node {
         }
     }
 
+    func expel(_ node: String) async throws {
+        let desk = try desk()
+        try await refusing { try await desk.expel(node) }
+        logger.notice("expelled a node", metadata: ["node": "\(node)"])
+    }
+
     func rotate(_ request: RotationRequest) async throws -> AuthorityView {
         guard let builtIn = try identity().builtIn, let desk = issuance?.desk else {
             throw AdminRefusal(

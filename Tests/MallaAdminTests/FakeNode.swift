@@ -70,6 +70,7 @@ final class FakeNode: NodeFacts {
         TokenView(id: "1", node: request.node, expires: "\(request.seconds)", token: "secret")
     }
     func revokeToken(_ id: String) async throws { throw AdminRefusal(.notFound, "there is no token \(id)") }
+    func expel(_ node: String) async throws {}
     func rotate(_ request: RotationRequest) async throws -> AuthorityView {
         AuthorityView(kind: "built-in", roots: [], phase: request.step)
     }

@@ -138,6 +138,22 @@ struct NetworkTests {
         #expect(none?.kind == .unauthenticated && none?.description.contains("malla ca token create") == true)
     }
 
+    @Test("A node that was expelled gets nothing for what it has, and comes back with a new token alone")
+    func expelled() async throws {
+        let mesh = try await Mesh(runs: ["two": [backend]])
+        let token = try await mesh.desk.createToken(node: "two", lifetime: 600)
+        let node = try await mesh.node("two", token: token, directory: "two")
+        _ = try await ask(node, backend)
+        mesh.clock.advance(1)
+        try await mesh.desk.expel("two")
+        let refused = await refusal { _ = try await ask(node, backend) }
+        #expect(refused?.kind == .denied && refused?.description.contains("expelled") == true)
+        let again = try await mesh.desk.createToken(node: "two", lifetime: 600)
+        _ = try await ask(try await mesh.node("two", token: again), backend)
+        #expect(await refusal { _ = try await ask(node, backend) }?.kind == .denied, "what it had is still no good")
+        #expect(await refusal { try await mesh.desk.expel("a/b") }?.kind == .invalid)
+    }
+
     @Test("A node asks nobody but the authority that it was told of")
     func pins() async throws {
         let mesh = try await Mesh(runs: ["two": [backend]])

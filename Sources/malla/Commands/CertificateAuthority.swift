@@ -13,7 +13,7 @@ struct CertificateAuthority: ParsableCommand {
               malla ca token create --node edge-2 > token
               malla ca rotate start
             """,
-        subcommands: [AuthorityStatus.self, AuthorityToken.self, AuthorityRotate.self],
+        subcommands: [AuthorityStatus.self, AuthorityToken.self, AuthorityExpel.self, AuthorityRotate.self],
         defaultSubcommand: AuthorityStatus.self)
 }
 
@@ -34,6 +34,32 @@ struct AuthorityStatus: ParsableCommand {
     func run() throws {
         let view = try admin.client.get(AdminPath.authority, as: AuthorityView.self)
         try output.print(view) { view.text($0) }
+    }
+}
+
+/// `malla ca expel`
+struct AuthorityExpel: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expel",
+        abstract: "Give a node no more certificates, whatever it shows. A new token lets it in again.",
+        discussion: """
+            What it has got for its workloads holds until it ends. Take the node's workloads out of the resources, too.
+
+            EXAMPLES:
+              malla ca expel edge-2
+            """)
+
+    @OptionGroup var admin: AdminOptions
+
+    @Argument(help: "The node's name.")
+    var node: String
+
+    func run() throws {
+        let plain: Set<Character> = ["-", ".", "_"]
+        guard !node.isEmpty, node.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || plain.contains($0)) }) else {
+            throw Failure("'\(Table.printable(node))' is no node's name", hint: "see `malla ca status`")
+        }
+        try admin.client.delete("\(AdminPath.members)/\(node)")
     }
 }
 

@@ -56,7 +56,8 @@ struct AuthorityExpel: ParsableCommand {
 
     func run() throws {
         let plain: Set<Character> = ["-", ".", "_"]
-        guard !node.isEmpty, node.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || plain.contains($0)) }) else {
+        guard !node.isEmpty, node.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || plain.contains($0)) })
+        else {
             throw Failure("'\(Table.printable(node))' is no node's name", hint: "see `malla ca status`")
         }
         try admin.client.delete("\(AdminPath.members)/\(node)")

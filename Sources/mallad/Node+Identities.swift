@@ -35,11 +35,11 @@ extension Node {
     /// The mesh's; empty as long as no resources are in force.
     var trustDomain: String { loaded == nil ? "" : mesh.config.trustDomain }
 
-    /// Whether the resources say that a workload of an identity runs on a node.
+    /// Whether the resources say that a workload of an identity runs on a node: by name, not by not being elsewhere.
     func runs(_ identity: Identity, on name: String) -> Bool {
         guard identity.trustDomain == mesh.config.trustDomain, let loaded else { return false }
         return loaded.mesh.workloads.values.contains {
-            $0.name.namespace == identity.namespace && $0.serviceAccount == identity.serviceAccount
+            $0.node == name && $0.name.namespace == identity.namespace && $0.serviceAccount == identity.serviceAccount
         }
     }
 

@@ -44,18 +44,22 @@ struct IdentityTests {
 
     @Test("a node joins another's authority with a token, and the root is replaced under its feet")
     func remote() throws {
-        let far = """
-
-            ---
-            apiVersion: malla.dev/v1
-            kind: Workload
-            metadata: {name: far}
-            spec: {serviceAccount: server, match: {cgroup: /nowhere}, ports: [{name: main, port: 7000}]}
-
-            """
-        try withLab("issuer", resources: standardResources + far) { issuer in
+        try withLab("issuer", resources: standardResources) { issuer in
             try withLab("member", resources: standardResources) { member in
                 try connect(issuer, member)
+                let far = """
+                    apiVersion: malla.dev/v1
+                    kind: Node
+                    metadata: {name: \(member.name)}
+                    spec: {addresses: [10.98.0.2]}
+                    ---
+                    apiVersion: malla.dev/v1
+                    kind: Workload
+                    metadata: {name: far}
+                    spec: {serviceAccount: server, node: \(member.name), match: {cgroup: /nowhere}}
+
+                    """
+                try issuer.write(far, file: "far.yaml")
                 issuer.end(SIGTERM)
                 let short = ["--certificate-lifetime", "20"]
                 try issuer.start(extra: ["--ca", "local", "--ca-listen", "10.98.0.1:15012"] + short)
@@ -75,6 +79,13 @@ struct IdentityTests {
                 }
                 try eventually("the member's workload has a certificate", seconds: 60) { try valid().count == 1 }
                 #expect(try valid().first?.root == first)
+                let other = try member.serve("open-2", account: "stranger", app: "open", port: 7002)
+                try eventually("what the authority knows nothing of gets nothing", seconds: 30) {
+                    try member.view([CertificateView].self, ["certificates"]).contains {
+                        $0.status == "waiting" && $0.problem?.contains("no workload of") == true
+                    }
+                }
+                other.signal(SIGKILL)
                 #expect(try authority(member).kind == "remote" && authority(member).membershipEnds != nil)
 
                 #expect(try issuer.malla(["ca", "rotate", "start"]).status == 0)

@@ -11,6 +11,7 @@ import MallaPolicy
 @main
 struct Scale {
     static func main() throws {
+        linux_map_large_blocks()  // as mallad does
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
         let seconds = arguments.first ?? 60
         let services = max(10, arguments.dropFirst().first ?? 1000)

@@ -5,7 +5,8 @@ import MallaPolicy
 /// Services of a hundred replicas each, every replica at an address of its own, and ten policies for each service.
 struct ScaleMesh {
     let mesh: Mesh
-    let placements: [ObjectName: Placement]
+    /// Where each replica is. Which are here, the index keeps.
+    private let placement: Placement
     let services: Int
     static let replicas = 100
     static let policies = 10
@@ -16,12 +17,11 @@ struct ScaleMesh {
     /// A cgroup number that no cgroup of the machine has.
     static let clientCgroup: UInt64 = 1 << 60
 
-    init(services: Int) {
+    /// - Parameter placements: gets the places of all workloads, which nobody keeps beside the index.
+    init(services: Int, placements: inout [ObjectName: Placement]) {
         self.services = services
         var workloads = [Self.client]
-        var placements = [
-            Self.client.name: Placement(cgroup: Self.clientCgroup, cgroupPath: "/client", populated: true)
-        ]
+        placements[Self.client.name] = Placement(cgroup: Self.clientCgroup, cgroupPath: "/client", populated: true)
         var policies: [AuthorizationPolicy] = []
         // As the reader of resources gives them: what is alike is shared.
         let ports = [Workload.Port(name: "http", port: 8080)]
@@ -62,7 +62,7 @@ struct ScaleMesh {
                     name: Self.service($0), selector: ["app": "s\($0)"],
                     ports: [.init(name: "http", port: 80, targetPort: .number(8080))])
             }, workloads: workloads, authorizationPolicies: policies)
-        self.placements = placements
+        self.placement = placement
     }
 
     static func service(_ number: Int) -> ObjectName { ObjectName("s\(number)") }
@@ -72,6 +72,6 @@ struct ScaleMesh {
     func change(_ service: Int, _ replica: Int, isHere: Bool) -> WorkloadChange {
         let name = Self.workload(service, replica)
         return WorkloadChange(
-            name: name, workload: mesh.workloads[name], placement: isHere ? placements[name] : nil)
+            name: name, workload: mesh.workloads[name], placement: isHere ? placement : nil)
     }
 }

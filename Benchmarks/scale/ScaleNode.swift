@@ -21,7 +21,8 @@ final class ScaleNode {
     let memoryBefore: Double
 
     init(services: Int) throws {
-        mesh = ScaleMesh(services: services)
+        var placements: [ObjectName: Placement] = [:]
+        mesh = ScaleMesh(services: services, placements: &placements)
         guard let mount = Self.cgroupMount() else { throw Failure(text: "no cgroup2 file system is mounted") }
         settings = KernelSettings(
             cgroup: "\(mount)/malla-scale-\(getpid())-\(services)",
@@ -31,7 +32,8 @@ final class ScaleNode {
         linux_trim_memory()
         memoryBefore = Figures.memory("VmRSS") ?? 0
         let (wall, cpu) = (Figures.wall(), Figures.processor())
-        index = MeshIndex(SnapshotCompiler(mesh: mesh.mesh, placements: mesh.placements), book: &book)
+        index = MeshIndex(SnapshotCompiler(mesh: mesh.mesh, placements: placements), book: &book)
+        placements = [:]
         cpuOfIndex = Figures.processor() - cpu
         try kernel.apply(index.snapshot(generation: 1))
         timeToEnforcing = Figures.wall() - wall

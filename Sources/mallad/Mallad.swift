@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import CLinux
 import Glibc
 import Logging
 
@@ -123,6 +124,7 @@ struct Mallad: AsyncParsableCommand {
     func run() async throws {
         // State, sockets and cgroups are the owner's alone, unless said otherwise where they are made.
         umask(0o077)
+        linux_map_large_blocks()
         let logger = LogLines.logger(format: logFormat, level: logLevel.level)
         do {
             let settings = try Settings(self)

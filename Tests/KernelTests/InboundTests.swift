@@ -56,6 +56,33 @@ struct InboundTests {
         }
     }
 
+    @Test("who is unknown is judged by its address, where policy tells addresses apart", arguments: Family.all)
+    func block(family: Family) throws {
+        let (node, server, port) = try guarded("inbound-block", family)
+        defer { server.end() }
+        func call() throws -> String? {
+            try Peer.ask(["call", "-", family.name, family.loopback, "\(port)", "0", "100", "100"]).first
+        }
+        let address = try #require(Address(family.loopback))
+        func decide(own: UInt32, others: UInt32) throws {
+            var table = PolicyTable(entries: [
+                .init(scope: 1, source: PolicyTable.anySource, port: 0): .init(
+                    defaultReason: .passed, flags: .bySource),
+                .init(scope: 2, source: PolicyTable.anySource, port: 0): .init(defaultReason: .passed),
+                .init(scope: 3, source: PolicyTable.anySource, port: 0): .init(defaultReason: .policyNotAllowed),
+            ])
+            table.add([
+                .init(scope: 1, block: .everything): others, .init(scope: 1, block: .ipv4): others,
+                .init(scope: 1, block: AddressBlock(address, bits: 128)): own,
+            ])
+            try node.world.policies(table)
+        }
+        try decide(own: 2, others: 3)
+        #expect(try call() == "0", "its block is allowed")
+        try decide(own: 3, others: 2)
+        #expect(try call() == "\(ECONNREFUSED)", "only its block is not")
+    }
+
     @Test("what it costs a connect is told", arguments: ["nobody's", "a workload's"])
     func cost(port kind: String) throws {
         let node = try SocketNode("cost")

@@ -9,7 +9,7 @@ import Testing
 
 /// What a version brings along is put to work while clients connect all the time: one that must always get through
 /// and one that never may.
-@Suite("Upgrades under load", .serialized, .removesMeshes, .timeLimit(.minutes(15)))
+@Suite("Upgrades under load", .serialized, .removesMeshes, .timeLimit(.minutes(90)))
 struct UpgradeTests {
     @Test("10,000 programs are replaced behind their links: no connect is wrong, and nothing leaks")
     func programs() throws {
@@ -56,6 +56,10 @@ struct UpgradeTests {
             if number == 1 { (maps, links) = those }
             #expect(those == (maps, links))
             programs.formUnion(try node.reader.programs().map(\.description.id))
+            if number % 50 == 0 {
+                print("reload: \(number) of \(starts)")
+                fflush(nil)
+            }
         }
         let pinned = Set(try KernelReader(pins: mesh.settings.pins).programs().map(\.description.id))
         let gone = programs.subtracting(pinned)

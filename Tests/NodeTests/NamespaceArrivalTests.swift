@@ -114,13 +114,15 @@ struct NamespaceArrivalTests {
                 try server.expect("listening")
                 let held = try pods.peer(caller, ["hold", "4", open.address4, "\(Pod.port)"])
                 try held.expect("holding")
+                let number = try pods.inode(open)
                 try must(["ip", "netns", "del", pods.namespace(open)])
                 server.signal(SIGKILL)
                 _ = server.wait(seconds: 5)
                 try eventually("\(wiring): the interface went with its namespace") {
                     try !pods.lab.malla(["programs", "list"]).text.contains("interface \(open.interface)")
                 }
-                try must(["ip", "netns", "add", pods.namespace(open)])
+                let isSame = try pods.makeAnew(open, as: number)
+                print("made anew: \(wiring): \(isSame ? "the same number" : "another number") as \(number)")
                 try pods.inside(open, ["link", "set", "lo", "up"])
                 try pods.connect(open)
                 try pods.awaitCapture()

@@ -94,6 +94,33 @@ final class NamespaceLab {
         }
     }
 
+    /// The number of the pod's namespace.
+    func inode(_ pod: Pod) throws -> String {
+        try must(["stat", "-L", "-c", "%i", "/run/netns/\(namespace(pod))"]).trimmingCharacters(
+            in: .whitespacesAndNewlines)
+    }
+
+    /// Makes a namespace of the pod's name anew, with the former one's number if the kernel gives that out again: others
+    /// that it gives out are held meanwhile. Somebody else on the machine may get it first.
+    ///
+    /// - Returns: whether it has the number.
+    func makeAnew(_ pod: Pod, as number: String) throws -> Bool {
+        var held: [Child] = []
+        defer { for child in held { child.signal(SIGKILL) } }
+        for attempt in 0... {
+            try must(["ip", "netns", "add", namespace(pod)])
+            let isSame = try inode(pod) == number
+            if isSame || attempt == 20 { return isSame }
+            let holder = try Child([
+                "nsenter", "--net=/run/netns/\(namespace(pod))", "sh", "-c", "echo held; exec sleep 300",
+            ])
+            try holder.expect("held")
+            held.append(holder)
+            try must(["ip", "netns", "del", namespace(pod)])
+        }
+        return false
+    }
+
     /// `ip` in the node's namespace.
     func node(_ arguments: [String]) throws { try must(["ip", "-n", lab.name] + arguments) }
 

@@ -85,6 +85,33 @@ struct PolicyFormTests {
         }
     }
 
+    @Test("blocks of addresses hold for who is no workload, to a workload known by its cgroup")
+    func unknownSources() throws {
+        try withLab("blocks", resources: standardResources) { lab in
+            try lab.serve("open-1", account: "server", app: "open", port: 7000)
+            func call(_ family: String, _ address: String) throws -> Int32 {
+                try run(lab.inside([try Lab.product("lab-peer"), "call", family, address, "7000", "10", "10"]))
+                    .json(CallResult.self).errno
+            }
+            for (block, allowed, refused) in [
+                ("127.0.0.0/8", ("4", "127.0.0.1"), ("6", "::1")), ("::1", ("6", "::1"), ("4", "127.0.0.1")),
+            ] {
+                let policy = """
+                    apiVersion: security.istio.io/v1
+                    kind: AuthorizationPolicy
+                    metadata: {name: by-block}
+                    spec:
+                      selector: {matchLabels: {app: open}}
+                      rules: [{from: [{source: {ipBlocks: ["\(block)"]}}]}]
+                    """
+                try lab.write(policy, file: "block.yaml")
+                try eventually("\(block): only \(allowed) comes in") {
+                    try call(allowed.0, allowed.1) == 0 && call(refused.0, refused.1) == ECONNREFUSED
+                }
+            }
+        }
+    }
+
     @Test("a dry run changes nothing, and is counted and told", .timeLimit(.minutes(2)))
     func dryRun() throws {
         try withLab("dryrun", resources: standardResources) { lab in

@@ -26,3 +26,12 @@ static inline void linux_unmap(void *at, size_t length)
 /* Gives memory that was freed back to the system, also from between what is still in use. Takes milliseconds: for
  * after a large transient, not for a busy path. */
 static inline void linux_trim_memory(void) { malloc_trim(0); }
+
+/* Keeps large transients out of the heap: blocks from 256 KB on are mapped by themselves, so that the system gets each
+ * back when it is freed. glibc would raise that limit with the first of them to be freed, and leave its holes between what
+ * stays. Threads share two heaps, as far as they have none of their own yet. */
+static inline void linux_map_large_blocks(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_ARENA_MAX, 2);
+}

@@ -23,6 +23,7 @@
 #include "addresses.h"
 #include "datagrams.h"
 #include "fell.h"
+#include "pattern.h"
 #include "probe.h"
 #include "sniff.h"
 #include <errno.h>
@@ -38,7 +39,6 @@
 #include <unistd.h>
 
 #define ECHO UINT64_MAX
-#define FNV_START 0xcbf29ce484222325ull
 
 static volatile sig_atomic_t stopped;
 static const char *tag = "";
@@ -47,33 +47,6 @@ static void stop(int signal)
 {
 	(void)signal;
 	stopped = 1;
-}
-
-/* Byte i of the pattern: position-dependent, so that loss, repetition and mixing up all show. */
-static unsigned char pattern(uint64_t i)
-{
-	uint64_t x = i * 0x9e3779b97f4a7c15ull;
-
-	return (unsigned char)(x >> 56 ^ x >> 29);
-}
-
-static uint64_t checksum(uint64_t sum, const unsigned char *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sum = (sum ^ bytes[i]) * 0x100000001b3ull;
-	return sum;
-}
-
-static uint64_t pattern_checksum(uint64_t count)
-{
-	uint64_t sum = FNV_START;
-
-	for (uint64_t i = 0; i < count; i++) {
-		unsigned char byte = pattern(i);
-
-		sum = checksum(sum, &byte, 1);
-	}
-	return sum;
 }
 
 static int send_all(int fd, const void *bytes, size_t count)

@@ -8,13 +8,21 @@ cgroup=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)/malla-demo
 readonly cgroup
 # Everything that listens: the node's own ports, then the app's.
 readonly ports="15001 15020 15053 7001 7002 8000 8001"
+# One authority for all machines, and certificates so short that the demo sees them renewed.
+readonly certificates="--ca local --ca-cert $run/ca.pem --ca-key $run/ca.key --certificate-lifetime 20"
 readonly daemon_command="mallad --config $run/mesh.d --state $run/state --node demo --cgroup $cgroup --pins $pins \
---admin $run/admin.sock --metrics 127.0.0.1:15020"
+--admin $run/admin.sock --metrics 127.0.0.1:15020 $certificates"
 
 export MALLA_ADMIN=$run/admin.sock MALLA_PINS=$pins
 
 daemon=""
 workloads=()
+
+make_authority() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$run/ca.key" -out "$run/ca.pem" -days 2 \
+        -subj /O=demo -addext keyUsage=critical,keyCertSign,cRLSign -addext subjectAltName=URI:spiffe://birds.example 2>/dev/null
+    chmod 600 "$run/ca.key"
+}
 
 # In a session of its own, so that Ctrl-C reaches only this script, which then ends things in order.
 start_daemon() {
@@ -60,6 +68,7 @@ remove_everything() {
     stop_workloads
     if [[ -n $daemon ]]; then stop_process "$daemon"; fi
     daemon=""
+    remove_far_node
     [[ ! -e $pins && ! -e $cgroup ]] ||
         malla cleanup --force --cgroup "$cgroup" --pins "$pins" --state "$run/state" >/dev/null || true
     rm -rf "$run"

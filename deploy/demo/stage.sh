@@ -44,12 +44,14 @@ expect() {
     fi
 }
 
-# fail MESSAGE: ends the demo, with the end of the daemon's log.
+# fail MESSAGE: ends the demo, with the end of the daemons' logs.
 fail() {
     printf '    ✗ %s\n' "$1" >&2
-    if [[ -s $run/mallad.log ]]; then
-        printf '\nthe last lines of %s:\n' "$run/mallad.log" >&2
-        tail -n 20 "$run/mallad.log" >&2
-    fi
+    local log
+    for log in "$run"/mallad*.log; do
+        [[ -s $log ]] || continue
+        printf '\nthe last lines of %s:\n' "$log" >&2
+        tail -n 20 "$log" >&2
+    done
     exit 1
 }

@@ -19,7 +19,8 @@ final class Origin: Sendable {
 
     /// Answers with `answer`; `nil` closes the connection.
     init(anywhere: Bool = false, _ answer: @escaping Answer = { _, _ in Origin.ok("hello") }) throws {
-        listener = anywhere ? try TCP.listenAnywhere() : try TCP.listen()
+        // Floods open many connections at once; those that are dropped here would look like the proxy's fault.
+        listener = anywhere ? try TCP.listenAnywhere() : try TCP.listen(backlog: 1024)
         port = listener.port
         _ = Background { [listener, weak self] in
             while true {

@@ -26,7 +26,7 @@ final class RawH2Endpoint: Sendable {
 
     /// `hello`: what each connection begins with. `waits`: whether a request is answered when it has ended.
     init(hello: [UInt8] = H2Bytes.settings(), waits: Bool = false, _ answer: @escaping Answer) throws {
-        listener = try TCP.listen()
+        listener = try TCP.listen(backlog: 1024)
         port = listener.port
         _ = Background { [listener, weak self] in
             while true {

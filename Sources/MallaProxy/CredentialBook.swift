@@ -34,6 +34,12 @@ final class CredentialBook: Sendable {
     func trusts(_ domain: String) -> Bool { domains.contains(domain) }
 }
 
+/// With what tunnels are made.
+struct TunnelMeans: Sendable {
+    let book: CredentialBook
+    let handshakers: Handshakers
+}
+
 extension SPIFFEName {
     /// The name of an identity, if it has one that a certificate can carry.
     init?(_ identity: Identity) { self.init(identity.spiffeID) }

@@ -60,6 +60,9 @@ extension Worker {
     /// How long a connect to an endpoint may take.
     private static var inboundPatience: UInt64 { 10_000_000_000 }
 
+    /// Captured connections, tunnels, issuance, metrics, DNS, wherever this node has them.
+    private static var reservedPorts: ClosedRange<UInt16> { 15_000...15_099 }
+
     // MARK: Tunnels
 
     /// Another node has connected: a handshaker finds out who it is.
@@ -136,6 +139,10 @@ extension Worker {
         guard !destination.address.isLoopback, !destination.address.isUnspecified, !ownPorts.contains(destination.port)
         else { throw Refusal(reason: .tunnelForbidden, status: 403) }
         let place = view.endpoints.place(at: destination)
+        // An endpoint for all ports may share its address with the node, whose own ports are for nobody from elsewhere.
+        guard place != nil || !Self.reservedPorts.contains(destination.port) else {
+            throw Refusal(reason: .tunnelForbidden, status: 403)
+        }
         guard let endpoint = place.map({ view.endpoints[$0] }) ?? view.endpoints.everyPort(at: destination.address),
             endpoint.node == 0
         else { throw Refusal(reason: .tunnelNotHere, status: 400) }

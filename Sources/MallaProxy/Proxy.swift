@@ -68,7 +68,8 @@ public final class Proxy: Sendable {
     public let port: UInt16
     /// Where tunnels are accepted: as asked for, with ports where any would do.
     public let tunnels: [SocketAddress]
-    private let publication = Publication()
+    private let publication = Publication<View>()
+    private let means = Publication<TunnelMeans>()
     private let mailboxes: [Mailbox<Worker.Command>]
     private let reports: Mailbox<Worker.Report>
     private let threads: [Thread]
@@ -94,6 +95,7 @@ public final class Proxy: Sendable {
         let file = try CounterFile(path: options.counters, workers: workers)
         let reports = try Mailbox<Worker.Report>()
         let publication = publication
+        let means = means
         var mailboxes: [Mailbox<Worker.Command>] = []
         var handovers: [Handover<Worker.Parts>] = []
         var port = options.port
@@ -125,7 +127,7 @@ public final class Proxy: Sendable {
                         capacity: options.connectionsPerWorker,
                         tunnelListeners: tunnelListeners, ownPorts: [port] + tunnels.map(\.port),
                         bufferLimit: options.buffersPerWorker, limits: options.limits, log: log,
-                        publication: publication, mailbox: mailbox,
+                        publication: publication, means: means, mailbox: mailbox,
                         reports: reports)))
         }
         threads = try handovers.enumerated().map { number, handover in
@@ -222,8 +224,8 @@ public final class Proxy: Sendable {
                 state.handshakers = handshakers
             }
             // Inside of the lock, so that books reach all workers in the order in which they were made.
-            let book = state.credentials.book
-            for mailbox in mailboxes { mailbox.post(.credentials(book, handshakers)) }
+            means.publish(TunnelMeans(book: state.credentials.book, handshakers: handshakers))
+            for mailbox in mailboxes { mailbox.post(.look) }
         }
     }
 

@@ -30,6 +30,11 @@ extension Worker {
         limits.frame = 1 << 20
         limits.headerBlock = 32 << 10
         limits.extendedConnect = false
+        // Who may make trouble has proved who it is, and carries others' connections: each that ends by a reset is one
+        // here. At the defaults a server that resets its clients would take all of the tunnel with it.
+        limits.resets = 100_000
+        limits.windowUpdates = 100_000
+        limits.emptyFrames = 10_000
         return limits
     }
 

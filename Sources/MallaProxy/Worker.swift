@@ -85,16 +85,16 @@ struct Worker: ~Copyable {
 
     let number: Int
     let log: Log
-    private let publication: Publication
+    private let publication: Publication<View>
+    private let means: Publication<TunnelMeans>
+    private var meansEpoch: UInt64 = 0
     private let mailbox: Mailbox<Command>
     private let reports: Mailbox<Report>
 
     /// What a worker is told.
     enum Command: Sendable {
-        /// A view was published.
+        /// A view was published, or credentials were.
         case look
-        /// Tunnels are made with these from now on.
-        case credentials(CredentialBook, Handshakers)
         /// A handshake is over.
         case shaken(Handshakers.Answer)
         /// Stop accepting; end when no connection is left or after the grace time.
@@ -125,7 +125,8 @@ struct Worker: ~Copyable {
         let bufferLimit: Int
         let limits: Proxy.Limits
         let log: Log
-        let publication: Publication
+        let publication: Publication<View>
+        let means: Publication<TunnelMeans>
         let mailbox: Mailbox<Command>
         let reports: Mailbox<Report>
     }
@@ -164,6 +165,7 @@ struct Worker: ~Copyable {
         number = parts.number
         log = parts.log
         publication = parts.publication
+        means = parts.means
         mailbox = parts.mailbox
         reports = parts.reports
         counters = parts.counters
@@ -201,7 +203,7 @@ struct Worker: ~Copyable {
     private mutating func turn() {
         let pause = ready.isEmpty ? timers.sleep(now: loop.now) : 0
         let count = loop.wait(milliseconds: pause)
-        if publication.epoch != epoch { adopt() }
+        look()
         for index in 0..<count {
             handle(loop.event(index))
             goOnPrompt()
@@ -297,9 +299,7 @@ struct Worker: ~Copyable {
         switch command {
         case .look:
             // The turn's own look may have been before the publication that this message is about.
-            if publication.epoch != epoch { adopt() }
-        case .credentials(let book, let handshakers):
-            adopt(book, handshakers)
+            look()
         case .shaken(let answer):
             shaken(answer)
         case .drain(let grace):
@@ -333,6 +333,16 @@ struct Worker: ~Copyable {
     private mutating func judge(under view: View) {
         revoke(under: view)
         revokeExchanges(under: view)
+    }
+
+    /// Takes what was published since the last look.
+    private mutating func look() {
+        if means.epoch != meansEpoch {
+            let (published, epoch) = means.current
+            meansEpoch = epoch
+            if let published { adopt(published.book, published.handshakers) }
+        }
+        if publication.epoch != epoch { adopt() }
     }
 
     private mutating func adopt() {

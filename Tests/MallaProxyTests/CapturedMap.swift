@@ -26,7 +26,7 @@ final class CapturedMap {
     /// address and service.
     func mark(
         port: UInt16, source: UInt32, original: SocketAddress, service: UInt32, path: malla_path = MALLA_PATH_PROXY,
-        generation: UInt32 = 0
+        generation: UInt32 = 0, endpoint: UInt32 = 0
     ) throws {
         var record = malla_connection()
         record.original = original.address.abi
@@ -35,6 +35,7 @@ final class CapturedMap {
         record.source = source
         record.service = service
         record.generation = generation
+        record.endpoint = endpoint
         var marked = 0
         for socket in Self.listeners(port: port) {
             try map.update(socket: socket, record)

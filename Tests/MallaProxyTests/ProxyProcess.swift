@@ -18,7 +18,7 @@ final class ProxyProcess {
 
     /// Starts the program that was built beside this test, as user 65534 without capabilities. `descriptors` limits
     /// how many it may have.
-    init(descriptors: rlim_t? = nil, workers: Int = 1) throws {
+    init(descriptors: rlim_t? = nil, workers: Int = 1, options: [String] = []) throws {
         let name = "/tmp/malla-test-process-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         link = name + ".sock"
         counters = name + ".counters"
@@ -36,6 +36,7 @@ final class ProxyProcess {
             program, "--link-fd", "3", "--counters", counters, "--port", "0", "--workers", "\(workers)", "--node",
             "test", "--grace", "5",
         ]
+        arguments += options
         var path = program
         if let descriptors {
             // Lowered in the child only: this process has other tests to run.
@@ -201,9 +202,13 @@ final class DaemonEnd {
 
     /// Greets, hands over the records, sends a snapshot with this endpoint, waits until it is in force and marks the
     /// listeners.
+    ///
+    /// - Parameters:
+    ///   - first: what is sent before the snapshot.
+    ///   - change: what is different in it.
     func establish(
         _ process: ProxyProcess, endpoint: UInt16, generation: UInt32, application: String? = nil,
-        idle: Nanoseconds = 0
+        idle: Nanoseconds = 0, first: [Message] = [], change: (inout Snapshot) -> Void = { _ in }
     ) throws {
         guard case .hello = try receive() else { throw TCP.Failure(code: EPROTO) }
         try send(.hello(.init(program: "test", node: "test", pid: 1)))
@@ -228,6 +233,8 @@ final class DaemonEnd {
         ]
         snapshot.policies.entries[.init(scope: 1, source: PolicyTable.anySource, port: 0)] = .init(
             defaultReason: .passed)
+        change(&snapshot)
+        for message in first { try send(message) }
         for message in try SnapshotMessages(snapshot).messages { try send(message) }
         let answer = try receive()
         #expect(answer == .applied(generation: generation))

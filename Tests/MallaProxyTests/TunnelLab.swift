@@ -95,6 +95,8 @@ final class Tap: Sendable {
                 }
                 for (from, to) in [(accepted, onwards), (onwards, accepted)] {
                     var forever = timeval()
+                    var isOn: Int32 = 1
+                    setsockopt(to.number, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(4))
                     setsockopt(from.number, SOL_SOCKET, SO_RCVTIMEO, &forever, socklen_t(MemoryLayout<timeval>.size))
                     _ = Background { [weak self] in
                         while let bytes = try? from.receive(256 << 10), !bytes.isEmpty {

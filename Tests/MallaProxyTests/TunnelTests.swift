@@ -188,4 +188,87 @@ struct TunnelTests {
         try client.send("GET but no request")
         #expect(try server.receiveText(18) == "GET but no request")
     }
+
+    @Test("the program: credentials by its link, tunnels at its option, and none of them lost with the daemon")
+    func program() throws {
+        let listener = try TCP.listenAnywhere()
+        // Free a moment ago; should somebody else take it first, the program ends and the test says so.
+        let port = try TCP.reserve().port
+        let far = try ProxyProcess(options: ["--tunnel", "127.0.0.1:\(port)"])
+        var daemon: DaemonEnd? = try DaemonEnd(far.link)
+        try daemon?.establish(
+            far, endpoint: listener.port, generation: 1,
+            first: [
+                .bundles(try Identities.roots()), .credential(try Identities.credential(Identities.backend)),
+                .credential(try Identities.credential(Identities.stranger)),
+            ]
+        ) { snapshot in
+            snapshot.identities = [ProxyLab.client: Identities.frontend, ProxyLab.backend: Identities.backend]
+            snapshot.endpoints[0].address.address = TunnelLab.address
+        }
+        let lab = try TunnelLab()
+        try lab.apply([listener.port], near: { $0.nodes[0].tunnel = SocketAddress(.loopback4, port) })
+        let (client, server) = try lab.pair(listener)
+        try client.send("one")
+        #expect(try server.receiveText(3) == "one")
+        daemon = nil
+        try server.send("two")
+        #expect(try client.receiveText(3) == "two")
+
+        daemon = try DaemonEnd(far.link)
+        guard case .hello = try daemon?.receive() else { throw TCP.Failure(code: EPROTO) }
+        try daemon?.send(.hello(.init(program: "test", node: "test", pid: 1)))
+        try daemon?.send(.withdrawal(Identities.stranger))
+        try client.send("three")
+        #expect(try server.receiveText(5) == "three")
+        try daemon?.send(.withdrawal(Identities.backend))
+        #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }
+        #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try server.receive() }
+    }
+
+    @Test("connections that end by a reset, however many, leave their tunnel to the others")
+    func churn() throws {
+        let lab = try TunnelLab()
+        let listener = try TCP.listenAnywhere()
+        try lab.apply([listener.port])
+        let (client, server) = try lab.pair(listener)
+        for number in 0..<900 {
+            let (short, other) = try lab.pair(listener)
+            // By the client, by the endpoint, in an orderly way: in turn.
+            if number % 3 == 0 { short.resetOnClose() }
+            if number % 3 == 1 { other.resetOnClose() }
+        }
+        try client.send("still here")
+        #expect(try server.receiveText(10) == "still here")
+        #expect(lab.tap.connections == 1)
+        for side in [lab.near, lab.far] {
+            try side.eventually("the others are over") { try side.counted(.passed).active == 1 }
+        }
+    }
+
+    @Test("a workload of another node by its own address, on whatever port; the node's own ports are for nobody")
+    func direct() throws {
+        let lab = try TunnelLab()
+        let listener = try TCP.listenAnywhere()
+        func everyPort(_ node: UInt32) -> Snapshot.Endpoint {
+            Snapshot.Endpoint(
+                number: 9, address: SocketAddress(TunnelLab.address, 0), workload: 9, identity: ProxyLab.backend,
+                scope: 1, node: node)
+        }
+        try lab.apply([1], near: { $0.endpoints.append(everyPort(2)) }, far: { $0.endpoints.append(everyPort(0)) })
+        for (port, isThere) in [(listener.port, true), (15_053, false), (listener.port, true)] as [(UInt16, Bool)] {
+            try lab.near.map.mark(
+                port: lab.near.proxy.port, source: ProxyLab.client, original: SocketAddress(TunnelLab.address, port),
+                service: 0, endpoint: 9)
+            let client = try TCP.connect(port: lab.near.proxy.port)
+            guard isThere else {
+                #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }
+                #expect(try lab.far.counted(.tunnelForbidden).refused == 1)
+                continue
+            }
+            let server = try listener.accept()
+            try client.send("hello")
+            #expect(try server.receiveText(5) == "hello")
+        }
+    }
 }

@@ -24,6 +24,15 @@ spec:
   match: {{cgroup: malla-bench-backend}}
   ports: [{{port: {{port}}}}]
 ---
+# Clients are started by `malla run`, of which the other node knows nothing: this tells it of their identity.
+apiVersion: malla.dev/v1
+kind: Workload
+metadata: {{name: client}}
+spec:
+  node: bench-near
+  serviceAccount: client
+  match: {{cgroup: malla-bench-client}}
+---
 apiVersion: v1
 kind: Service
 metadata: {{name: far}}

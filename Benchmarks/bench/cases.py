@@ -19,6 +19,7 @@ PEER_PORTS = {"haproxy": 7101, "nginx": 7102, "envoy": 7103}
 HTTP_PORTS = {"haproxy": 7111, "nginx": 7112, "envoy": 7113}
 STREAM_PORTS = {"haproxy": 7121, "nginx": 7122, "envoy": 7123}
 PAIR_PORTS = {"haproxy": 7141, "nginx": 7142, "envoy": 7143}
+SECURE_PORTS = {"haproxy": 7151, "nginx": 7152}
 CALL_PORTS = {"haproxy": 7131, "nginx": 7132, "envoy": 7133}
 BULK_BYTES = 1 << 30
 
@@ -88,6 +89,7 @@ SECTIONS = {
     "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "tunnel": "L4 between two nodes, mutual TLS; ratio = pair of peers / Malla",
+    "secure": "HTTP/1.1 between two nodes, mutual TLS; ratio = pair of peers / Malla",
     "http": "HTTP/1.1 through the proxy; ratio = peer / Malla",
     "http2": "HTTP/2 through the proxy; ratio = peer / Malla",
     "grpc": "gRPC through the proxy; ratio = peer / Malla",
@@ -119,7 +121,7 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     running.append(plain)
     plain.wait_for_port(PLAIN_BACKEND[1])
     node = None
-    if "malla" not in arguments.without and set(wanted) - {"tunnel"}:
+    if "malla" not in arguments.without and set(wanted) - {"tunnel", "secure"}:
         node = mesh.Node(directory)
         running.append(node)  # before it is up: what it has started by then must be stopped too
         node.start()
@@ -161,34 +163,37 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
         through = [Subject("malla", mesh.REQUESTS, node.pids, node.backend, node.client_command)] if node else []
         through += [Subject(name, ("127.0.0.1", HTTP_PORTS[name]), proxy.pids, plain) for name, proxy in proxies.items()]
         sections.append(Section(SECTIONS["http"], "relay", LOADS + PACED, through))
-    if "tunnel" in wanted:
-        sections.append(start_tunnels(arguments, directory, running))
+    if {"tunnel", "secure"} & set(wanted):
+        sections += start_tunnels(wanted, arguments, directory, running)
     sections += [start_http2(name, arguments, directory, running, node) for name in ("http2", "grpc") if name in wanted]
     return sections
 
 
-def start_tunnels(arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> Section:
+def start_tunnels(
+        wanted: list[str], arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:
     """Starts pairs of proxies with a veth between them."""
     far, certificates = pairs.Namespace(), pairs.Certificates(directory)
     running.append(far)
     far.start()
     certificates.make()
-    through = []
+    found: dict[str, list[Subject]] = {"tunnel": [], "secure": []}
     if "malla" not in arguments.without:
         pair = nodes.Pair(directory, far, certificates)
         running.append(pair)
         pair.start()
-        through.append(Subject("malla", nodes.RELAY, pair.pids, pair.backend, pair.near.client_command))
+        for name, target in (("tunnel", nodes.RELAY), ("secure", nodes.REQUESTS)):
+            found[name].append(Subject("malla", target, pair.pids, pair.backend, pair.near.client_command))
     plain = processes.Process("backend-plain", processes.LOAD, far.enter(
         [programs.load("backend"), *map(str, PLAIN_BACKEND)]), directory)
     running.append(plain)
     pairs.wait_for_listener(plain, "127.0.0.1:7000", far)
-    for name in SUBJECTS[1:]:
-        if name not in arguments.without:
-            peer = pairs.Pair(name, PAIR_PORTS[name], PLAIN_BACKEND[1], directory, far, certificates)
-            running.append(peer)
-            through.append(Subject(name, ("127.0.0.1", PAIR_PORTS[name]), peer.pids, plain))
-    return Section(SECTIONS["tunnel"], "relay", LOADS, through)
+    for section, ports, mode in (("tunnel", PAIR_PORTS, "tcp"), ("secure", SECURE_PORTS, "http")):
+        for name, port in ports.items():
+            if section in wanted and name not in arguments.without:
+                peer = pairs.Pair(name, port, PLAIN_BACKEND[1], directory, far, certificates, mode)
+                running.append(peer)
+                found[section].append(Subject(name, ("127.0.0.1", port), peer.pids, plain))
+    return [Section(SECTIONS[name], "relay", LOADS, found[name]) for name in found if name in wanted]
 
 
 def start_http2(

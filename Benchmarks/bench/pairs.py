@@ -17,13 +17,37 @@ global
     ssl-default-bind-options ssl-min-ver TLSv1.3
     ssl-default-server-options ssl-min-ver TLSv1.3
 defaults
-    mode tcp
+    mode {mode}
+    http-reuse always
     timeout connect 5s
     timeout client 1h
     timeout server 1h
 listen relay
     bind {listen}{secure_bind}
     server next {next}{secure_server}
+"""
+
+NGINX_HTTP = """\
+daemon off;
+user root;
+worker_processes 1;
+pid {directory}/{label}.pid;
+error_log stderr error;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    upstream next {{ server {next}; keepalive 512; keepalive_requests 1000000000; }}
+    server {{
+        listen {listen}{secure_bind} backlog=4096;
+{secure}
+        location / {{
+            proxy_pass {scheme}://next;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
 """
 
 NGINX = """\
@@ -119,14 +143,14 @@ class Pair:
     """Two processes of one peer; their CPU counts together."""
 
     def __init__(self, name: str, port: int, backend: int, directory: pathlib.Path, far: Namespace,
-                 certificates: Certificates):
+                 certificates: Certificates, mode: str = "tcp"):
         self.ends: list[processes.Process] = []
-        tunnel = TUNNEL_PORTS[name]
+        tunnel = TUNNEL_PORTS[name] + (10 if mode == "http" else 0)
         for end, listen, following in (
                 ("far", f"{FAR}:{tunnel}", f"127.0.0.1:{backend}"), ("near", f"127.0.0.1:{port}", f"{FAR}:{tunnel}")):
             label = f"{name}-{end}-{port}"
             command = {"haproxy": haproxy, "nginx": nginx, "envoy": envoy}[name](
-                label, end, listen, following, directory, certificates.directory)
+                label, end, listen, following, directory, certificates.directory, mode)
             process = processes.Process(
                 label, processes.MEASURED, far.enter(command) if end == "far" else command, directory)
             self.ends.append(process)
@@ -150,33 +174,37 @@ def wait_for_listener(process: processes.Process, listen: str, far: Namespace | 
         lambda: subprocess.run(far.enter(command) if far else command, capture_output=True, check=True).stdout != b"")
 
 
-def haproxy(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path) -> list:
-    """HAProxy as a TCP relay, TLS on the side of the other end."""
+def haproxy(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path,
+            mode: str) -> list:
+    """HAProxy as a TCP relay or an HTTP proxy, TLS on the side of the other end."""
     secure = f" ssl crt {keys}/{end}.pem ca-file {keys}/root.pem verify required"
     path = directory / f"{label}.conf"
     path.write_text(HAPROXY.format(
-        listen=listen, next=following, secure_bind=secure if end == "far" else "",
+        mode=mode, listen=listen, next=following, secure_bind=secure if end == "far" else "",
         secure_server=secure if end == "near" else ""))
     return ["haproxy", "-db", "-f", path]
 
 
-def nginx(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path) -> list:
-    """nginx's stream relay, TLS on the side of the other end."""
+def nginx(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path,
+          mode: str) -> list:
+    """nginx's stream relay or HTTP proxy, TLS on the side of the other end."""
     if end == "near":
-        lines = ["proxy_ssl on", f"proxy_ssl_certificate {keys}/near.pem", f"proxy_ssl_certificate_key {keys}/near.key",
+        lines = ["proxy_ssl on"] if mode == "tcp" else []
+        lines += [f"proxy_ssl_certificate {keys}/near.pem", f"proxy_ssl_certificate_key {keys}/near.key",
                  f"proxy_ssl_trusted_certificate {keys}/root.pem", "proxy_ssl_protocols TLSv1.3"]
     else:
         lines = [f"ssl_certificate {keys}/far.pem", f"ssl_certificate_key {keys}/far.key", "ssl_verify_client on",
                  f"ssl_client_certificate {keys}/root.pem", "ssl_protocols TLSv1.3"]
     path = directory / f"{label}.conf"
-    path.write_text(NGINX.format(
-        listen=listen, next=following, directory=directory, label=label, secure_bind=" ssl" if end == "far" else "",
+    path.write_text((NGINX if mode == "tcp" else NGINX_HTTP).format(
+        listen=listen, next=following, directory=directory, label=label, scheme="https" if end == "near" else "http", secure_bind=" ssl" if end == "far" else "",
         secure="\n".join(f"        {line};" for line in lines)))
     return ["nginx", "-c", path, "-e", "stderr"]
 
 
-def envoy(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path) -> list:
-    """Envoy speaking HBONE: CONNECT over HTTP/2 over mutual TLS."""
+def envoy(label: str, end: str, listen: str, following: str, directory: pathlib.Path, keys: pathlib.Path,
+          _mode: str) -> list:
+    """Envoy speaking HBONE: CONNECT over HTTP/2 over mutual TLS. What is inside makes no difference to it."""
     types = "type.googleapis.com/envoy.extensions"
     other = "near" if end == "far" else "far"
     tls = {

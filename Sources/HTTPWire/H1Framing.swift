@@ -75,7 +75,7 @@ extension RequestHead {
                 return .httpBadExpectation
             }
             // Without content there is nothing to continue with, so the expectation is not handed on.
-            if hasContent { flags.insert(.expectContinue) }
+            if hasContent, framing != .length(0) { flags.insert(.expectContinue) }
         }
         if let te = fields.value(of: .te), options.has(.te), bytes.isToken(te, "trailers") {
             flags.insert(.takesTrailers)

@@ -27,4 +27,14 @@ struct H1RequestTests {
             "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"
         #expect(String(decoding: relay.upstream, as: UTF8.self) == expected)
     }
+    @Test("who announces content of no length waits for nothing: the expectation is not handed on")
+    func expectation() throws {
+        let text = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 00\r\nExpect: 100-continue\r\n\r\n"
+        var relay = TestRelay()
+        relay.feed(text.utf8, closed: false)
+        #expect(relay.verdict() == .forward(1))
+        #expect(
+            String(decoding: relay.upstream, as: UTF8.self)
+                == "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+    }
 }

@@ -31,7 +31,7 @@ static __always_inline bool is_from_resolver(struct __sk_buff *skb)
 	if (!sk)
 		return false;
 	sk = bpf_sk_fullsock(sk);
-	return sk && is_resolver(sk);
+	return sk && is_marked(sk);
 }
 
 /* A datagram of a flow that was allowed. */

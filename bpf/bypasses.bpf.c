@@ -37,7 +37,7 @@ static __always_inline __u32 bypass_kind(struct sock *sk, __u32 workload)
 		return 0;
 	if (!(type == STREAM && protocol == IPPROTO_TCP) && !(type == DATAGRAM && protocol == IPPROTO_UDP))
 		return MALLA_BYPASS_PROTOCOL;
-	if (enrolled_above(sk->sk_cgrp_data.cgroup, &maker) && maker.workload == workload)
+	if (enrolled_above((__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup), &maker) && maker.workload == workload)
 		return 0;
 	return MALLA_BYPASS_FOREIGN;
 }
@@ -107,7 +107,7 @@ int malla_bypasses(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk)
 		return 0;
-	bypass.cgroup = enrolled_above(task->cgroups->dfl_cgrp, &holder);
+	bypass.cgroup = enrolled_above((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), &holder);
 	if (!bypass.cgroup || holder.flags & MALLA_WORKLOAD_EXEMPT)
 		return 0;
 	bypass.kind = bypass_kind(sk, holder.workload);

@@ -58,7 +58,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 		it.ipv6_only = is_ipv6_only(ctx);
 
 	decide(&it, enrolled ? &source : 0, 0, config, listens_now, ctx);
-	tell_rehearsed(&it);
+	if (it.would_differ)
+		tell_rehearsed(&it);
 	/* Outside of the mesh a record serves the counters only, and UDP has none. */
 	if (it.path == MALLA_PATH_PASS && it.protocol != IPPROTO_TCP)
 		return PROCEED;

@@ -93,11 +93,11 @@ SUBPROGRAM bool is_refused(struct scratch *scratch, const struct malla_workload 
 		.scope = it->endpoint.scope,
 		.source = it->source,
 		.source_workload = it->source_workload,
-		.from = source->workload ? 0 : &scratch->packet.source,
-		.to = &it->endpoint.addr,
-		.asked = &it->addr,
+		.to = it->endpoint.addr,
+		.is_ipv4 = addr_is_ipv4(&it->addr),
 		.port = it->endpoint.port ? it->endpoint.port : it->port,
 	};
+	policy_ask_from(&asked, source->workload ? 0 : &scratch->packet.source);
 	ruling = ask_policy(it, &asked);
 	tell_rehearsed(it);
 	if (ruling.reason == MALLA_REASON_PASSED)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Moves the records of connections that live from malla_young to their sockets, where malla_live finds them, and takes out
- * what no socket is left for.
- * Hook: iter/tcp of the node's network namespace (malla_settle), then iter/bpf_map_elem over malla_young (malla_sweep).
+ * Moves the records of connections that live from among the young to their sockets, where malla_live finds them, and takes
+ * out what no socket is left for.
+ * Hook: iter/tcp of the node's network namespace (malla_settle), then iter/bpf_map_elem over malla_young (malla_sweep) and
+ * malla_places (malla_vacate).
  * Give no verdicts and no output.
  */
 #include "hook.h"
@@ -41,5 +42,23 @@ int malla_sweep(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	cookie = *key;
 	bpf_map_delete_elem(&malla_young, &cookie);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int malla_vacate(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct malla_place *place = ctx->value;
+	const struct malla_config *config = config_now();
+	__u64 cookie;
+
+	if (!place || !config)
+		return 0;
+	cookie = place->cookie;
+	/* What was accepted names the other end, and always ends. */
+	if (!cookie || place->connection.cookie != cookie || place->connection.netns != config->netns ||
+	    place->connection.opened + SWEEP_AGE_NS > bpf_ktime_get_ns())
+		return 0;
+	place_leave(cookie);
 	return 0;
 }

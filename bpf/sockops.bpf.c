@@ -53,7 +53,8 @@ static __always_inline bool is_handed_off(const struct malla_connection *record)
 /* The SYN is about to leave. */
 static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 {
-	struct malla_connection *record = record_of(ctx->sk, bpf_get_socket_cookie(ctx));
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct malla_connection *record = record_of(ctx->sk, cookie);
 
 	if (!record) {
 		permit_publish(ctx);
@@ -62,7 +63,7 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 	record->state = BPF_TCP_SYN_SENT;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (is_handed_off(record)) {
-		handoff_publish(ctx, record);
+		handoff_publish(ctx, record, cookie);
 		record->flags |= MALLA_CONNECTION_PUBLISHED;
 	}
 	/* After the copy for the other end, which must not end what it did not begin. */
@@ -73,17 +74,13 @@ static __always_inline void on_syn(struct bpf_sock_ops *ctx)
 static __always_inline void on_established(struct bpf_sock_ops *ctx)
 {
 	struct malla_connection *record = record_of(ctx->sk, bpf_get_socket_cookie(ctx));
-	struct malla_counter *counter;
 
 	if (!record)
 		return;
 	record->established = bpf_ktime_get_ns();
 	record->state = BPF_TCP_ESTABLISHED;
-	record->flags |= MALLA_CONNECTION_COUNTED;
-	counter = counter_of(record);
-	if (counter)
-		COUNT(counter, opened, 1);
-	time_connect(record);
+	if (!(record->flags & MALLA_CONNECTION_YOUNG))
+		record_opened(record);
 	fast_join(ctx, record);
 	if (tells_all())
 		event_of(record, MALLA_EVENT_OPENED, record->established - record->opened);
@@ -94,10 +91,11 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 {
 	const struct malla_config *config = config_now();
 	__u64 cookie = bpf_get_socket_cookie(ctx);
-	struct malla_connection *record = record_of(ctx->sk, cookie);
-	struct malla_counter *counter;
+	struct malla_connection *record = 0;
 	bool is_counted_here;
 
+	if (ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG)
+		record = record_of(ctx->sk, cookie);
 	/* Both ends connected at once and nobody accepted: each keeps its own record, and withdraws it. */
 	if (record && record->direction == MALLA_OUTBOUND && !record->established) {
 		on_established(ctx);
@@ -114,21 +112,21 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx)
 	record->state = BPF_TCP_ESTABLISHED;
 	record->established = bpf_ktime_get_ns();
 	record->birth = 0;
+	record->meeting = 0;
+	record->flags &= ~(MALLA_CONNECTION_PUBLISHED | MALLA_CONNECTION_COUNTED);
 	/* What the proxy accepts is its client's connection, which is counted there, unless no hook is there. */
 	if (record->path == MALLA_PATH_PROXY && !(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return;
 	if (!record->cookie)
 		record->cookie = bpf_get_socket_cookie(ctx);
 	is_counted_here = record->flags & MALLA_CONNECTION_ACTIVE && record->flags & MALLA_CONNECTION_BY_PACKET;
-	record->flags =
-		MALLA_CONNECTION_COUNTED | (record->flags & (MALLA_CONNECTION_BY_PACKET | MALLA_CONNECTION_FAST));
+	record->flags &= MALLA_CONNECTION_YOUNG | MALLA_CONNECTION_BY_PACKET | MALLA_CONNECTION_FAST;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (is_counted_here)
 		active_begin(record);
 	fast_join(ctx, record);
-	counter = counter_of(record);
-	if (counter)
-		COUNT(counter, opened, 1);
+	if (!(record->flags & MALLA_CONNECTION_YOUNG))
+		record_opened(record);
 }
 
 /* Why a connect failed, from the errno that its application will get. */
@@ -163,6 +161,7 @@ static __always_inline void on_failed(const struct tcp_sock *tcp, struct malla_c
 static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp_sock *tcp,
 				      struct malla_connection *record, __u32 last)
 {
+	bool was_young = record->flags & MALLA_CONNECTION_YOUNG;
 	struct malla_counter *counter = counter_of(record);
 	const struct malla_lane *lane;
 	struct malla_tuple tuple;
@@ -172,13 +171,15 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx, const struct tcp
 	transfer_finish(tcp, record, counter, lane, last);
 	if (lane)
 		bpf_map_delete_elem(&malla_lanes, &tuple);
+	if (counter && was_young)
+		COUNT(counter, opened, 1);
 	if (counter)
 		COUNT(counter, closed, 1);
 	/* One end tells for both. */
 	if (record->direction == MALLA_INBOUND && !(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return;
 	lasted = bpf_ktime_get_ns() - record->established;
-	time_end(record, lasted, tcp->srtt_us);
+	time_end(record, lasted, tcp->srtt_us, was_young);
 	if (record->direction == MALLA_OUTBOUND && tells_all())
 		event_of(record, MALLA_EVENT_CLOSED, lasted);
 }
@@ -202,13 +203,13 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx)
 	record->state = BPF_TCP_CLOSE; /* before the last count: a live reader then leaves it alone */
 	active_end(record);
 	if (record->flags & MALLA_CONNECTION_PUBLISHED)
-		handoff_withdraw(ctx);
+		handoff_withdraw(ctx, record, cookie);
 	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-	if (tcp && record->flags & MALLA_CONNECTION_COUNTED)
+	if (tcp && record->established)
 		on_closed(ctx, tcp, record, last);
 	else if (tcp)
 		on_failed(tcp, record);
-	bpf_map_delete_elem(&malla_young, &cookie);
+	record_forget(cookie);
 }
 
 SEC("sockops")

@@ -23,6 +23,7 @@ final class KernelMaps: Sendable {
     let sources: BPFMap<UInt32, malla_source>
     let connections: SocketStorage<malla_connection>
     let young: BPFMap<UInt64, malla_connection>
+    let places: BPFMap<UInt32, malla_place>
     let fast: Descriptor
     let lanes: BPFMap<malla_tuple, malla_lane>
     let flows: BPFMap<malla_flow_key, malla_flow>
@@ -54,6 +55,7 @@ final class KernelMaps: Sendable {
         sources = try BPFMap(pinned: pins.map("malla_sources"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
         young = try BPFMap(pinned: pins.map("malla_young"))
+        places = try BPFMap(pinned: pins.map("malla_places"))
         fast = try Descriptor(pinnedMap: pins.map("malla_fast"))
         lanes = try BPFMap(pinned: pins.map("malla_lanes"))
         flows = try BPFMap(pinned: pins.map("malla_flows"))

@@ -12,6 +12,7 @@ public final class KernelReader: Sendable {
     let maps: KernelMaps
     private let settling: BPFProgram
     private let sweeping: BPFProgram
+    private let vacating: BPFProgram
     private let live: BPFProgram
     private let liveFlows: BPFProgram
     private let explainer: BPFProgram
@@ -30,6 +31,7 @@ public final class KernelReader: Sendable {
         let maps = try KernelMaps(pins)
         settling = try BPFProgram(pinned: pins.program("malla_settle"))
         sweeping = try BPFProgram(pinned: pins.program("malla_sweep"))
+        vacating = try BPFProgram(pinned: pins.program("malla_vacate"))
         live = try BPFProgram(pinned: pins.program("malla_live"))
         liveFlows = try BPFProgram(pinned: pins.program("malla_live_flows"))
         explainer = try BPFProgram(pinned: pins.program("malla_explain"))
@@ -86,6 +88,7 @@ public final class KernelReader: Sendable {
         guard try maps.config.lookup(0)?.netns == NamespaceGuard.cookie() else { return }
         try settle()
         _ = try sweeping.iterate(map: maps.young.descriptor)
+        _ = try vacating.iterate(map: maps.places.descriptor)
     }
 
     /// How long connections took.

@@ -124,6 +124,7 @@ struct MapFields {
                     (MALLA_POLICY_BY_DESTINATION.rawValue, "by_destination"),
                     (MALLA_POLICY_LISTS_SOURCES.rawValue, "lists_sources"),
                     (MALLA_POLICY_LISTS_PORTS.rawValue, "lists_ports"), (MALLA_POLICY_LISTED.rawValue, "listed"),
+                    (MALLA_POLICY_ALONE.rawValue, "alone"),
                 ]),
         ]
     }

@@ -45,6 +45,8 @@ public struct PolicyTable: Sendable, Equatable {
         public static let listed = Flags(rawValue: 16)
         /// The entry's deny is for want of an identity.
         public static let demandsIdentity = Flags(rawValue: 32)
+        /// Head: the scope has no other entry.
+        public static let alone = Flags(rawValue: 64)
     }
 
     /// What is answered.

@@ -84,6 +84,7 @@ struct ScopeCompilation {
         var head = PolicyTable.Entry(defaultReason: fallback, shadow: shadow)
         if !listedSources.isEmpty { head.flags.insert(.listsSources) }
         if !listedPorts.isEmpty { head.flags.insert(.listsPorts) }
+        if clauses.isEmpty { head.flags.insert(.alone) }
         put(head, headOf: scope)
         for source in listedSources {
             let key = PolicyTable.Key(scope: scope, source: source, port: 0)

@@ -52,7 +52,7 @@ struct InboundTests {
         #expect(try call("-") == "0", "nothing forbids it")
         #expect(try refused() == 2)
         try eventually("nothing stays behind") {
-            try node.kernel.handoffs.entries().isEmpty && node.kernel.permits.entries().isEmpty
+            try node.kernel.waiting() == 0 && node.kernel.permits.entries().isEmpty
         }
     }
 

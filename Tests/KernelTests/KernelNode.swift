@@ -28,6 +28,7 @@ final class KernelNode {
     let lanes: BPFMap<malla_tuple, malla_lane>
     let young: BPFMap<UInt64, malla_connection>
     let handoffs: BPFMap<malla_tuple, malla_connection>
+    let meetings: BPFMap<UInt32, malla_meeting>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let spare: BPFMap<malla_counter_key, malla_counter>
@@ -66,6 +67,7 @@ final class KernelNode {
         lanes = try Self.open("malla_lanes", maps)
         young = try Self.open("malla_young", maps)
         handoffs = try Self.open("malla_handoffs", maps)
+        meetings = try Self.open("malla_meetings", maps)
         permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
         spare = try Self.open("malla_spare", maps)
@@ -83,6 +85,9 @@ final class KernelNode {
         try #require(result == 0, "there are no settings to decide by")
         return packet.explanation
     }
+
+    /// How many records wait for an accepting side.
+    func waiting() throws -> Int { try handoffs.entries().count + meetings.entries().count { $0.value.cookie != 0 } }
 
     /// The sockets on the fast path.
     func fast() throws -> SharedMap { try #require(maps["malla_fast"], "no object declares it") }

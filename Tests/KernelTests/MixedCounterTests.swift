@@ -61,6 +61,6 @@ struct MixedCounterTests {
             sum.duration += entry.value.duration.observations
         }
         #expect(times.connect == connections && times.duration == connections, "one end tells for both")
-        #expect(try node.live().isEmpty && node.kernel.handoffs.entries().isEmpty)
+        #expect(try node.live().isEmpty && node.kernel.waiting() == 0)
     }
 }

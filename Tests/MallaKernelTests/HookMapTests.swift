@@ -111,15 +111,19 @@ struct HookMapTests {
         #expect(try node.drain().isEmpty)
     }
 
-    @Test("young records: kept with the socket from the beginning, counted, listed and cut like others")
-    func young() throws {
+    /// Whose places are taken has a young record in the hash; where that is full too, it is with the socket.
+    @Test(
+        "young records find another room: counted, listed and cut like others", arguments: [false, true])
+    func young(full: Bool) throws {
         let (mesh, node, client) = try Self.start("young")
         let server = try EchoListener()
         try node.apply(.small(generation: 1, endpointPort: server.port, rule: 9, client: client))
-        let room = node.maps.young.description.maxEntries
+        let places = 0..<UInt32(node.maps.places.description.maxEntries)
         // Of no network namespace, so that nobody sweeps them.
+        try node.maps.places.update(places.map { ($0, malla_place(cookie: 1 << 60, connection: malla_connection())) })
+        let room = full ? node.maps.young.description.maxEntries : 0
         let others = (0..<UInt64(room)).map { (1 << 60 | $0, malla_connection()) }
-        try node.maps.young.update(others)
+        if full { try node.maps.young.update(others) }
         let holder = try mesh.startPython(
             in: "w1",
             """
@@ -139,14 +143,16 @@ struct HookMapTests {
             listed = try node.reader.connections().filter { $0.sourceWorkload == 7 && $0.direction == .outbound }
         }
         #expect(listed.map(\.sent) == [1] && listed.map(\.received) == [1], "\(listed)")
-        #expect(try node.maps.young.entries().count == room, "it was never among them")
+        #expect(try node.maps.young.entries().count == room, "it is with its socket")
         #expect(try node.reader.statistics().storageFailed == 0)
         let cut = try node.apply(
             .small(generation: 2, endpointPort: server.port, rule: 9, denied: true, client: client))
         #expect(cut == 2)
         #expect(TestMesh.wait(holder) == 0, "what is with the socket is cut with it")
         #expect(try node.reader.counters().contains { $0.sourceWorkload == 7 && $0.opened == 1 && $0.closed == 1 })
-        try node.maps.young.delete(others.map(\.0))
+        if full { try node.maps.young.delete(others.map(\.0)) }
+        #expect(try node.maps.young.entries().isEmpty)
+        #expect(try node.maps.places.entries().allSatisfy { $0.value.cookie == 1 << 60 }, "nobody's place was taken")
     }
 
     @Test("what a connect leaves that failed before its SYN is swept after a minute; nothing else is")
@@ -164,9 +170,11 @@ struct HookMapTests {
             """)
         #expect(failed == 0)
         try node.reader.tidy()
-        let left = try node.maps.young.entries()
+        let left = try node.maps.places.entries().filter { $0.value.cookie != 0 }
         #expect(left.count == 1, "it is younger than a minute: \(left.count)")
-        var (key, record) = try #require(left.first)
+        let (index, found) = try #require(left.first)
+        var place = found
+        let record = place.connection
         func put(_ other: UInt64, age: UInt64, netns: UInt64) throws {
             var copy = record
             copy.opened = KernelNode.now() - age
@@ -174,15 +182,16 @@ struct HookMapTests {
             try node.maps.young.update(other, copy)
         }
         let minute: UInt64 = 60_000_000_000
-        record.opened = KernelNode.now() - minute
-        try node.maps.young.update(key, record)
+        place.connection.opened = KernelNode.now() - minute
+        try node.maps.places.update(index, place)
+        try put(place.cookie, age: minute + 1, netns: record.netns)
         try put(1 << 60, age: minute - 30_000_000_000, netns: record.netns)
         try put(1 << 60 | 1, age: minute + 1, netns: record.netns)
         try put(1 << 60 | 2, age: minute + 1, netns: record.netns + 1)
         try node.reader.tidy()
         #expect(Set(try node.maps.young.entries().map(\.key)) == [1 << 60, 1 << 60 | 2])
-        key = 1 << 60 | 2
-        try node.maps.young.delete(key)
+        #expect(try node.maps.places.entries().allSatisfy { $0.value.cookie == 0 })
+        try node.maps.young.delete([1 << 60, 1 << 60 | 2])
     }
 
     // MARK: What all begin with

@@ -15,6 +15,8 @@ _Static_assert(sizeof(struct malla_policy) == 20, "malla_policy");
 _Static_assert(sizeof(struct malla_block_key) == 28, "malla_block_key");
 _Static_assert(sizeof(struct malla_source) == 32, "malla_source");
 _Static_assert(sizeof(struct malla_connection) == 160, "malla_connection");
+_Static_assert(sizeof(struct malla_place) == 168, "malla_place");
+_Static_assert(sizeof(struct malla_meeting) == 56, "malla_meeting");
 _Static_assert(sizeof(struct malla_live) == 232, "malla_live");
 _Static_assert(sizeof(struct malla_maglev_key) == 8, "malla_maglev_key");
 _Static_assert(sizeof(struct malla_maglev) == 960, "malla_maglev");

@@ -35,7 +35,7 @@ SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_worklo
 {
 	struct malla_explanation *it = &scratch->it;
 	struct malla_endpoint *endpoint = &scratch->endpoint;
-	struct policy_question asked;
+	struct policy_question *asked = &scratch->asked;
 	struct ruling ruling;
 
 	arrive_ask(scratch, source);
@@ -49,17 +49,17 @@ SUBPROGRAM void arrive_decide(struct scratch *scratch, const struct malla_worklo
 	if (endpoint->workload != scratch->interface.source.workload)
 		return deny(it, MALLA_REASON_ENDPOINT_CHANGED);
 	it->endpoint = *endpoint;
-	asked = (struct policy_question){
+	*asked = (struct policy_question){
 		.generation = it->generation,
 		.scope = endpoint->scope,
 		.source = it->source,
 		.source_workload = it->source_workload,
-		.from = &scratch->glance.key.remote,
-		.to = &it->endpoint.addr,
-		.asked = &it->addr,
+		.to = it->endpoint.addr,
+		.is_ipv4 = addr_is_ipv4(&it->addr),
 		.port = endpoint->port ? endpoint->port : it->port,
 	};
-	ruling = ask_policy(it, &asked);
+	policy_ask_from(asked, &scratch->glance.key.remote);
+	ruling = ask_policy(it, asked);
 	tell_rehearsed(it);
 	if (ruling.reason != MALLA_REASON_PASSED)
 		deny_by_policy(it, ruling.reason);

@@ -7,15 +7,14 @@
  * is noted and changes nothing. */
 static __always_inline struct ruling ask_policy(struct malla_explanation *it, struct policy_question *asked)
 {
-	__u32 shadow = 0, other = 0;
-	struct ruling ruling = policy_rule(asked, &shadow);
+	struct ruling ruling = policy_rule(asked);
 
 	it->rule = ruling.rule;
-	if (shadow) {
+	if (asked->shadow) {
 		struct ruling would;
 
-		asked->scope = shadow;
-		would = policy_rule(asked, &other);
+		asked->scope = asked->shadow;
+		would = policy_rule(asked);
 		it->has_dry_run = 1;
 		it->would_rule = would.rule;
 		it->would_reason = would.reason;

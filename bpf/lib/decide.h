@@ -198,13 +198,14 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 			.scope = scope,
 			.source = it->source,
 			.source_workload = it->source_workload,
-			.from = from,
-			.to = &it->endpoint.addr,
-			.asked = &it->addr,
+			.to = it->endpoint.addr,
+			.is_ipv4 = addr_is_ipv4(&it->addr),
 			.port = it->endpoint.port ? it->endpoint.port : it->port,
 		};
-		struct ruling ruling = ask_policy(it, &asked);
+		struct ruling ruling;
 
+		policy_ask_from(&asked, from);
+		ruling = ask_policy(it, &asked);
 		if (ruling.reason != MALLA_REASON_PASSED)
 			return deny_by_policy(it, ruling.reason); /* 7 */
 	}

@@ -3,6 +3,7 @@
 #pragma once
 #include "addr.h"
 #include "entry.h"
+#include "hook.h"
 #include "maps.h"
 
 static __always_inline bool addr_is_local(const struct malla_addr *addr)
@@ -17,13 +18,13 @@ static __always_inline bool addr_is_local(const struct malla_addr *addr)
  *    so every address of the node leads to the entry under the all-zero one; so do those that reach many
  *  3 an address that is one workload's alone, whatever the port
  */
-static __always_inline bool endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_endpoint *endpoint)
+APART int endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_endpoint *endpoint)
 {
-	struct malla_endpoint_key key = {
-		.endpoint = MALLA_ENDPOINT_BY_ADDRESS,
-		.addr = *addr,
-		.port = port,
-	};
+	struct malla_endpoint_key key = {.endpoint = MALLA_ENDPOINT_BY_ADDRESS, .port = port};
+
+	if (!addr || !endpoint)
+		return false; /* they are there; the verifier wants to hear it */
+	key.addr = *addr;
 
 	if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 		return true; /* 1 */

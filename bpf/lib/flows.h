@@ -86,7 +86,7 @@ SUBPROGRAM void flow_close(struct malla_flow *flow)
 		return;
 	COUNT(counter, closed, 1);
 	if (flow->connection.direction == MALLA_OUTBOUND)
-		time_end(&flow->connection, bpf_ktime_get_ns() - flow->connection.established, 0);
+		time_end(&flow->connection, bpf_ktime_get_ns() - flow->connection.established, 0, false);
 }
 
 /*

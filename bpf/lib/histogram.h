@@ -67,13 +67,27 @@ static __always_inline void time_connect(const struct malla_connection *record)
 }
 
 /* It lasted so long. `srtt_us`: as the kernel keeps it, in eighths of a microsecond; 0: never measured. */
-static __always_inline void time_end(const struct malla_connection *record, __u64 lasted, __u32 srtt_us)
+static __always_inline void time_end(const struct malla_connection *record, __u64 lasted, __u32 srtt_us, bool with_connect)
 {
 	struct malla_times *times = times_of(record);
 
 	if (!times)
 		return;
+	if (with_connect)
+		histogram_add(&times->connect, record->established - record->opened, MALLA_SHIFT_LATENCY);
 	histogram_add(&times->duration, lasted, MALLA_SHIFT_DURATION);
 	if (srtt_us)
 		histogram_add(&times->round_trip, srtt_us * 1000ull / 8, MALLA_SHIFT_LATENCY);
+}
+
+/* The connection was opened: said at once of what is kept with its socket. */
+static __always_inline void record_opened(struct malla_connection *record)
+{
+	struct malla_counter *counter = counter_of(record);
+
+	record->flags |= MALLA_CONNECTION_COUNTED;
+	if (counter)
+		COUNT(counter, opened, 1);
+	if (record->direction == MALLA_OUTBOUND)
+		time_connect(record);
 }

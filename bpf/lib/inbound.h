@@ -7,6 +7,7 @@
 #include "config.h"
 #include "decide.h"
 #include "hook.h"
+#include "meeting.h"
 
 /* A flow that no socket of this node has yet. */
 struct inbound {
@@ -67,7 +68,10 @@ static __always_inline bool inbound_is_decided(const struct inbound *flow, __u64
 		.netns = netns,
 	};
 
-	return flow->protocol == IPPROTO_TCP && bpf_map_lookup_elem(&malla_handoffs, &tuple);
+	__u64 cookie;
+
+	return flow->protocol == IPPROTO_TCP &&
+	       (meeting_record(&tuple, &cookie) || bpf_map_lookup_elem(&malla_handoffs, &tuple));
 }
 
 /* Is it of the proxy or a probe? */
@@ -89,10 +93,11 @@ static __always_inline bool inbound_is_permitted(const struct inbound *flow, __u
  * Judges `flow`; true: refused, and `it` says why.
  *  1 a port that no workload of this node has: nobody guards it, at the cost of one lookup. Every address of the node
  *    leads to the entry under the all-zero one, see endpoint_at. Nor does that of tunnels: the proxy judges what they carry
- *  2 an address of somebody else: the kernel asks about those too, for packets that only pass
- *  3 datagrams of this node: who sent one cannot be told here, but where they leave (loopback.bpf.c)
- *  4 decided where it began; of the proxy, or a probe
- *  5 an unknown source, whom policy is asked about as it would be about anybody
+ *  2 decided by connect(), as most are
+ *  3 an address of somebody else: the kernel asks about those too, for packets that only pass
+ *  4 datagrams of this node: who sent one cannot be told here, but where they leave (loopback.bpf.c)
+ *  5 decided where it began on a packet; of the proxy, or a probe
+ *  6 an unknown source, whom policy is asked about as it would be about anybody
  */
 static __always_inline bool inbound_is_refused(const struct inbound *flow, const struct malla_config *config,
 					       struct malla_explanation *it)
@@ -111,36 +116,38 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, const
 		return false; /* 1 */
 	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
 		return false; /* 1 */
-	if (!addr_is_local(&flow->destination))
+	if (inbound_is_decided(flow, netns))
 		return false; /* 2 */
+	if (!addr_is_local(&flow->destination))
+		return false; /* 3 */
 	if (!endpoint_at(&flow->destination, flow->destination_port, endpoint))
 		return false; /* 1 */
 	if (flow->protocol != IPPROTO_TCP && addr_is_local(&flow->source))
-		return false; /* 3 */
-	if (inbound_is_decided(flow, netns) || inbound_is_permitted(flow, netns) || inbound_is_of_namespace(flow))
 		return false; /* 4 */
+	if (inbound_is_permitted(flow, netns) || inbound_is_of_namespace(flow))
+		return false; /* 5 */
 	it->addr = flow->destination;
 	it->port = flow->destination_port;
 	it->protocol = flow->protocol;
 	it->source = MALLA_IDENTITY_UNKNOWN;
 	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS) {
-		deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 5 */
+		deny(it, MALLA_REASON_AMBIGUOUS_ENDPOINT); /* 6 */
 		return true;
 	}
 	asked = (struct policy_question){
 		.generation = it->generation,
 		.scope = endpoint->scope,
 		.source = MALLA_IDENTITY_UNKNOWN,
-		.from = &flow->source,
-		.to = &endpoint->addr,
-		.asked = &flow->destination,
+		.to = endpoint->addr,
+		.is_ipv4 = addr_is_ipv4(&flow->destination),
 		.port = endpoint->port ? endpoint->port : flow->destination_port,
 	};
+	policy_ask_from(&asked, &flow->source);
 	ruling = ask_policy(it, &asked);
 	if (ruling.reason == MALLA_REASON_PASSED)
 		return false;
 	deny(it, MALLA_REASON_INBOUND_REFUSED);
 	if (ruling.reason == MALLA_REASON_IDENTITY_REQUIRED)
-		it->reason = ruling.reason; /* 5 */
+		it->reason = ruling.reason; /* 6 */
 	return true;
 }

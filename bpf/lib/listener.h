@@ -2,6 +2,7 @@
 /* Are the node's own listeners there? Asked of the kernel's socket table, so there is no
  * heartbeat to miss: a process that died is noticed by the next connect. */
 #pragma once
+#include "config.h"
 #include "decide.h"
 #include "hook.h"
 #include "maps.h"
@@ -34,8 +35,8 @@ static __always_inline struct malla_addr resolver_addr(bool is_ipv4)
 	return (struct malla_addr){{bpf_htonl(MALLA_RESOLVER_IPV6_HIGH >> 32), 0, 0, bpf_htonl(MALLA_RESOLVER_IPV6_LOW)}};
 }
 
-/* Is this the resolver's socket, as the daemon marked it? */
-static __always_inline bool is_resolver(struct bpf_sock *sk)
+/* Is this a listener of the proxy or the resolver, as it was marked? */
+static __always_inline bool is_marked(struct bpf_sock *sk)
 {
 	const struct malla_connection *mark = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
 
@@ -62,7 +63,7 @@ static __always_inline struct bpf_sock *resolver_for_packets(struct __sk_buff *s
 		sk = bpf_sk_lookup_tcp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
 	else
 		sk = bpf_sk_lookup_udp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
-	if (sk && !is_resolver(sk)) {
+	if (sk && !is_marked(sk)) {
 		bpf_sk_release(sk);
 		return 0;
 	}
@@ -94,15 +95,16 @@ static __always_inline bool listens_for_packets(enum listener listener, const st
  * away: the proxy's is set by sockops when a socket begins to listen in the proxy's own cgroup,
  * the resolver's by the daemon.
  */
-static __always_inline bool listens_now(enum listener listener, const struct malla_explanation *it,
-					const struct malla_config *config, void *asked)
+APART int listens_at_socket(struct bpf_sock_addr *ctx, __u32 listener, const struct malla_explanation *it)
 {
-	struct bpf_sock_addr *ctx = asked;
-	bool proxy = listener == LISTENER_PROXY, found, marked;
+	bool proxy = listener == LISTENER_PROXY, found = true;
+	const struct malla_config *config = config_now();
 	struct bpf_sock_tuple tuple;
 	struct bpf_sock *sk;
 	__u32 length;
 
+	if (!config || !it)
+		return false; /* they are there; the verifier wants to hear it */
 	if (it->seen == MALLA_SEEN_IN_NAMESPACE)
 		return listens_for_packets(listener, it, config, 0);
 	length = listener_tuple(&tuple, &it->addr, proxy ? config->proxy_port : config->dns_port);
@@ -112,13 +114,14 @@ static __always_inline bool listens_now(enum listener listener, const struct mal
 		sk = bpf_sk_lookup_udp(ctx, &tuple, length, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
-	found = true;
-	marked = proxy || config->flags & MALLA_CONFIG_DNS_MARKED;
-	if (marked) {
-		const struct malla_connection *mark = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
-
-		found = mark && mark->flags & MALLA_CONNECTION_LISTENER;
-	}
+	if (proxy || config->flags & MALLA_CONFIG_DNS_MARKED)
+		found = is_marked(sk);
 	bpf_sk_release(sk);
 	return found;
+}
+
+static __always_inline bool listens_now(enum listener listener, const struct malla_explanation *it,
+					const struct malla_config *config, void *asked)
+{
+	return listens_at_socket(asked, listener, it);
 }

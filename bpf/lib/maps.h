@@ -165,6 +165,22 @@ struct {
 	__type(value, struct malla_connection);
 } malla_young SEC(".maps");
 
+/* Written by the hooks: what malla_young would hold, where it costs no lock and no allocation. Taken: it is in malla_young. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MALLA_PLACES);
+	__type(key, __u32);
+	__type(value, struct malla_place);
+} malla_places SEC(".maps");
+
+/* Written by sockops like malla_handoffs, which is for whom there is no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MALLA_MEETINGS);
+	__type(key, __u32);
+	__type(value, struct malla_meeting);
+} malla_meetings SEC(".maps");
+
 /* Both ends of connections on the fast path, by the tuple as that end sees it. Written by sockops. Full: the connection stays
  * on TCP. */
 struct {

@@ -2,6 +2,7 @@
 /* May this source connect to a port of this scope? */
 #pragma once
 #include "addr.h"
+#include "hook.h"
 #include "maps.h"
 
 /* What was found: a reason (PASSED: allowed) and the rule that made it. */
@@ -16,26 +17,28 @@ struct policy_question {
 	__u32 scope;
 	__u32 source;
 	__u32 source_workload;
-	const struct malla_addr *from;	/* of the packet; NULL: that of the source's workload */
-	const struct malla_addr *to;	/* the endpoint's own, whatever address was asked for */
-	const struct malla_addr *asked; /* what was asked for: tells the family of the workload's address */
-	__u16 port;			/* the endpoint's */
+	struct malla_addr from; /* of the packet, if has_from: else that of the source's workload counts */
+	struct malla_addr to;	/* the endpoint's own, whatever address was asked for */
+	__u16 port;		/* the endpoint's */
+	__u8 has_from;
+	__u8 is_ipv4;  /* what was asked for: tells the family of the workload's address */
+	__u32 shadow;  /* answer: the scope that would hold if its dry runs were enforced; 0: none */
 };
 
 /* The address that a workload connects from, when it asks for this one; NULL: nobody knows it. What a process of a
  * cgroup binds its socket to does not count: it may take any address of the node. */
-static __always_inline const struct malla_addr *workload_addr(__u32 workload, const struct malla_addr *asked)
+static __always_inline const struct malla_addr *workload_addr(__u32 workload, bool is_ipv4)
 {
 	const struct malla_source *source = bpf_map_lookup_elem(&malla_sources, &workload);
 
 	if (!source)
 		return 0;
-	return addr_is_ipv4(asked) ? &source->ipv4 : &source->ipv6;
+	return is_ipv4 ? &source->ipv4 : &source->ipv6;
 }
 
 static __always_inline const struct malla_addr *policy_from(const struct policy_question *it)
 {
-	return it->from ? it->from : workload_addr(it->source_workload, it->asked);
+	return it->has_from ? &it->from : workload_addr(it->source_workload, it->is_ipv4);
 }
 
 /* The scope that decides for this address in place of `scope`; 0: none does. */
@@ -61,37 +64,60 @@ static __always_inline __u32 policy_denial(const struct malla_policy *entry)
 	return MALLA_REASON_POLICY_DENIED + entry->denial;
 }
 
+/* The question's source address, where it is known; NULL: see policy_question. */
+static __always_inline void policy_ask_from(struct policy_question *it, const struct malla_addr *from)
+{
+	it->has_from = from != 0;
+	if (from)
+		it->from = *from;
+}
+
+/* An answer in one number. */
+static __always_inline __u64 policy_answer(__u32 reason, __u32 rule)
+{
+	return (__u64)rule << 32 | reason;
+}
+
 /*
- * What a scope says, and into `shadow` which scope would hold if its dry runs were enforced.
+ * What a scope says: see policy_answer. And into `shadow` which scope would hold if its dry runs were enforced.
  *  1 no head: the scope is not complete in this generation, so nothing may pass
  *  2 a scope with rules about addresses names the one that decides: by the destination's, then by the source's
  *  3 the wildcards: those for listed sources and ports where these are listed
  *  4 four entries may speak, exact before wildcard; any deny wins, whichever has it
  *  5 then any allow
  *  6 then the default of the scope, which stands in its head
- * Four probes; one more for each of: a test of addresses, sources that are listed, ports that are listed.
+ * Four probes, one where a scope has a default only; one more for each of: a test of addresses, sources that are listed,
+ * ports that are listed.
  */
-static __always_inline struct ruling policy_rule(const struct policy_question *it, __u32 *shadow)
+APART __u64 policy_decide(struct policy_question *it)
 {
-	struct malla_policy_key key = {.generation = it->generation, .scope = it->scope};
 	const struct malla_policy *head = 0, *entry;
 	__u32 any = MALLA_IDENTITY_ANY, allow = 0;
+	struct malla_policy_key key = {};
 	__u16 listed = 0;
+
+	if (!it)
+		return policy_answer(MALLA_REASON_POLICY_MISSING, 0);
+	key.generation = it->generation;
+	key.scope = it->scope;
+	it->shadow = 0;
 
 	for (int step = 0; step < 3; step++) {
 		key.source = MALLA_IDENTITY_ANY;
 		head = bpf_map_lookup_elem(&malla_policies, &key);
 		if (!head)
-			return (struct ruling){MALLA_REASON_POLICY_MISSING, 0}; /* 1 */
+			return policy_answer(MALLA_REASON_POLICY_MISSING, 0); /* 1 */
 		if (!step)
-			*shadow = head->shadow;
+			it->shadow = head->shadow;
 		if (head->flags & MALLA_POLICY_BY_DESTINATION)
-			key.scope = policy_scope_at(key.generation, key.scope, it->to); /* 2 */
+			key.scope = policy_scope_at(key.generation, key.scope, &it->to); /* 2 */
 		else if (head->flags & MALLA_POLICY_BY_SOURCE)
 			key.scope = policy_scope_at(key.generation, key.scope, policy_from(it)); /* 2 */
 		else
 			break;
 	}
+	if (head->flags & MALLA_POLICY_ALONE)
+		return policy_answer(head->default_reason, head->default_rule); /* 6 */
 	if (head->flags & MALLA_POLICY_LISTS_SOURCES) {
 		key.source = it->source;
 		entry = bpf_map_lookup_elem(&malla_policies, &key);
@@ -117,11 +143,18 @@ static __always_inline struct ruling policy_rule(const struct policy_question *i
 		if (!entry)
 			continue;
 		if (entry->deny_rule)
-			return (struct ruling){policy_denial(entry), entry->deny_rule}; /* 4 */
+			return policy_answer(policy_denial(entry), entry->deny_rule); /* 4 */
 		if (!allow)
 			allow = entry->allow_rule;
 	}
 	if (allow)
-		return (struct ruling){MALLA_REASON_PASSED, allow}; /* 5 */
-	return (struct ruling){head->default_reason, head->default_rule}; /* 6 */
+		return policy_answer(MALLA_REASON_PASSED, allow); /* 5 */
+	return policy_answer(head->default_reason, head->default_rule); /* 6 */
+}
+
+static __always_inline struct ruling policy_rule(struct policy_question *it)
+{
+	__u64 answer = policy_decide(it);
+
+	return (struct ruling){answer, answer >> 32};
 }

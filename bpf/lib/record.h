@@ -4,6 +4,7 @@
 #include "count.h"
 #include "decide.h"
 #include "hook.h"
+#include "place.h"
 #include "stat.h"
 
 /* The record that is kept with the socket itself; NULL: none, or none yet. */
@@ -12,11 +13,21 @@ static __always_inline struct malla_connection *record_kept(struct bpf_sock *sk)
 	return sk ? bpf_sk_storage_get(&malla_connections, sk, 0, 0) : 0;
 }
 
+/* Takes the record out from among the young. */
+static __always_inline void record_forget(__u64 cookie)
+{
+	if (!place_leave(cookie))
+		bpf_map_delete_elem(&malla_young, &cookie);
+}
+
 /* The socket's record; NULL: no hook decided on it. A walk may move it meanwhile, so it is looked for twice. */
 static __always_inline struct malla_connection *record_of(struct bpf_sock *sk, __u64 cookie)
 {
-	struct malla_connection *record = record_kept(sk);
+	struct malla_connection *record = place_record(cookie);
 
+	if (record)
+		return record;
+	record = record_kept(sk);
 	if (record)
 		return record;
 	record = bpf_map_lookup_elem(&malla_young, &cookie);
@@ -37,19 +48,20 @@ static __always_inline struct malla_connection *record_made(struct bpf_sock *sk)
 /* What a young record begins with. */
 static const struct malla_connection record_zero;
 
-/* The record of a TCP socket of the node's own network namespace, a copy of `from`: among the young; with the socket when
+/* The record of a TCP socket of the node's own network namespace, to be written: among the young; with the socket when
  * it is there already, or when there is no room. NULL: no memory for either, and counted. */
-static __always_inline struct malla_connection *record_begun(struct bpf_sock *sk, __u64 cookie,
-							     const struct malla_connection *from)
+static __always_inline struct malla_connection *record_begun(struct bpf_sock *sk, __u64 cookie)
 {
 	struct malla_connection *record = record_kept(sk);
 
-	if (!record && !bpf_map_update_elem(&malla_young, &cookie, from, BPF_ANY))
-		return bpf_map_lookup_elem(&malla_young, &cookie);
-	if (!record)
-		record = record_made(sk);
 	if (record)
-		*record = *from;
+		return record;
+	record = place_take(cookie);
+	if (!record && !bpf_map_update_elem(&malla_young, &cookie, &record_zero, BPF_ANY))
+		record = bpf_map_lookup_elem(&malla_young, &cookie);
+	if (!record)
+		return record_made(sk);
+	record->flags = MALLA_CONNECTION_YOUNG;
 	return record;
 }
 
@@ -62,7 +74,7 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->path = it->path;
 	record->direction = MALLA_OUTBOUND;
 	record->protocol = it->protocol;
-	record->flags = (it->balance & MALLA_SERVICE_LEAST ? MALLA_CONNECTION_ACTIVE : 0) |
+	record->flags = (record->flags & MALLA_CONNECTION_YOUNG) | (it->balance & MALLA_SERVICE_LEAST ? MALLA_CONNECTION_ACTIVE : 0) |
 			(it->affinity ? MALLA_CONNECTION_STICKY : 0);
 	record->source = it->source;
 	record->source_workload = it->source_workload;
@@ -81,6 +93,7 @@ static __always_inline void record_write(struct malla_connection *record, const 
 	record->retransmits = 0;
 	record->endpoint = it->picked;
 	record->birth = 0;
+	record->meeting = 0;
 	record->from = (struct malla_addr){};
 }
 
@@ -88,10 +101,10 @@ static __always_inline void record_write(struct malla_connection *record, const 
 static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const struct malla_explanation *it,
 					    const struct malla_config *config)
 {
-	__u64 cookie = bpf_get_socket_cookie(ctx), netns = bpf_get_netns_cookie(ctx);
+	__u64 cookie = it->cookie, netns = bpf_get_netns_cookie(ctx);
 	bool is_young = it->protocol == IPPROTO_TCP && netns == config->netns;
 	struct malla_connection *record =
-		is_young ? record_begun(ctx->sk, cookie, &record_zero) : record_made(ctx->sk);
+		is_young ? record_begun(ctx->sk, cookie) : record_made(ctx->sk);
 	bool datagrams = it->protocol == IPPROTO_UDP && it->path == MALLA_PATH_DIRECT, goes_on;
 	struct malla_counter *counter;
 	struct malla_addr addr;
@@ -115,12 +128,13 @@ static __always_inline bool record_decision(struct bpf_sock_addr *ctx, const str
 			COUNT(counter, opened, 1);
 	}
 	if (it->path == MALLA_PATH_PROXY) {
-		const struct malla_addr *from = workload_addr(it->source_workload, &it->addr);
+		const struct malla_addr *from = workload_addr(it->source_workload, addr_is_ipv4(&it->addr));
 
 		if (from)
 			record->from = *from;
 	}
 	record->netns = netns;
+	barrier(); /* From here on malla_vacate may judge by the rest. */
 	record->cookie = cookie;
 	return true;
 }

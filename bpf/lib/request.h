@@ -39,12 +39,11 @@ static __always_inline void request_read(struct bpf_sock_addr *ctx, bool is_ipv4
 	it->cookie = bpf_get_socket_cookie(ctx);
 	if (it->protocol == IPPROTO_TCP) {
 		it->random[0] = bpf_get_prandom_u32();
-		it->random[1] = bpf_get_prandom_u32();
 	} else {
 		/* All datagrams of a socket to one endpoint: Fibonacci hashing of its cookie. */
 		it->random[0] = (__u32)it->cookie * 0x9e3779b1u;
-		it->random[1] = it->random[0] * 0x85ebca6bu;
 	}
+	it->random[1] = it->random[0] * 0x85ebca6bu;
 }
 
 static __always_inline void request_rewrite(struct bpf_sock_addr *ctx, bool is_ipv4,

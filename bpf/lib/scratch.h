@@ -9,6 +9,7 @@
 #include "interface.h"
 #include "maps.h"
 #include "packet.h"
+#include "policy.h"
 
 /* A message of ICMP or ICMPv6 that says that a destination cannot be reached. */
 struct unreachable {
@@ -30,6 +31,7 @@ struct scratch {
 	struct malla_tuple tuple;
 	struct malla_service service;
 	struct malla_endpoint endpoint;
+	struct policy_question asked;
 	struct unreachable unreachable;
 };
 

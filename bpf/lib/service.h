@@ -3,17 +3,17 @@
 #pragma once
 #include "balance.h"
 #include "entry.h"
+#include "hook.h"
 #include "maps.h"
 
 /* The service at an address and port, or what stands for its other ports; false: none. */
-static __always_inline bool service_at(__u8 protocol, const struct malla_addr *addr, __u16 port,
-				       struct malla_service *service)
+APART int service_at(__u8 protocol, const struct malla_addr *addr, __u16 port, struct malla_service *service)
 {
-	struct malla_service_key key = {
-		.port = port,
-		.protocol = protocol,
-		.addr = *addr,
-	};
+	struct malla_service_key key = {.port = port, .protocol = protocol};
+
+	if (!addr || !service)
+		return false; /* they are there; the verifier wants to hear it */
+	key.addr = *addr;
 
 	if (entry_read(&malla_services, &key, service, sizeof(*service)))
 		return true;

@@ -1,24 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* From among the young to the socket itself: the records of connections that a walk over the sockets finds. */
 #pragma once
+#include "histogram.h"
 #include "kernel.h"
-#include "maps.h"
+#include "meeting.h"
 
 /* Has a hook decided on it? A record may move meanwhile, so it is looked for twice. */
 static __always_inline bool has_record(struct sock *sk)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
 
-	return bpf_sk_storage_get(&malla_connections, sk, 0, 0) || bpf_map_lookup_elem(&malla_young, &cookie) ||
-	       bpf_sk_storage_get(&malla_connections, sk, 0, 0);
+	return place_record(cookie) || bpf_sk_storage_get(&malla_connections, sk, 0, 0) ||
+	       bpf_map_lookup_elem(&malla_young, &cookie) || bpf_sk_storage_get(&malla_connections, sk, 0, 0);
 }
 
 /* The record that is still among the young; NULL: there is none. */
 static __always_inline struct malla_connection *young_record(struct sock *sk)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct malla_connection *record = place_record(cookie);
 
-	return bpf_map_lookup_elem(&malla_young, &cookie);
+	return record ? record : bpf_map_lookup_elem(&malla_young, &cookie);
+}
+
+/* A record that is about to leave its place waits for the accepting side by itself. */
+static __always_inline void settle_meeting(struct malla_connection *record, __u64 cookie)
+{
+	const struct malla_meeting *meeting = meeting_numbered(record->meeting - 1);
+	struct malla_tuple tuple;
+	__u32 number = record->meeting;
+
+	record->meeting = 0;
+	if (!meeting || meeting->cookie != cookie)
+		return;
+	tuple = meeting->tuple;
+	bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
+	/* The accepting side was quicker. */
+	if (!meeting_end(number, cookie))
+		bpf_map_delete_elem(&malla_handoffs, &tuple);
 }
 
 /*
@@ -29,19 +48,25 @@ static __always_inline struct malla_connection *young_record(struct sock *sk)
 static __always_inline struct malla_connection *settled(struct sock *sk)
 {
 	struct malla_connection *record = bpf_sk_storage_get(&malla_connections, sk, 0, 0);
-	const struct malla_connection *young;
+	struct malla_connection *young;
 	__u64 cookie;
 
 	if (record)
 		return record;
-	cookie = bpf_get_socket_cookie(sk);
-	young = bpf_map_lookup_elem(&malla_young, &cookie);
+	young = young_record(sk);
 	if (!young)
 		return 0;
 	record = bpf_sk_storage_get(&malla_connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!record)
 		return 0;
+	cookie = bpf_get_socket_cookie(sk);
 	*record = *young;
-	bpf_map_delete_elem(&malla_young, &cookie);
+	record->flags &= ~MALLA_CONNECTION_YOUNG;
+	if (record->meeting)
+		settle_meeting(record, cookie);
+	if (!place_leave(cookie))
+		bpf_map_delete_elem(&malla_young, &cookie);
+	if (record->established)
+		record_opened(record);
 	return record;
 }

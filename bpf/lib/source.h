@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Who is connecting: the workload of the current process, by its cgroup. */
 #pragma once
+#include "hook.h"
 #include "maps.h"
 #include <stdbool.h>
 
@@ -21,9 +22,12 @@ static __always_inline bool workload_of(__u64 cgroup, struct malla_workload *wor
 
 /* The current process's workload: that of its own cgroup, or else of the deepest enrolled cgroup
  * above it (a service may make cgroups of its own). Answers that cgroup's id, 0 for none. */
-static __always_inline __u64 current_workload(struct malla_workload *workload)
+APART __u64 current_workload(struct malla_workload *workload)
 {
 	__u64 own = bpf_get_current_cgroup_id();
+
+	if (!workload)
+		return 0; /* it is there; the verifier wants to hear it */
 
 	if (workload_of(own, workload))
 		return own;

@@ -59,7 +59,6 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 	struct policy_question asked;
 	struct malla_workload holder = {};
 	bool accepted, enrolled;
-	__u32 shadow = 0;
 
 	if (!config || config->netns != netns || state == BPF_TCP_LISTEN || state == BPF_TCP_SYN_SENT || state == BPF_TCP_CLOSE)
 		return false;
@@ -68,7 +67,7 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 	at.port = key->remote_port;
 	if (!accepted && !bpf_map_lookup_elem(&malla_endpoints, &at))
 		return false;
-	enrolled = enrolled_above(sk->sk_cgrp_data.cgroup, &holder);
+	enrolled = enrolled_above((__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup), &holder);
 	accepted = accepted && enrolled && stranger_is_accepted(&holder, key, &endpoint);
 	/* What a workload, the proxy or a probe has connected is judged otherwise, or not at all. */
 	if (!accepted && (enrolled || !stranger_is_connected(key, netns, &endpoint)))
@@ -77,16 +76,16 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 		.generation = generation_now(),
 		.scope = endpoint.scope,
 		.source = MALLA_IDENTITY_UNKNOWN,
-		.from = accepted ? &key->remote : &key->local,
-		.to = &endpoint.addr,
-		.asked = &endpoint.addr,
+		.to = endpoint.addr,
+		.is_ipv4 = addr_is_ipv4(&endpoint.addr),
 		.port = endpoint.port,
 	};
+	policy_ask_from(&asked, accepted ? &key->remote : &key->local);
 	record->destination = accepted ? key->local : key->remote;
 	record->destination_port = accepted ? key->local_port : key->remote_port;
 	record->original = record->destination;
 	record->original_port = record->destination_port;
-	record->from = *asked.from;
+	record->from = asked.from;
 	if (!asked.port)
 		asked.port = record->destination_port;
 	record->path = MALLA_PATH_DIRECT;
@@ -96,7 +95,7 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 	record->target_workload = endpoint.workload;
 	if (!asked.generation)
 		return false;
-	*ruling = policy_rule(&asked, &shadow);
+	*ruling = policy_rule(&asked);
 	if (ruling->reason == MALLA_REASON_PASSED)
 		return false;
 	ruling->reason = MALLA_REASON_REVOKED;

@@ -56,16 +56,25 @@ static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct m
 						       tcp->snd_una == tcp->write_seq);
 	struct transfer total = transfer_with(
 		transfer_of(record, tcp->bytes_acked, fin_acked, tcp->bytes_received, is_done(tcp)), lane);
-	__u64 sent = __sync_lock_test_and_set(&record->sent, total.sent);
-	__u64 received = __sync_lock_test_and_set(&record->received, total.received);
+	__u64 sent = 0, received = 0;
+	__u32 retransmits = 0;
 
-	__u32 retransmits = __sync_lock_test_and_set(&record->retransmits, tcp->total_retrans);
-
+	/* Of a young one nothing was counted yet, and nobody reads it. */
+	if (!(record->flags & MALLA_CONNECTION_YOUNG)) {
+		sent = __sync_lock_test_and_set(&record->sent, total.sent);
+		received = __sync_lock_test_and_set(&record->received, total.received);
+		retransmits = __sync_lock_test_and_set(&record->retransmits, tcp->total_retrans);
+	} else {
+		record->sent = total.sent;
+		record->received = total.received;
+	}
 	if (!counter)
 		return;
 	/* A live reader cannot have been ahead by more than a FIN; then this takes it back. */
-	COUNT(counter, sent, total.sent - sent);
-	COUNT(counter, received, total.received - received);
+	if (total.sent != sent)
+		COUNT(counter, sent, total.sent - sent);
+	if (total.received != received)
+		COUNT(counter, received, total.received - received);
 	if (tcp->total_retrans != retransmits)
 		COUNT(counter, retransmits, tcp->total_retrans - retransmits);
 }

@@ -16,8 +16,9 @@ enum malla_direction {
  * accepted from such a one. The proxy reads the accepted socket's record with one
  * bpf_map_lookup_elem by file descriptor.
  *
- * malla_young: the same of TCP connections until they are seen by a walk (malla_settle, malla_revoke_tcp), by the
- * socket's cookie: most connections end before that, and a hash costs a fifth of what socket storage does. What the proxy
+ * malla_places and malla_young: the same of TCP connections until they are seen by a walk (malla_settle, malla_revoke_tcp), by
+ * the socket's cookie: most connections end before that, and a hash costs a fifth of what socket storage does, a place nearly
+ * nothing. What the proxy
  * accepts, and sockets of other network namespaces than the daemon's, are never there.
  */
 struct malla_connection {
@@ -50,20 +51,31 @@ struct malla_connection {
 	__u32 endpoint; /* its number, when a service led there; through the proxy: the one that the service's
 			 * balancing chose, 0 when that is left to the proxy */
 	__u32 birth;	/* of the entry of malla_active that counts it; 0: none does */
-	__u32 reserved;
+	__u32 meeting; /* one more than the place in malla_meetings where it waits for the accepting side; 0: nowhere */
 	/* The source's address, as policy sees it: of what packets tell, and with path PROXY. Else it is the workload's. */
 	struct malla_addr from;
 };
+
+/* malla_places: array of these. A TCP connection's place is the one that its socket's cookie names, MALLA_PLACES places apart:
+ * where a young record is while nobody else's is there. */
+struct malla_place {
+	__u64 cookie; /* of the socket whose record it is; 0: nobody's */
+	struct malla_connection connection;
+};
+
+#define MALLA_PLACES 2048
 
 enum malla_connection_flag {
 	MALLA_CONNECTION_COUNTED = 1,  /* `opened` was counted */
 	MALLA_CONNECTION_LISTENER = 2, /* a listener of the node proxy, or of the resolver */
 	/* Decided on a packet of a network namespace: no hook sees the connecting socket. */
 	MALLA_CONNECTION_BY_PACKET = 4,
-	MALLA_CONNECTION_PUBLISHED = 32, /* its record waits in malla_handoffs, or did */
+	MALLA_CONNECTION_PUBLISHED = 32, /* its record waits for the accepting side, or did */
 	MALLA_CONNECTION_ACTIVE = 8,  /* its service is balanced by the number of connections */
 	MALLA_CONNECTION_STICKY = 16, /* its client keeps the endpoint */
 	MALLA_CONNECTION_FAST = 64, /* its service asks for the fast path */
+	/* Young: its opening is counted when a walk finds it, or together with its end. */
+	MALLA_CONNECTION_YOUNG = 128,
 };
 
 /* What one read of the connections iterator gives for each TCP connection: an array of these. */
@@ -134,6 +146,16 @@ struct malla_tuple {
 	__u32 reserved;
 	__u64 netns;
 };
+
+/* malla_meetings: array of these. Where the accepting side finds a record that is at its place in malla_places; one that finds
+ * none free waits in malla_handoffs. */
+struct malla_meeting {
+	__u64 cookie; /* of the connecting socket; 0: free */
+	struct malla_tuple tuple;
+};
+
+#define MALLA_MEETINGS 128
+#define MALLA_MEETING_CLAIMED 0xffffffffffffffffull
 
 /* malla_lanes: hash of the ends of connections on the fast path: from the tuple as the end sees it (its own address is the
  * source) to this. */

@@ -273,6 +273,8 @@ enum malla_policy_flag {
 	MALLA_POLICY_LISTS_PORTS = 8,
 	/* (source, 0): the source is listed. (MALLA_IDENTITY_ANY, port): the port is. */
 	MALLA_POLICY_LISTED = 16,
+	/* Head: the scope has no other entry. */
+	MALLA_POLICY_ALONE = 64,
 };
 
 /* How many entries the maps of a policy set have room for, the set in force and the next one together. */

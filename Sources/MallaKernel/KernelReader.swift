@@ -91,7 +91,7 @@ public final class KernelReader: Sendable {
         _ = try vacating.iterate(map: maps.places.descriptor)
     }
 
-    /// How long connections took.
+    /// How long connections took. Those that live are in it once ``counters()`` or ``tidy()`` has found them.
     public func times() throws -> [TimesRecord] {
         try maps.times.entries().map { TimesRecord($0.key, $0.value) }
     }

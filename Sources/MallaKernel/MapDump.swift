@@ -55,9 +55,11 @@ extension KernelReader {
             case "malla_sources": pair(entry, { (it: UInt32) in fields.key(workload: it) }, fields.addresses)
             case "malla_young": pair(entry, { (it: UInt64) in ["cookie": "\(it)"] }, fields.connection)
             case "malla_places":
-                pair(entry, { (it: UInt32) in ["place": "\(it)"] }, { fields.connection(($0 as malla_place).connection) })
+                pair(entry, { (it: UInt32) in ["place": "\(it)"] }) {
+                    fields.connection(($0 as malla_place).connection)
+                }
             case "malla_meetings":
-                pair(entry, { (it: UInt32) in ["meeting": "\(it)"] }, { fields.key(($0 as malla_meeting).tuple) })
+                pair(entry, { (it: UInt32) in ["meeting": "\(it)"] }) { fields.key(($0 as malla_meeting).tuple) }
             case "malla_fast":
                 pair(entry, { fields.key($0 as malla_tuple) }, { (it: UInt64) in ["cookie": "\(it)"] })
             case "malla_lanes": pair(entry, { fields.key($0 as malla_tuple) }, fields.lane)

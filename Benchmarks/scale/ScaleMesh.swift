@@ -25,6 +25,7 @@ struct ScaleMesh {
         var policies: [AuthorizationPolicy] = []
         // As the reader of resources gives them: what is alike is shared.
         let ports = [Workload.Port(name: "http", port: 8080)]
+        var parts = SharedParts()
         // Known by its interfaces only: the map of cgroups is for those of one node.
         let placement = Placement(cgroup: 0, cgroupPath: "", populated: true)
         workloads.reserveCapacity(services * Self.replicas + Self.policies)
@@ -32,22 +33,23 @@ struct ScaleMesh {
         for service in 0..<services {
             let labels = ["app": "s\(service)"]
             for replica in 0..<Self.replicas {
-                let workload = Workload(
-                    name: Self.workload(service, replica), labels: labels, serviceAccount: "s\(service)",
-                    match: .run, ports: ports,
-                    addresses: [Address(ipv4: 0x0a00_0000 + UInt32(service * Self.replicas + replica))])
+                let workload = parts.sharing(
+                    Workload(
+                        name: Self.workload(service, replica), labels: labels, serviceAccount: "s\(service)",
+                        match: .run, ports: ports,
+                        addresses: [Address(ipv4: 0x0a00_0000 + UInt32(service * Self.replicas + replica))]))
                 workloads.append(workload)
                 placements[workload.name] = placement
             }
             for number in 0..<Self.policies {
-                policies.append(
-                    AuthorizationPolicy(
-                        name: ObjectName("s\(service)-p\(number)"), selector: ["app": "s\(service)"], action: .allow,
-                        rules: [
-                            .init(
-                                from: [.init(principals: ["malla.local/ns/default/sa/client-\(number)"])],
-                                to: number == 0 ? [] : [.init(ports: [UInt16(8000 + number)])])
-                        ]))
+                let policy = AuthorizationPolicy(
+                    name: ObjectName("s\(service)-p\(number)"), selector: ["app": "s\(service)"], action: .allow,
+                    rules: [
+                        .init(
+                            from: [.init(principals: ["malla.local/ns/default/sa/client-\(number)"])],
+                            to: number == 0 ? [] : [.init(ports: [UInt16(8000 + number)])])
+                    ])
+                policies.append(parts.sharing(policy))
             }
         }
         for number in 1..<Self.policies {

@@ -92,7 +92,7 @@ final class ScaleNode {
         for service in 0..<mesh.services {
             for replica in 0..<ScaleMesh.replicas {
                 let name = ScaleMesh.workload(service, replica).description
-                if let number = book.workloads.numbers[name] { owners[number] = service }
+                if let number = book.workloads[name] { owners[number] = service }
             }
         }
         return owners

@@ -76,8 +76,8 @@ extension PresentEntries {
     var members: Set<ServiceEndpoint> {
         var members: Set<ServiceEndpoint> = []
         for value in services.values where value.slots > 0 {
-            for slot in (slots[value.table] ?? [:]).values {
-                members.insert(.init(service: value.service, endpoint: slot.endpoint))
+            for (piece, slots) in slots[value.table] ?? [:] where piece < MALLA_SLOT_MEMBERS {
+                for endpoint in slots.endpoints { members.insert(.init(service: value.service, endpoint: endpoint)) }
             }
         }
         return members

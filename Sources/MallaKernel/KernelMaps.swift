@@ -12,7 +12,7 @@ final class KernelMaps: Sendable {
     let listeners: BPFMap<UInt32, UInt64>
     let local: BPFMap<malla_addr, UInt32>
     let services: BPFMap<malla_service_key, malla_service>
-    let slots: BPFMap<malla_slot_key, malla_slot>
+    let slots: BPFMap<malla_slot_key, malla_slots>
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
     let maglev: BPFMap<malla_maglev_key, malla_maglev>

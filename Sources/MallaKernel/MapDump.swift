@@ -24,7 +24,12 @@ extension KernelReader {
                 .notFound, "map \(name), of type \(map.description.type), keeps no list of entries",
                 hint: Self.lookElsewhere[name])
         }
-        return Self.order(try map.entries().map { Self.decoded($0, of: name, MapFields(names: names)) })
+        let fields = MapFields(names: names)
+        return Self.order(
+            try map.entries().flatMap { entry in
+                if name == "malla_slots", let lines = Self.slots(entry, fields) { return lines }
+                return [Self.decoded(entry, of: name, fields)]
+            })
     }
 
     private static let lookElsewhere = [
@@ -43,7 +48,6 @@ extension KernelReader {
             case "malla_local":
                 pair(entry, { (it: malla_addr) in ["address": "\(Address(it))"] }, { (_: UInt32) in [:] })
             case "malla_services": pair(entry, { fields.key($0 as malla_service_key) }, fields.service)
-            case "malla_slots": pair(entry, { fields.key($0 as malla_slot_key) }, fields.slot)
             case "malla_endpoints": pair(entry, { fields.key($0 as malla_endpoint_key) }, fields.endpoint)
             case "malla_maglev": pair(entry, { fields.key($0 as malla_maglev_key) }, fields.maglev)
             case "malla_active": pair(entry, { (it: UInt32) in ["endpoint": "\(it)"] }, fields.active)
@@ -71,6 +75,11 @@ extension KernelReader {
             default: nil
             }
         return decoded ?? MapEntry(key: ["bytes": hex(entry.key)], value: ["bytes": hex(entry.values.first ?? [])])
+    }
+
+    private static func slots(_ entry: RawMap.Entry, _ fields: MapFields) -> [MapEntry]? {
+        guard let key = load(entry.key, as: malla_slot_key.self) else { return nil }
+        return entry.values.first.flatMap { load($0, as: malla_slots.self) }.map { fields.lines(key, $0) }
     }
 
     private static func counter(_ entry: RawMap.Entry, _ fields: MapFields) -> MapEntry? {

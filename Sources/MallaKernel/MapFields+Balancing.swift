@@ -4,6 +4,21 @@ import MallaModel
 
 /// The maps of load balancing.
 extension MapFields {
+    /// A piece of an alias table: a line for each slot, or for each endpoint that may be kept.
+    func lines(_ key: malla_slot_key, _ it: malla_slots) -> [MapEntry] {
+        let table = "\(key.table)"
+        guard key.piece < MALLA_SLOT_MEMBERS else {
+            return it.members(ofPiece: key.piece).map {
+                MapEntry(key: ["table": table, "member": "\($0)"], value: [:])
+            }
+        }
+        return it.all.enumerated().map { place, slot in
+            MapEntry(
+                key: ["table": table, "index": "\(UInt64(key.piece) * UInt64(MALLA_SLOT_PIECE) + UInt64(place))"],
+                value: ["endpoint": "\(slot.endpoint)", "alias": "\(slot.alias)", "threshold": "\(slot.threshold)"])
+        }
+    }
+
     func key(_ it: malla_maglev_key) -> [String: String] {
         ["table": "\(it.table)", "piece": "\(it.piece)"]
     }

@@ -70,15 +70,6 @@ struct MapFields {
         ]
     }
 
-    func key(_ it: malla_slot_key) -> [String: String] {
-        guard it.index >= MALLA_SLOT_MEMBER else { return ["table": "\(it.table)", "index": "\(it.index)"] }
-        return ["table": "\(it.table)", "member": "\(it.index & ~MALLA_SLOT_MEMBER)"]
-    }
-
-    func slot(_ it: malla_slot) -> [String: String] {
-        ["endpoint": "\(it.endpoint)", "alias": "\(it.alias)", "threshold": "\(it.threshold)"]
-    }
-
     func key(_ it: malla_endpoint_key) -> [String: String] {
         var fields: [String: String] = [:]
         if it.endpoint >= MALLA_ENDPOINT_OF_WORKLOAD {
@@ -100,8 +91,15 @@ struct MapFields {
             "scope": "\(it.scope)",
             "flags": flags(
                 UInt32(it.flags),
-                [(MALLA_ENDPOINT_AMBIGUOUS.rawValue, "ambiguous"), (MALLA_ENDPOINT_REMOTE.rawValue, "remote")]),
+                [
+                    (MALLA_ENDPOINT_AMBIGUOUS.rawValue, "ambiguous"), (MALLA_ENDPOINT_REMOTE.rawValue, "remote"),
+                    (MALLA_ENDPOINT_WITH_PORTS.rawValue, "with_ports"),
+                ]),
         ]
+        .merging(
+            UInt32(it.flags) & MALLA_ENDPOINT_WITH_PORTS.rawValue == 0
+                ? [:] : ["ports": [it.ports.0, it.ports.1].filter { $0 != 0 }.map(String.init).joined(separator: ",")]
+        ) { $1 }
     }
 
     func key(_ it: malla_policy_key) -> [String: String] {

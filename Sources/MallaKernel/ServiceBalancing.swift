@@ -25,14 +25,6 @@ extension ServiceEntry {
         }
     }
 
-    /// The slots of what a client may keep, beside those of the alias table.
-    var memberSlots: [(index: UInt32, slot: malla_slot)] {
-        members.map { endpoint in
-            let slot = malla_slot(endpoint: endpoint, alias: endpoint, threshold: .max, weight: 0, alias_weight: 0)
-            return (MALLA_SLOT_MEMBER | endpoint, slot)
-        }
-    }
-
     private static func pieces(_ slots: [UInt32]) -> [malla_maglev] {
         let length = Int(MALLA_MAGLEV_PIECE)
         return stride(from: 0, to: slots.count, by: length).map { start in

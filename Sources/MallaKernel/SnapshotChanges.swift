@@ -5,7 +5,7 @@ import MallaModel
 /// What has to be written so that the maps say what a snapshot says, by the steps in which it is written. Pure.
 struct SnapshotChanges {
     typealias Services = [(key: malla_service_key, value: malla_service)]
-    typealias Slots = [(key: malla_slot_key, value: malla_slot)]
+    typealias Slots = [(key: malla_slot_key, value: malla_slots)]
     typealias Maglev = [(key: malla_maglev_key, value: malla_maglev)]
     typealias Endpoints = [(key: malla_endpoint_key, value: malla_endpoint)]
 
@@ -13,7 +13,7 @@ struct SnapshotChanges {
 
     /// Endpoints by their numbers.
     var newEndpoints: Endpoints = []
-    /// Slots of tables that no service has yet.
+    /// Pieces of tables that no service has yet.
     var newSlots: Slots = []
     /// Pieces of Maglev tables that no service has yet.
     var newMaglev: Maglev = []
@@ -31,9 +31,9 @@ struct SnapshotChanges {
 
     // After: nothing that is in force refers to these any more.
 
-    /// Endpoints by their numbers.
+    /// Endpoints by their numbers, and by addresses whose own entries tell as much now.
     var unusedEndpoints: [malla_endpoint_key] = []
-    /// Slots of tables that no service has any more.
+    /// Pieces of tables that no service has any more.
     var unusedSlots: [malla_slot_key] = []
     /// Pieces of Maglev tables that no service has any more.
     var unusedMaglev: [malla_maglev_key] = []
@@ -94,8 +94,8 @@ struct SnapshotChanges {
 /// What the maps hold.
 struct PresentEntries {
     var services: [MapBytes<malla_service_key>: malla_service] = [:]
-    /// By their tables.
-    var slots: [UInt32: [UInt32: malla_slot]] = [:]
+    /// Pieces of alias tables, by their tables.
+    var slots: [UInt32: [UInt32: malla_slots]] = [:]
     /// How many pieces each Maglev table has.
     var maglev: [UInt32: UInt32] = [:]
     var endpoints: [MapBytes<malla_endpoint_key>: malla_endpoint] = [:]
@@ -165,7 +165,8 @@ struct PresentEntries {
             }
         }
         for key in endpoints.keys where !wanted.contains(key) {
-            if key.value.isNumber {
+            // A port that the entry of its address tells from now on: who has not found that one yet finds this one.
+            if key.value.isNumber || key.value.asSuch.map({ wanted.contains(MapBytes($0)) }) ?? false {
                 changes.unusedEndpoints.append(key.value)
             } else {
                 changes.goneAddresses.append(key.value)
@@ -199,7 +200,7 @@ struct PresentEntries {
         }
         for key in services.keys where !wanted.contains(key) { changes.goneServices.append(key.value) }
         for (table, slots) in slots where !kept.contains(table) {
-            changes.unusedSlots += slots.keys.map { malla_slot_key(table: table, index: $0) }
+            changes.unusedSlots += slots.keys.map { malla_slot_key(table: table, piece: $0) }
         }
         for (table, pieces) in maglev where !kept.contains(table) {
             changes.unusedMaglev += (0..<pieces).map { malla_maglev_key(table: table, piece: $0) }
@@ -207,11 +208,8 @@ struct PresentEntries {
     }
 
     private func add(_ entry: ServiceEntry, table: UInt32, _ changes: inout SnapshotChanges) {
-        for (index, slot) in entry.slots.enumerated() {
-            changes.newSlots.append((malla_slot_key(table: table, index: UInt32(truncatingIfNeeded: index)), slot))
-        }
-        for (index, slot) in entry.memberSlots {
-            changes.newSlots.append((malla_slot_key(table: table, index: index), slot))
+        for (piece, slots) in entry.pieces {
+            changes.newSlots.append((malla_slot_key(table: table, piece: piece), slots))
         }
         for (index, piece) in entry.maglev.enumerated() {
             changes.newMaglev.append((malla_maglev_key(table: table, piece: UInt32(truncatingIfNeeded: index)), piece))
@@ -219,25 +217,14 @@ struct PresentEntries {
     }
 
     private func holds(table: UInt32, _ wanted: ServiceEntry) -> Bool {
-        guard let present = slots[table], present.count == wanted.slots.count + wanted.members.count,
-            // What is in the pieces follows from the slots.
+        let pieces = wanted.pieces
+        guard let present = slots[table], present.count == pieces.count,
+            // What is in these follows from the slots.
             maglev[table] ?? 0 == UInt32(truncatingIfNeeded: wanted.maglev.count)
         else { return false }
-        return wanted.members.allSatisfy { present[MALLA_SLOT_MEMBER | $0] != nil }
-            && wanted.slots.enumerated().allSatisfy { index, slot in
-                present[UInt32(truncatingIfNeeded: index)].map { MapBytes($0) == MapBytes(slot) } ?? false
-            }
-    }
-}
-
-extension ServiceEntry {
-    /// Its table, by index.
-    var content: [UInt32: malla_slot] {
-        var content: [UInt32: malla_slot] = [:]
-        content.reserveCapacity(slots.count + members.count)
-        for (index, slot) in slots.enumerated() { content[UInt32(truncatingIfNeeded: index)] = slot }
-        for (index, slot) in memberSlots { content[index] = slot }
-        return content
+        return pieces.allSatisfy { piece, slots in
+            present[piece].map { MapBytes($0) == MapBytes(slots) } ?? false
+        }
     }
 }
 
@@ -264,4 +251,12 @@ struct TableNumbers {
 extension malla_endpoint_key {
     /// Whether it is a number, which only slots refer to.
     var isNumber: Bool { endpoint < MALLA_ENDPOINT_OF_WORKLOAD }
+
+    /// Of an address and port the key of that address as such; `nil`: it is no such key.
+    var asSuch: malla_endpoint_key? {
+        guard endpoint == UInt32.max, port != 0 else { return nil }  // MALLA_ENDPOINT_BY_ADDRESS
+        var key = self
+        key.port = 0
+        return key
+    }
 }

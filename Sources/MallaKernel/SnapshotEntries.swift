@@ -59,8 +59,7 @@ struct SnapshotEntries {
     init(_ delta: SnapshotDelta, hashed: (UInt32) throws -> UInt64) throws {
         endpoints += delta.endpoints.compactMap(Self.byNumber)
         for known in delta.known {
-            let entry = Snapshot.AddressEntry(address: known.address, endpoint: known.endpoint?.number)
-            endpoints.append(try Self.byAddress(entry) { _ in known.endpoint })
+            endpoints.append(try Self.byAddress(known.entry) { _ in known.endpoint })
         }
         endpoints += delta.contested.map(Self.ofWorkload)
         services = try Self.services(delta.services, isKnown: { _ in true }, hashed: hashed)
@@ -108,6 +107,10 @@ struct SnapshotEntries {
                 throw KernelError(.snapshot, "address \(entry.address) refers to endpoint \(number), which is missing")
             }
             value = Self.value(endpoint)
+            if let ports = entry.ports {
+                value.flags |= UInt16(MALLA_ENDPOINT_WITH_PORTS.rawValue)
+                value.ports = (ports.first, ports.second)
+            }
         } else {
             value.flags = UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue)
         }

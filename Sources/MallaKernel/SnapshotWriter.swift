@@ -7,7 +7,7 @@ import MallaModel
 public struct SnapshotSize: Sendable, Equatable {
     /// Service addresses and ports.
     public var services = 0
-    /// Slots of alias tables.
+    /// Pieces of alias tables.
     public var slots = 0
     /// Endpoints by number and by address.
     public var endpoints = 0
@@ -60,7 +60,7 @@ final class SnapshotWriter: Sendable {
         var present = PresentEntries()
         present.services = Dictionary(try maps.services.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
         present.endpoints = Dictionary(try maps.endpoints.entries().map { (MapBytes($0.key), $0.value) }) { $1 }
-        for (key, slot) in try maps.slots.entries() { present.slots[key.table, default: [:]][key.index] = slot }
+        for (key, slots) in try maps.slots.entries() { present.slots[key.table, default: [:]][key.piece] = slots }
         for key in try maps.maglev.entries().map(\.key) {
             present.maglev[key.table] = max(present.maglev[key.table] ?? 0, key.piece &+ 1)
         }
@@ -82,7 +82,7 @@ final class SnapshotWriter: Sendable {
             present.services[MapBytes(service.key)] = value
             guard value.slots > 0, present.slots[value.table] == nil else { continue }
             if let former = former[MapBytes(service.key)], former.slots.count == value.slots {
-                present.slots[value.table] = former.content
+                present.slots[value.table] = Dictionary(uniqueKeysWithValues: former.pieces)
             } else {
                 present.slots[value.table] = try content(of: value)
             }
@@ -90,22 +90,22 @@ final class SnapshotWriter: Sendable {
                 present.maglev[value.table] = (value.maglev - 1) / UInt32(MALLA_MAGLEV_PIECE) + 1
             }
         }
-        present.isTableTaken = { [maps] in try maps.slots.lookup(malla_slot_key(table: $0, index: 0)) != nil }
+        present.isTableTaken = { [maps] in try maps.slots.lookup(malla_slot_key(table: $0, piece: 0)) != nil }
         return present
     }
 
     /// The table that a service has.
-    private func content(of service: malla_service) throws -> [UInt32: malla_slot] {
-        var slots: [UInt32: malla_slot] = [:]
-        for index in 0..<service.slots {
-            slots[index] = try maps.slots.lookup(malla_slot_key(table: service.table, index: index))
+    private func content(of service: malla_service) throws -> [UInt32: malla_slots] {
+        var content: [UInt32: malla_slots] = [:]
+        let pieces = (UInt64(service.slots) + UInt64(MALLA_SLOT_PIECE) - 1) / UInt64(MALLA_SLOT_PIECE)
+        for piece in 0..<UInt32(truncatingIfNeeded: pieces) {
+            content[piece] = try maps.slots.lookup(malla_slot_key(table: service.table, piece: piece))
         }
-        guard service.affinity > 0 else { return slots }
-        for endpoint in Set(slots.values.map(\.endpoint)) {
-            let index = MALLA_SLOT_MEMBER | endpoint
-            slots[index] = try maps.slots.lookup(malla_slot_key(table: service.table, index: index))
+        guard service.affinity > 0 else { return content }
+        for piece in Set(content.values.flatMap(\.endpoints).map(malla_slots.piece(ofMember:))) {
+            content[piece] = try maps.slots.lookup(malla_slot_key(table: service.table, piece: piece))
         }
-        return slots
+        return content
     }
 
     /// Deletes policies that no decision reads: what a daemon that was killed left of a set before its switch, or after.

@@ -7,7 +7,7 @@ public struct Mesh: Hashable, Sendable {
     /// Services, by name.
     public var services: [ObjectName: Service]
     /// Workloads, by name.
-    public var workloads: [ObjectName: Workload]
+    public var workloads: WorkloadSet
     /// Authorization policies, by name.
     public var authorizationPolicies: [ObjectName: AuthorizationPolicy]
     /// Traffic policies, by name.
@@ -31,7 +31,7 @@ public struct Mesh: Hashable, Sendable {
         self.peerAuthentications = Dictionary(peerAuthentications.map { ($0.name, $0) }) { $1 }
         self.config = config
         self.services = Dictionary(services.map { ($0.name, $0) }) { $1 }
-        self.workloads = Dictionary(workloads.map { ($0.name, $0) }) { $1 }
+        self.workloads = WorkloadSet(workloads)
         self.authorizationPolicies = Dictionary(authorizationPolicies.map { ($0.name, $0) }) { $1 }
         self.trafficPolicies = Dictionary(trafficPolicies.map { ($0.name, $0) }) { $1 }
         httpRoutes = Dictionary(routes.filter { $0.kind == .http }.map { ($0.name, $0) }) { $1 }

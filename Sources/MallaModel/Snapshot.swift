@@ -188,11 +188,14 @@ public struct Snapshot: Sendable, Equatable {
         public var address: SocketAddress
         /// The endpoint's number; `nil`: several workloads claim it, so it is denied.
         public var endpoint: UInt32?
+        /// With port 0: the workload's ports at the address, which have no entries of their own; `nil`: they have.
+        public var ports: PortPair?
 
         /// An entry.
-        public init(address: SocketAddress, endpoint: UInt32?) {
+        public init(address: SocketAddress, endpoint: UInt32?, ports: PortPair? = nil) {
             self.address = address
             self.endpoint = endpoint
+            self.ports = ports
         }
     }
 

@@ -9,11 +9,19 @@ public struct SnapshotDelta: Sendable, Equatable {
         public var address: SocketAddress
         /// Who is there; `nil`: several workloads claim it.
         public var endpoint: Snapshot.Endpoint?
+        /// As in ``Snapshot/AddressEntry``.
+        public var ports: PortPair?
 
         /// What is known of an address.
-        public init(address: SocketAddress, endpoint: Snapshot.Endpoint?) {
+        public init(address: SocketAddress, endpoint: Snapshot.Endpoint?, ports: PortPair? = nil) {
             self.address = address
             self.endpoint = endpoint
+            self.ports = ports
+        }
+
+        /// The same as a snapshot has it.
+        public var entry: Snapshot.AddressEntry {
+            Snapshot.AddressEntry(address: address, endpoint: endpoint?.number, ports: ports)
         }
     }
 

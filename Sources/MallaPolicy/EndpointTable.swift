@@ -4,7 +4,8 @@ import MallaModel
 /// The endpoints of a node, and who claims which address. Workloads come and go one by one; each holds the place of
 /// its first endpoint.
 struct EndpointTable: Sendable {
-    /// An endpoint, in two chains: of its workload's, and of those at its address.
+    /// An endpoint, in two chains: of its workload's, where the ports of an address follow that address as such, and of
+    /// those at its address and port.
     struct Row: Sendable {
         var address: SocketAddress
         var seesClients: Bool
@@ -66,6 +67,7 @@ struct EndpointTable: Sendable {
         seesClients: Bool = false, elsewhere: Elsewhere? = nil
     ) -> Int32 {
         var first = Self.none
+        var last = Self.none
         let addresses = workload.addresses.count > 1 ? Set(workload.addresses).sorted() : workload.addresses
         for address in addresses {
             let isOfNode = elsewhere?.addresses.contains(address) ?? isOfNode(address)
@@ -74,12 +76,13 @@ struct EndpointTable: Sendable {
                 guard !has(first, at), let endpoint = waiting.number(of: .init(workload: number, address: at)) else {
                     continue
                 }
-                var row = Row(
+                let row = Row(
                     address: at, seesClients: seesClients && !isOfNode, number: endpoint, workload: number,
                     identity: identity, scope: scope, node: elsewhere?.node ?? 0)
-                row.nextOfWorkload = first
-                first = Int32(truncatingIfNeeded: add(row))
-                if claimsNode(row) { claim(at) { $0.insert(first) } }
+                let place = Int32(truncatingIfNeeded: add(row))
+                if last >= 0 { rows[Int(last)]?.nextOfWorkload = place } else { first = place }
+                last = place
+                if claimsNode(row) { claim(at) { $0.insert(place) } }
             }
         }
         return first
@@ -143,17 +146,22 @@ struct EndpointTable: Sendable {
         var concerned = Set(ports.map { SocketAddress(.unspecified, $0) })
         for address in workload.addresses {
             concerned.formUnion((ports + [0]).map { SocketAddress(address, $0) })
+            // Whether an address is somebody's alone decides about the entries of all its ports.
+            for place in places(at: SocketAddress(address, 0)) {
+                if let row = rows[place] { concerned.formUnion(rowsOfPorts(row).map(\.address)) }
+            }
         }
         return concerned
     }
 
     /// What is known of a destination that is addressed without a service.
     ///
-    /// 1. Every address and port that a workload has.
+    /// 1. Every address and port that a workload has; none where 3 tells its ports.
     /// 2. `::` with the port, for every spelling of this node: of the workloads at loopback or unspecified
     ///    addresses; where there are none, of those at the node's own addresses, because a process that listens on
     ///    all addresses is reached by loopback too.
-    /// 3. Port 0 for an address that only one workload has, and that is not this node's.
+    /// 3. Port 0 for an address that only one workload has, and that is not this node's. Of a workload of this node that
+    ///    has no more than two ports there, it tells them.
     ///
     /// An entry that several workloads claim names none of them. `nil`: nobody claims it.
     func known(of address: SocketAddress) -> SnapshotDelta.Known? {
@@ -168,11 +176,24 @@ struct EndpointTable: Sendable {
                 if let row = rows[Int(place)] { claim(row) }
             }
         } else {
+            if address.port != 0, known(of: SocketAddress(address.address, 0))?.ports != nil { return nil }  // 3
             for place in places(at: address) { if let row = rows[place] { claim(row) } }
             if address.port == 0, !isOne { return nil }  // 3
         }
         guard let first else { return nil }
-        return SnapshotDelta.Known(address: address, endpoint: isOne ? first.endpoint : nil)
+        var known = SnapshotDelta.Known(address: address, endpoint: isOne ? first.endpoint : nil)
+        // To another node's endpoint the proxy is asked to go by its number, which each port has.
+        if address.port == 0, first.node == 0 { known.ports = PortPair(rowsOfPorts(first).lazy.map(\.address.port)) }
+        return known
+    }
+
+    /// The rows of the ports of a workload at an address, by the row of that address as such.
+    private func rowsOfPorts(_ row: Row) -> some Sequence<Row> {
+        sequence(state: row.nextOfWorkload) { next in
+            guard next >= 0, let port = rows[Int(next)], port.address.address == row.address.address else { return nil }
+            next = port.nextOfWorkload
+            return port
+        }
     }
 
     /// The endpoints at an address that several workloads claim; empty where it is one's alone.
@@ -187,7 +208,7 @@ struct EndpointTable: Sendable {
         entries.reserveCapacity(rows.count)
         func add(_ address: SocketAddress) {
             guard let known = known(of: address) else { return }
-            entries.append(Snapshot.AddressEntry(address: known.address, endpoint: known.endpoint?.number))
+            entries.append(known.entry)
         }
         for place in rows.places {
             guard let row = rows[place], row.address.address != .unspecified, self.place(at: row.address) == place

@@ -24,11 +24,12 @@ extension MeshIndex {
         to mesh: Mesh, placements: [ObjectName: Placement], localAddresses: Set<Address>
     ) -> [WorkloadChange]? {
         var rest = mesh
-        rest.workloads = [:]
+        rest.workloads = WorkloadSet()
         guard rest == compiler.mesh, localAddresses == compiler.localAddresses else { return nil }
         var changes: [WorkloadChange] = []
         var known = 0
-        for (name, workload) in mesh.workloads {
+        for workload in mesh.workloads.values {
+            let name = workload.name
             let placement = placements[name]
             if let place = workloads.place(of: name), let row = workloads[place] {
                 known += 1
@@ -116,7 +117,7 @@ extension MeshIndex {
     }
 
     private func number(ofIdentity workload: Workload, _ book: NumberBook) -> UInt32? {
-        book.identities.numbers[compiler.identity(of: workload).principal]
+        book.identities[compiler.identity(of: workload).principal]
     }
 
     private mutating func take(_ change: WorkloadChange, _ delta: inout SnapshotDelta, book: inout NumberBook) {

@@ -40,7 +40,7 @@ public struct SnapshotCompiler: Sendable {
     /// The same for no workload: what an index goes on with, which has each of them by itself.
     var withoutWorkloads: SnapshotCompiler {
         var compiler = self
-        compiler.mesh.workloads = [:]
+        compiler.mesh.workloads = WorkloadSet()
         compiler.placements = [:]
         return compiler
     }

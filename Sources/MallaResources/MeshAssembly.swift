@@ -42,7 +42,7 @@ struct MeshAssembly {
             case .workload(let it): loaded.mesh.workloads[it.name] = parts.sharing(addressed(it))
             case .trafficPolicy(let it): loaded.mesh.trafficPolicies[it.name] = it
             case .meshConfig(let it, _): loaded.mesh.config = it
-            case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = it
+            case .authorizationPolicy(let it): loaded.mesh.authorizationPolicies[it.name] = parts.sharing(it)
             case .route(let it) where it.kind == .http: loaded.mesh.httpRoutes[it.name] = it
             case .route(let it): loaded.mesh.grpcRoutes[it.name] = it
             case .node(let it): loaded.mesh.nodes[it.name] = it

@@ -30,7 +30,7 @@ extension Node {
         let draining = kernel.draining
         let now = WallClock.monotonicNow()
         return compiled.endpoints.map { endpoint in
-            let number = numbers.workloads.numbers[endpoint.workload.description].flatMap {
+            let number = numbers.workloads[endpoint.workload.description].flatMap {
                 places[Place(workload: $0, address: endpoint.address)]
             }
             let one = number.flatMap { number in

@@ -25,7 +25,7 @@ extension Node {
             interfaces: placement.flatMap { $0.interfaces.isEmpty ? nil : $0.interfaces.map(\.name) },
             populated: placement?.populated ?? false,
             source: runs.workloads[name] == nil ? origin(.workload, name) : "run",
-            number: numbers.workloads.numbers[name.description], node: isRemote ? workload.node : nil)
+            number: numbers.workloads[name.description], node: isRemote ? workload.node : nil)
     }
 
     func serviceViews() -> [ServiceView] {

@@ -8,14 +8,14 @@ struct NumbersText {
 
     /// The pages by their names, with names and numbers in the order of names.
     init(_ pages: [(title: String, page: NumberBook.Page)]) {
-        bytes.reserveCapacity(pages.reduce(64) { $0 + $1.page.numbers.count * 40 })
+        bytes.reserveCapacity(pages.reduce(64) { $0 + $1.page.count * 40 })
         bytes.append(contentsOf: "{\n".utf8)
         for (index, (title, page)) in pages.enumerated() {
             bytes.append(contentsOf: "  ".utf8)
             add(title)
             bytes.append(contentsOf: ": {".utf8)
             var isFirst = true
-            for (name, number) in page.numbers.sorted(by: { $0.key < $1.key }) {
+            for (name, number) in page.entries.sorted(by: { $0.name < $1.name }) {
                 bytes.append(contentsOf: (isFirst ? "\n    " : ",\n    ").utf8)
                 isFirst = false
                 add(name)

@@ -40,7 +40,7 @@ struct ActiveTests {
             service.flags = flags.reduce(MALLA_SERVICE_BALANCED.rawValue) { $0 | $1.rawValue }
             for index in 0..<3 as Range<UInt32> {
                 try world.slot(1, index, endpoint: index + 1)
-                try world.slot(1, MALLA_SLOT_MEMBER | (index + 1), endpoint: 0)
+                try world.member(1, endpoint: index + 1)
             }
             var key = malla_service_key()
             key.port = 81

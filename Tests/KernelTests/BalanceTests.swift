@@ -44,7 +44,7 @@ struct BalanceTests {
                     table, UInt32(index), endpoint: UInt32(first) + 1, alias: UInt32(second) + 1,
                     threshold: slot.threshold, weight: weights[first], aliasWeight: weights[second])
             }
-            for member in members { try world.slot(table, MALLA_SLOT_MEMBER | UInt32(member + 1), endpoint: 0) }
+            for member in members { try world.member(table, endpoint: UInt32(member + 1)) }
             var key = malla_service_key()
             key.port = 80
             key.protocol = UInt8(IPPROTO_TCP)

@@ -16,7 +16,7 @@ final class KernelNode {
     let workloads: BPFMap<UInt64, malla_workload>
     let local: BPFMap<malla_addr, UInt32>
     let services: BPFMap<malla_service_key, malla_service>
-    let slots: BPFMap<malla_slot_key, malla_slot>
+    let slots: BPFMap<malla_slot_key, malla_slots>
     let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
     let policies: BPFMap<malla_policy_key, malla_policy>
     let maglev: BPFMap<malla_maglev_key, malla_maglev>

@@ -54,10 +54,24 @@ struct World {
         _ table: UInt32, _ index: UInt32, endpoint: UInt32, alias: UInt32 = 0, threshold: UInt32 = .max,
         weight: UInt32 = 1, aliasWeight: UInt32 = 1
     ) throws {
-        try node.slots.update(
-            malla_slot_key(table: table, index: index),
-            malla_slot(
-                endpoint: endpoint, alias: alias, threshold: threshold, weight: weight, alias_weight: aliasWeight))
+        let key = malla_slot_key(table: table, piece: index / UInt32(MALLA_SLOT_PIECE))
+        var piece = try node.slots.lookup(key) ?? malla_slots()
+        withUnsafeMutableBytes(of: &piece) { bytes in
+            bytes.bindMemory(to: malla_slot.self)[Int(index) % Int(MALLA_SLOT_PIECE)] = malla_slot(
+                endpoint: endpoint, alias: alias, threshold: threshold, weight: weight, alias_weight: aliasWeight)
+        }
+        try node.slots.update(key, piece)
+    }
+
+    /// Lets clients keep an endpoint of a table.
+    func member(_ table: UInt32, endpoint: UInt32) throws {
+        let bits = 32 * UInt32(MALLA_SLOT_MEMBER_WORDS)
+        let key = malla_slot_key(table: table, piece: MALLA_SLOT_MEMBERS | endpoint / bits)
+        var piece = try node.slots.lookup(key) ?? malla_slots()
+        withUnsafeMutableBytes(of: &piece) { bytes in
+            bytes.bindMemory(to: UInt32.self)[Int(endpoint % bits / 32)] |= 1 << (endpoint % 32)
+        }
+        try node.slots.update(key, piece)
     }
 
     /// An endpoint, by its number.
@@ -77,7 +91,7 @@ struct World {
         _ address: String, _ port: UInt16, kind: UInt32 = .max,  // MALLA_ENDPOINT_BY_ADDRESS
         endpoint number: UInt32,
         identity: UInt32 = 200, workload: UInt32 = 20, scope: UInt32, ambiguous: Bool = false,
-        remote: Bool = false
+        remote: Bool = false, ports: (UInt16, UInt16)? = nil
     ) throws {
         var key = malla_endpoint_key()
         key.endpoint = kind
@@ -86,6 +100,10 @@ struct World {
         var value = try value(number, address, port, identity, workload, scope)
         value.flags = ambiguous ? UInt16(MALLA_ENDPOINT_AMBIGUOUS.rawValue) : 0
         if remote { value.flags |= UInt16(MALLA_ENDPOINT_REMOTE.rawValue) }
+        if let ports {
+            value.flags |= UInt16(MALLA_ENDPOINT_WITH_PORTS.rawValue)
+            value.ports = ports
+        }
         try node.endpoints.update(key, value)
     }
 

@@ -12,7 +12,7 @@ struct AddressEntryTests {
         ("and its IPv4 form", [("a", ["0.0.0.0"])], [], ["0.0.0.0:7000": "a", "[::]:7000": "a"]),
         (
             "an address of its own, with every port", [("a", ["10.0.0.1"])], [],
-            ["10.0.0.1:7000": "a", "10.0.0.1:0": "a"]
+            ["10.0.0.1:0": "a"]
         ),
         (
             "an address that two have", [("a", ["10.0.0.1"]), ("b", ["10.0.0.1"])], [], ["10.0.0.1:7000": "?"]
@@ -58,5 +58,32 @@ struct AddressEntryTests {
         let mesh = Mesh(services: [SnapshotCompilerTests.backend], workloads: [SnapshotCompilerTests.workload("a")])
         let snapshot = SnapshotCompilerTests.compile(mesh, SnapshotCompilerTests.placed("a")).snapshot
         #expect(snapshot.addressEntries.contains { $0.address == SocketAddress(.loopback4, 5353) })
+    }
+
+    /// How an address comes to be known as ports are added and another workload claims it, too.
+    @Test("up to two ports stand with the address that is a workload's alone; more, and contested ones, by themselves")
+    func alone() throws {
+        func entries(_ ports: [String: [UInt16]]) -> [String: String] {
+            let workloads = ports.map { name, ports in
+                Workload(
+                    name: ObjectName(name), match: .run, ports: ports.map { .init(port: $0) },
+                    addresses: [Address(ipv4: 0x0a00_0001)])
+            }
+            let placements = Dictionary(
+                uniqueKeysWithValues: workloads.map {
+                    ($0.name, Placement(cgroup: 1, cgroupPath: "/x", populated: true))
+                })
+            let snapshot = SnapshotCompilerTests.compile(Mesh(workloads: workloads), placements).snapshot
+            return Dictionary(
+                uniqueKeysWithValues: snapshot.addressEntries.map { entry in
+                    let ports = entry.ports.map { "\($0.first) \($0.second)" } ?? "-"
+                    return ("\(entry.address.port)", entry.endpoint == nil ? "?" : ports)
+                })
+        }
+        #expect(entries(["a": []]) == ["0": "0 0"])
+        #expect(entries(["a": [80]]) == ["0": "80 0"])
+        #expect(entries(["a": [81, 80]]) == ["0": "80 81"])
+        #expect(entries(["a": [80, 81, 82]]) == ["0": "-", "80": "-", "81": "-", "82": "-"])
+        #expect(entries(["a": [80], "b": [80, 81]]) == ["80": "?", "81": "-"])
     }
 }

@@ -85,7 +85,7 @@ extension Snapshot {
         endpoints = (endpoints.filter { !gone.contains($0.number) } + delta.endpoints).sorted { $0.number < $1.number }
         let addresses = Set(delta.forgotten + delta.known.map(\.address))
         addressEntries = addressEntries.filter { !addresses.contains($0.address) }
-        addressEntries += delta.known.map { AddressEntry(address: $0.address, endpoint: $0.endpoint?.number) }
+        addressEntries += delta.known.map(\.entry)
         addressEntries.sort { $0.address < $1.address }
         let changed = Set(delta.services.map(\.number))
         services = (services.filter { !changed.contains($0.number) } + delta.services).sorted { $0.number < $1.number }

@@ -22,11 +22,19 @@ static __always_inline __u64 balance_mix(__u64 number)
 	return number ^ number >> 31;
 }
 
+/* A slot of an alias table; NULL: the table is not there. */
+static __always_inline const struct malla_slot *slot_at(__u32 table, __u32 index)
+{
+	struct malla_slot_key key = {.table = table, .piece = index / MALLA_SLOT_PIECE};
+	const struct malla_slots *piece = bpf_map_lookup_elem(&malla_slots, &key);
+
+	return piece ? &piece->slot[index % MALLA_SLOT_PIECE] : 0;
+}
+
 /* By the alias table: `slot` is an index, `alias` a number that chooses between its two. */
 static __always_inline struct draw balance_slot(__u32 table, __u32 index, __u32 alias)
 {
-	struct malla_slot_key key = {.table = table, .index = index};
-	const struct malla_slot *slot = bpf_map_lookup_elem(&malla_slots, &key);
+	const struct malla_slot *slot = slot_at(table, index);
 
 	if (!slot)
 		return (struct draw){};
@@ -96,7 +104,8 @@ static __always_inline void affinity_key(const struct malla_explanation *it, str
 /* The endpoint that the client had last, if that is not too long ago and it still belongs to the service; else 0. */
 static __always_inline __u32 balance_kept(const struct malla_service *service, const struct malla_explanation *it)
 {
-	struct malla_slot_key member = {.table = service->table};
+	struct malla_slot_key key_of_members = {.table = service->table};
+	const struct malla_members *members;
 	struct malla_affinity_key key;
 	const struct malla_affinity *kept;
 	__u32 endpoint;
@@ -106,8 +115,11 @@ static __always_inline __u32 balance_kept(const struct malla_service *service, c
 	if (!kept || kept->until < bpf_ktime_get_ns())
 		return 0;
 	endpoint = kept->endpoint;
-	member.index = MALLA_SLOT_MEMBER | endpoint;
-	return bpf_map_lookup_elem(&malla_slots, &member) ? endpoint : 0;
+	key_of_members.piece = MALLA_SLOT_MEMBERS | endpoint / (32 * MALLA_SLOT_MEMBER_WORDS);
+	members = bpf_map_lookup_elem(&malla_slots, &key_of_members);
+	if (!members)
+		return 0;
+	return members->word[endpoint / 32 % MALLA_SLOT_MEMBER_WORDS] >> endpoint % 32 & 1 ? endpoint : 0;
 }
 
 /*

@@ -13,27 +13,43 @@ static __always_inline bool addr_is_local(const struct malla_addr *addr)
 
 /*
  * The endpoint behind an address and port, for TCP and UDP alike; false: no workload of the mesh.
- *  1 the very address and port
- *  2 the same port of this node: workloads share its addresses, and most listen on all of them,
+ *  1 an address that is one workload's alone, and whose entry has its ports
+ *  2 the very address and port
+ *  3 the same port of this node: workloads share its addresses, and most listen on all of them,
  *    so every address of the node leads to the entry under the all-zero one; so do those that reach many
- *  3 an address that is one workload's alone, whatever the port
+ *  4 an address that is one workload's alone, whatever the port
+ * The daemon writes the entries of 2 before it takes that of 1 away, and deletes them a grace period after it has come.
  */
 APART int endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_endpoint *endpoint)
 {
-	struct malla_endpoint_key key = {.endpoint = MALLA_ENDPOINT_BY_ADDRESS, .port = port};
+	struct malla_endpoint_key key = {.endpoint = MALLA_ENDPOINT_BY_ADDRESS};
+	bool asked, known = false;
 
 	if (!addr || !endpoint)
 		return false; /* they are there; the verifier wants to hear it */
 	key.addr = *addr;
+	asked = !addr_is_loopback(addr);
 
+	if (asked && entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint))) {
+		if (endpoint->flags & MALLA_ENDPOINT_WITH_PORTS) {
+			if (port && (port == endpoint->ports[0] || port == endpoint->ports[1]))
+				endpoint->port = port;
+			return true; /* 1 */
+		}
+		__builtin_memset(endpoint, 0, sizeof(*endpoint));
+		known = true;
+	}
+	key.port = port;
 	if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
-		return true; /* 1 */
+		return true; /* 2 */
 	if (addr_is_local(addr) || addr_is_for_many(addr)) {
 		key.addr = (struct malla_addr){};
 		if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
-			return true; /* 2 */
+			return true; /* 3 */
 		key.addr = *addr;
 	}
+	if (asked && !known)
+		return false; /* 4 was looked for with 1 */
 	key.port = 0;
-	return entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)); /* 3 */
+	return entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)); /* 4 */
 }

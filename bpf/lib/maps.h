@@ -72,15 +72,15 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144);
+	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct malla_slot_key);
-	__type(value, struct malla_slot);
+	__type(value, struct malla_slots);
 } malla_slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 524288);
+	__uint(max_entries, 262144);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct malla_endpoint_key);
 	__type(value, struct malla_endpoint);
@@ -203,7 +203,7 @@ struct {
  * proxy refuses a connection whose record is gone (not_captured). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 8192);
 	__type(key, struct malla_tuple);
 	__type(value, struct malla_connection);
 } malla_handoffs SEC(".maps");

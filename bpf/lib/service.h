@@ -35,18 +35,14 @@ static __always_inline bool endpoint_numbered(__u32 number, struct malla_endpoin
 static __always_inline bool service_pick(const struct malla_service *service, const struct malla_explanation *it,
 					 struct malla_endpoint *endpoint)
 {
-	struct malla_slot_key at = {
-		.table = service->table,
-		/* A product instead of a remainder: no bias worth naming, and no division. */
-		.index = ((__u64)it->random[0] * service->slots) >> 32,
-	};
 	const struct malla_slot *slot;
 
 	if (!service->slots)
 		return false;
 	if (service->flags & MALLA_SERVICE_BALANCED)
 		return endpoint_numbered(balance_choose(service, it), endpoint);
-	slot = bpf_map_lookup_elem(&malla_slots, &at);
+	/* A product instead of a remainder: no bias worth naming, and no division. */
+	slot = slot_at(service->table, ((__u64)it->random[0] * service->slots) >> 32);
 	if (!slot)
 		return false;
 	return endpoint_numbered(slot->threshold == 0xffffffff || it->random[1] < slot->threshold ? slot->endpoint

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a struct here, a map's type or a pin's name changes; names the pin directory. */
-#define MALLA_ABI 3
+#define MALLA_ABI 4
 
 #define MALLA_IDENTITY_UNKNOWN 0
 /* The node proxy itself. */
@@ -145,12 +145,14 @@ enum malla_service_flag {
 };
 
 /* malla_slots: Walker's alias table. Draw a slot, then a number below 2^32: under the threshold
- * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one entry per endpoint. A
- * table is never changed: a service whose endpoints change gets another one. Where clients keep their endpoints, the
- * table has an entry MALLA_SLOT_MEMBER | endpoint for each that may be kept. */
+ * it is `endpoint`, else `alias`. Exact for any weights, one lookup, one slot per endpoint, in pieces: the kernel adds 56
+ * bytes to each entry. Slot n is number n % MALLA_SLOT_PIECE of the piece n / MALLA_SLOT_PIECE; those past the last are
+ * zero. A table is never changed: a service whose endpoints change gets another one. Where clients keep their endpoints,
+ * endpoint n may be kept if the piece MALLA_SLOT_MEMBERS | n / 1024 has its bit n % 1024. */
+#define MALLA_SLOT_PIECE 8
 struct malla_slot_key {
 	__u32 table;
-	__u32 index;
+	__u32 piece;
 };
 
 struct malla_slot {
@@ -161,7 +163,18 @@ struct malla_slot {
 	__u32 alias_weight;
 };
 
-#define MALLA_SLOT_MEMBER 0x80000000u
+#define MALLA_SLOT_MEMBERS 0x80000000u
+#define MALLA_SLOT_MEMBER_WORDS 32
+
+struct malla_slots {
+	struct malla_slot slot[MALLA_SLOT_PIECE];
+};
+
+/* The value of a piece of members, as large as the others. */
+struct malla_members {
+	__u32 word[MALLA_SLOT_MEMBER_WORDS];
+	__u32 reserved[8];
+};
 
 /* malla_maglev: Maglev tables in pieces. Slot n of a table is endpoint n % MALLA_MAGLEV_PIECE of the piece
  * n / MALLA_MAGLEV_PIECE. A piece fills one of the kernel's 1024 byte places, and a table is written in so many fewer
@@ -205,10 +218,11 @@ struct malla_drain_key {
 	__u32 endpoint;
 };
 
-/* malla_endpoints: one address and port of a workload, by number and by address. By address: exact
- * first; then, for an address of this node (loopback, unspecified, malla_local), the all-zero address
- * with the port, which stands for every spelling of this node; then the exact address with port 0. An address that
- * several workloads claim has an entry for each of them too, by address and workload. All hold for TCP and UDP.
+/* malla_endpoints: one address and port of a workload, by number and by address. By address: the address with port 0
+ * if it has MALLA_ENDPOINT_WITH_PORTS; then address and port; then, for an address of this node (loopback, unspecified,
+ * malla_local), the all-zero address with the port, which stands for every spelling of this node; then the address with
+ * port 0. An address that several workloads claim has an entry for each of them too, by address and workload. All hold
+ * for TCP and UDP.
  * A number means one address, port and workload as long as a slot names it; the rest of a value, and entries by
  * address, are replaced while decisions run: read with entry_read. */
 struct malla_endpoint_key {
@@ -230,12 +244,15 @@ struct malla_endpoint {
 	__u32 workload;
 	__u32 identity;
 	__u32 scope; /* policy scope; never 0 for an enrolled workload, always 0 for one of another node */
+	__u16 ports[2]; /* MALLA_ENDPOINT_WITH_PORTS: those that it has at this address; 0: none */
 };
 
 enum malla_endpoint_flag {
 	MALLA_ENDPOINT_AMBIGUOUS = 1, /* several workloads claim it: denied */
 	/* On another node: reached by the proxy's tunnel and in no other way, and judged there. */
 	MALLA_ENDPOINT_REMOTE = 2,
+	/* The address is its alone, and so few ports need no entries of their own. */
+	MALLA_ENDPOINT_WITH_PORTS = 4,
 };
 
 /*

@@ -215,6 +215,7 @@ extension Worker {
             passage.pointee.backlog.isEmpty && passage.pointee.socket >= 0 && passage.pointee.phase == .open
             && passage.pointee.state.contains(.writable)
         if isStraight, let start = bytes.baseAddress, bytes.count > 0 {
+            hasten(passage)
             let sent = Socket.send(passage.pointee.socket, start, count: bytes.count)
             guard sent >= 0 || sent == Int(-EAGAIN) else {
                 credit(bytes.count, handle, h2, wire)
@@ -246,6 +247,7 @@ extension Worker {
         while !passage.pointee.backlog.isEmpty, passage.pointee.state.contains(.writable) {
             let front = passage.pointee.backlog.front
             guard let start = front.baseAddress else { break }
+            hasten(passage)
             let sent = Socket.send(passage.pointee.socket, start, count: front.count)
             guard sent >= 0 || sent == Int(-EAGAIN) else {
                 socketFailed(place, passage)
@@ -283,6 +285,16 @@ extension Worker {
             passage.pointee.state.insert(.endsBehind)
             Socket.endWriting(passage.pointee.socket)
         }
+    }
+
+    /// As ``hasten(_:)`` of a wire. Clients' sockets have it from their listener, pairs need none.
+    private func hasten(_ passage: UnsafeMutablePointer<Passage>) {
+        guard passage.pointee.owner == .peer, !passage.pointee.state.contains(.prompt) else { return }
+        if passage.pointee.state.contains(.used) {
+            Socket.sendAtOnce(passage.pointee.socket)
+            passage.pointee.state.insert(.prompt)
+        }
+        passage.pointee.state.insert(.used)
     }
 
     private mutating func delivered(_ count: Int, _ passage: UnsafeMutablePointer<Passage>) {

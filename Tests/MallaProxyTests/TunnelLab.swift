@@ -109,6 +109,7 @@ final class Tap: Sendable {
                             while self?.isHeld ?? false { usleep(2000) }
                             try to.send(bytes)
                         }
+                        while self?.isHeld ?? false { usleep(2000) }
                         self?.state.withLock { $0.ended += 1 }
                         to.endWriting()
                     }

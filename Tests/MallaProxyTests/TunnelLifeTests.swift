@@ -21,7 +21,7 @@ struct TunnelLifeTests {
 
     @Test("a peer that answers no PING is given up, with all that the tunnel carried; the next one makes another")
     func silence() throws {
-        let lab = try TunnelLab(times: Self.times(pause: 50_000_000, patience: 1_000_000_000))
+        let lab = try TunnelLab(times: Self.times(pause: 50_000_000, patience: 3_000_000_000))
         let listener = try TCP.listenAnywhere()
         try lab.apply([listener.port])
         let (client, server) = try lab.pair(listener)

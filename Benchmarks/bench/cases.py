@@ -9,9 +9,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 
-from . import h2load, mesh, nodes, pairs, peers, processes, programs
+from . import h2load, handshakes, mesh, nodes, pairs, peers, processes, programs
 
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
 PLAIN_BACKEND = ("127.0.0.1", 7000)
@@ -57,10 +58,11 @@ PACED = [
     Load("paced", "open loop, 2,000 a second", "request", "paced", [],
          lambda seconds: ["16", "2000", str(max(5, seconds))]),
 ]
+SHAKES = [Load("handshake", "mutual handshake and a PING", "handshake", "shake", [], lambda seconds: ["16", str(seconds)])]
 STREAMS = [Load("streams", "HTTP/2, 4 × 32 streams", "request", "h2load", [], lambda _: [])]
 CALLS = [Load("calls", "gRPC unary, 4 × 32 streams", "call", "h2load", ["calls"], lambda _: [])]
 
-LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + STREAMS + CALLS]
+LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + SHAKES + STREAMS + CALLS]
 
 
 @dataclasses.dataclass
@@ -71,13 +73,15 @@ class Subject:
     measured: Callable[[], list[int]]
     backend: processes.Process
     wrap: Callable[[list], list] = list
+    # What goes on meanwhile.
+    storm: handshakes.Storm | None = None
 
 
 @dataclasses.dataclass
 class Section:
     """Subjects side by side. The first is what the others are compared with."""
     title: str
-    # Which figure: CPU of the thing between ("relay"), of client and backend too ("all"), or the median time ("p50").
+    # Which figure: CPU of the thing between ("relay"), of client and backend too ("all"), or a time ("p50", "p99").
     judged: str
     loads: list[Load]
     subjects: list[Subject]
@@ -89,11 +93,17 @@ SECTIONS = {
     "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "tunnel": "L4 between two nodes, mutual TLS; ratio = pair of peers / Malla",
+    "pooled": "a connection by a tunnel that stands; ratio = two nodes / plain loopback",
+    "handshake": "mutual handshakes, none resumed; ratio = peer / Malla",
+    "storm": "an open loop between two nodes, without and with a storm of handshakes at the far one; ratio = with / without",
     "secure": "HTTP/1.1 between two nodes, mutual TLS; ratio = pair of peers / Malla",
     "http": "HTTP/1.1 through the proxy; ratio = peer / Malla",
     "http2": "HTTP/2 through the proxy; ratio = peer / Malla",
     "grpc": "gRPC through the proxy; ratio = peer / Malla",
 }
+
+# Sections that need two nodes.
+BETWEEN_NODES = {"tunnel", "pooled", "handshake", "storm", "secure"}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
@@ -121,7 +131,7 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     running.append(plain)
     plain.wait_for_port(PLAIN_BACKEND[1])
     node = None
-    if "malla" not in arguments.without and set(wanted) - {"tunnel", "secure"}:
+    if "malla" not in arguments.without and set(wanted) - BETWEEN_NODES:
         node = mesh.Node(directory)
         running.append(node)  # before it is up: what it has started by then must be stopped too
         node.start()
@@ -163,37 +173,69 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
         through = [Subject("malla", mesh.REQUESTS, node.pids, node.backend, node.client_command)] if node else []
         through += [Subject(name, ("127.0.0.1", HTTP_PORTS[name]), proxy.pids, plain) for name, proxy in proxies.items()]
         sections.append(Section(SECTIONS["http"], "relay", LOADS + PACED, through))
-    if {"tunnel", "secure"} & set(wanted):
-        sections += start_tunnels(wanted, arguments, directory, running)
+    if BETWEEN_NODES & set(wanted):
+        sections += start_tunnels(wanted, arguments, directory, running, loopback)
     sections += [start_http2(name, arguments, directory, running, node) for name in ("http2", "grpc") if name in wanted]
     return sections
 
 
 def start_tunnels(
-        wanted: list[str], arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:
+        wanted: list[str], arguments: argparse.Namespace, directory: pathlib.Path, running: list,
+        loopback: Subject) -> list[Section]:
     """Starts pairs of proxies with a veth between them."""
     far, certificates = pairs.Namespace(), pairs.Certificates(directory)
     running.append(far)
     far.start()
-    certificates.make()
+    certificates.make(handshakes.MEMBER)
     found: dict[str, list[Subject]] = {"tunnel": [], "secure": []}
+    shaken: list[Subject] = []
+    stormed: list[Section] = []
+    pooled: list[Section] = []
     if "malla" not in arguments.without:
         pair = nodes.Pair(directory, far, certificates)
         running.append(pair)
         pair.start()
         for name, target in (("tunnel", nodes.RELAY), ("secure", nodes.REQUESTS)):
             found[name].append(Subject("malla", target, pair.pids, pair.backend, pair.near.client_command))
+        shaken.append(Subject(
+            "malla", handshakes.malla_target(), pair.far.pids, pair.backend,
+            lambda command: command + handshakes.shows(certificates, to_malla=True)))
+        stormed.append(storm("malla", found["tunnel"][0], handshakes.storm_on_malla(certificates)))
+        pooled.append(Section(SECTIONS["pooled"], "all", [load for load in LOADS if load.name == "fresh"], [
+            loopback, found["tunnel"][0]]))
     plain = processes.Process("backend-plain", processes.LOAD, far.enter(
-        [programs.load("backend"), *map(str, PLAIN_BACKEND)]), directory)
+        [programs.load("backend"), pairs.FAR, str(PLAIN_BACKEND[1])]), directory)
     running.append(plain)
-    pairs.wait_for_listener(plain, "127.0.0.1:7000", far)
+    pairs.wait_for_listener(plain, f"{pairs.FAR}:{PLAIN_BACKEND[1]}", far)
+    for name in handshakes.SERVER_PORTS:
+        if "handshake" in wanted and name not in arguments.without:
+            server = handshakes.Server(name, PLAIN_BACKEND[1], directory, far, certificates)
+            running.append(server)
+            shaken.append(Subject(
+                name, (pairs.FAR, server.port), server.pids, plain,
+                lambda command: command + handshakes.shows(certificates, to_malla=False)))
     for section, ports, mode in (("tunnel", PAIR_PORTS, "tcp"), ("secure", SECURE_PORTS, "http")):
         for name, port in ports.items():
-            if section in wanted and name not in arguments.without:
+            if {section, "storm" if section == "tunnel" else section} & set(wanted) and name not in arguments.without:
                 peer = pairs.Pair(name, port, PLAIN_BACKEND[1], directory, far, certificates, mode)
                 running.append(peer)
                 found[section].append(Subject(name, ("127.0.0.1", port), peer.pids, plain))
-    return [Section(SECTIONS[name], "relay", LOADS, found[name]) for name in found if name in wanted]
+                if section == "tunnel":
+                    stormed.append(
+                        storm(name, found[section][-1], handshakes.storm_on_peer(name, certificates)))
+    sections = [Section(SECTIONS["tunnel"], "relay", LOADS, found["tunnel"])] if "tunnel" in wanted else []
+    sections += pooled if "pooled" in wanted else []
+    sections += [Section(SECTIONS["handshake"], "relay", SHAKES, shaken)] if "handshake" in wanted else []
+    sections += stormed if "storm" in wanted else []
+    sections += [Section(SECTIONS["secure"], "relay", LOADS, found["secure"])] if "secure" in wanted else []
+    return sections
+
+
+def storm(name: str, subject: Subject, handshaking: handshakes.Storm) -> Section:
+    """One way, quiet and in a storm."""
+    quiet = dataclasses.replace(subject, name="quiet")
+    return Section(f"{name}, {SECTIONS['storm']}", "p99", PACED, [
+        quiet, dataclasses.replace(quiet, name="in a storm", storm=handshaking)])
 
 
 def start_http2(
@@ -260,17 +302,26 @@ def sample(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) 
             client.kill()
             raise RuntimeError(f"{' '.join(command)}: did not get ready, said {ready!r}")
         measured, backend = subject.measured(), subject.backend.pids()
+        if subject.storm:
+            subject.storm.start(max(5, seconds) + 1)
+            time.sleep(0.5)
         relay_before, backend_before = processes.cpu_ns(measured), processes.cpu_ns(backend)
         client.stdin.write("go\n")
         client.stdin.flush()
         line = client.stdout.readline()
         relay_after, backend_after = processes.cpu_ns(measured), processes.cpu_ns(backend)
     result = json.loads(line)
+    if subject.storm:
+        beside = subject.storm.stop()
+        result["handshakes"] = beside["operations"]
+        result["errors"] += beside["errors"]
+        result["first_error"] = result["first_error"] or beside["first_error"]
     expect_whole(load, result)
     units = result["bytes"] / 1e6 if load.unit == "MB" else result["operations"]
     relay = relay_after - relay_before
     everything = relay + backend_after - backend_before + result["cpu_ns"]
-    return {**result, "units": units, "p50_us": result["p50_ns"] / 1e3, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
+    return {**result, "units": units, "p50_us": result["p50_ns"] / 1e3,
+            "p99_us": result["p99_ns"] / 1e3, "relay_us": relay / 1e3 / max(units, 1), "all_us": everything / 1e3 / max(units, 1)}
 
 
 def sample_h2load(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) -> dict:

@@ -81,8 +81,11 @@ class Namespace:
         """Makes it, with addresses at both ends."""
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         inside = ["ip", "-n", self.name]
+        # 60 s of connections between two addresses that stay the same are more than there are ports. On loopback the kernel
+        # takes a port of a closed connection again after a second, elsewhere only when it is told so.
+        reuse = ["sysctl", "--quiet", "--write", "net.ipv4.tcp_tw_reuse=1"]
         for command in (
-                ["ip", "link", "add", "bench0", "type", "veth", "peer", "name", "bench1", "netns", self.name],
+                reuse, self.enter(reuse), ["ip", "link", "add", "bench0", "type", "veth", "peer", "name", "bench1", "netns", self.name],
                 ["ip", "address", "add", f"{NEAR}/24", "dev", "bench0"], ["ip", "link", "set", "bench0", "up"],
                 [*inside, "address", "add", f"{FAR}/24", "dev", "bench1"], [*inside, "link", "set", "bench1", "up"],
                 [*inside, "link", "set", "lo", "up"]):
@@ -104,16 +107,16 @@ class Certificates:
         self.directory = directory / "certificates"
         self.root = self.directory / "root.pem"
 
-    def make(self) -> None:
-        """Makes all of them with OpenSSL's command line."""
+    def make(self, *others: tuple[str, str]) -> None:
+        """Makes all of them with OpenSSL's command line, and others of these names and URIs."""
         self.directory.mkdir()
         self.openssl("req", "-x509", "-subj", "/O=bench", "-days", "2", "-out", self.root, *self.new_key("root"),
                      "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        for name in ("near", "far"):
+        for name, uri in [(name, spiffe(name)) for name in ("near", "far")] + list(others):
             request, leaf = self.directory / f"{name}.csr", self.directory / f"{name}.crt"
             extensions = self.directory / f"{name}.ext"
             extensions.write_text(
-                f"subjectAltName=critical,URI:{spiffe(name)}\nextendedKeyUsage=serverAuth,clientAuth\n"
+                f"subjectAltName=critical,URI:{uri}\nextendedKeyUsage=serverAuth,clientAuth\n"
                 "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\n")
             self.openssl("req", "-subj", "/", "-out", request, *self.new_key(name))
             self.openssl("x509", "-req", "-in", request, "-CA", self.root, "-CAkey", self.directory / "root.key",
@@ -147,7 +150,7 @@ class Pair:
         self.ends: list[processes.Process] = []
         tunnel = TUNNEL_PORTS[name] + (10 if mode == "http" else 0)
         for end, listen, following in (
-                ("far", f"{FAR}:{tunnel}", f"127.0.0.1:{backend}"), ("near", f"127.0.0.1:{port}", f"{FAR}:{tunnel}")):
+                ("far", f"{FAR}:{tunnel}", f"{FAR}:{backend}"), ("near", f"127.0.0.1:{port}", f"{FAR}:{tunnel}")):
             label = f"{name}-{end}-{port}"
             command = {"haproxy": haproxy, "nginx": nginx, "envoy": envoy}[name](
                 label, end, listen, following, directory, certificates.directory, mode)
@@ -178,6 +181,8 @@ def haproxy(label: str, end: str, listen: str, following: str, directory: pathli
             mode: str) -> list:
     """HAProxy as a TCP relay or an HTTP proxy, TLS on the side of the other end."""
     secure = f" ssl crt {keys}/{end}.pem ca-file {keys}/root.pem verify required"
+    if end == "far" and mode == "http":
+        secure += " alpn h2,http/1.1"
     path = directory / f"{label}.conf"
     path.write_text(HAPROXY.format(
         mode=mode, listen=listen, next=following, secure_bind=secure if end == "far" else "",
@@ -197,7 +202,7 @@ def nginx(label: str, end: str, listen: str, following: str, directory: pathlib.
                  f"ssl_client_certificate {keys}/root.pem", "ssl_protocols TLSv1.3"]
     path = directory / f"{label}.conf"
     path.write_text((NGINX if mode == "tcp" else NGINX_HTTP).format(
-        listen=listen, next=following, directory=directory, label=label, scheme="https" if end == "near" else "http", secure_bind=" ssl" if end == "far" else "",
+        listen=listen, next=following, directory=directory, label=label, scheme="https" if end == "near" else "http", secure_bind=("" if end == "near" else " ssl http2" if mode == "http" else " ssl"),
         secure="\n".join(f"        {line};" for line in lines)))
     return ["nginx", "-c", path, "-e", "stderr"]
 

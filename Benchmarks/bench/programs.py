@@ -11,7 +11,8 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 ENVOY = CACHE / "envoy/bin/envoy"
 # Where mallad, malla-proxy and malla are; scripts/build puts them there.
 MALLA = pathlib.Path(os.environ.get("MALLA_BIN", REPOSITORY / ".build/release"))
-LOADS = ("backend", "load", "connect", "paced")
+LOADS = ("backend", "load", "connect", "paced", "shake")
+LIBRARIES = {"shake": ["-lssl", "-lcrypto"]}
 
 
 def install(without: list[str]) -> None:
@@ -34,7 +35,7 @@ def build_load(name: str) -> None:
     swift = pathlib.Path(shutil.which("swift") or "swift").resolve()
     subprocess.run(
         [swift.parent / "clang", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-         "-o", CACHE / name, HERE / "programs" / f"{name}.c"], check=True)
+         "-o", CACHE / name, HERE / "programs" / f"{name}.c", *LIBRARIES.get(name, [])], check=True)
 
 
 def load(name: str) -> str:

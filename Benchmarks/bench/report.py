@@ -20,7 +20,8 @@ def show(figures: dict) -> None:
     print(versions)
     print("CPU in µs per unit and ratios: median of rounds; ratios pairwise inside a round, with (least–most).")
     for section in figures["sections"]:
-        whose = {"relay": "CPU of the relay", "all": "CPU of client, backend and Malla", "p50": "median time"}
+        whose = {"relay": "CPU of the relay", "all": "CPU of client, backend and Malla", "p50": "median time",
+                 "p99": "the 99th percentile"}
         print(f"\n## {section['title']}; {whose[section['judged']]}")
         print(f"{'load':<30}{'subject':<18}{'µs':>9} {'per':<11}{'ratio':<20}{'all µs':>8}"
               f"{'rate/s':>10}{'p50 µs':>9}{'p99 µs':>9}")

@@ -116,18 +116,19 @@ extension Worker {
         _ head: RequestHead, _ bytes: Span<UInt8>, _ tunnel: UnsafeMutablePointer<Tunnel>
     ) throws(Refusal) -> Asked {
         guard head.method == .connect else { throw Refusal(reason: .tunnelRequest, status: 400) }
-        guard let destination = SocketAddress(Self.text(head.authority, of: bytes)) else {
+        let authority = bytes.extracting(head.authority.range)
+        guard let destination = SocketAddress(plain: authority) ?? SocketAddress(Self.text(authority)) else {
             throw Refusal(reason: .tunnelAuthority, status: 400)
         }
         var from = tunnel.pointee.peer?.pointee.address ?? .unspecified
         if let value = desk.pointee.fields.value(of: .forwarded) {
-            if let client = ForwardedField.client(of: Self.text(value, of: bytes)) { from = client }
+            if let client = ForwardedField.client(of: bytes.extracting(value.range)) { from = client }
         }
         return Asked(destination, from: from)
     }
 
-    private static func text(_ range: ByteRange, of bytes: Span<UInt8>) -> String {
-        bytes.extracting(range.range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    private static func text(_ bytes: Span<UInt8>) -> String {
+        bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The endpoint of this node that it means.
@@ -234,7 +235,6 @@ extension Worker {
         passage.pointee.timer = .none
         passage.pointee.phase = .open
         passage.pointee.state.insert(.writable)
-        Socket.sendAtOnce(passage.pointee.socket)
         let cell = counters.cell(
             CounterKey(
                 source: passage.pointee.source, target: passage.pointee.target, service: 0,

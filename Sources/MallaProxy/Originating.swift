@@ -84,14 +84,16 @@ extension Worker {
         guard room(wire) >= Self.replyReserve, let own = passages.occupant(Int(place) - 1)?.token,
             let stream = h2.pointee.openStream(RequestFacts(method: .connect, asksUpgrade: false), tag: own.bits)
         else { return false }
-        let authority = Array(passage.pointee.endpoint.description.utf8)
-        let forwarded = Array(forwarded(passage.pointee).utf8)
-        let baggage = Array((view?.names.baggage(passage.pointee.source) ?? "").utf8)
+        var authority = FieldText()
+        authority.append(passage.pointee.endpoint)
+        let forwarded = forwarded(passage)
+        var baggage = FieldText()
+        view?.names.write(baggage: passage.pointee.source, into: &baggage)
         let trace = traceParent()
         let isWritten = write(wire) { out in
-            let start = h2.pointee.beginConnect(to: authority.span, into: &out)
-            h2.pointee.field("baggage", baggage.span, into: &out)
-            h2.pointee.field("forwarded", forwarded.span, into: &out)
+            let start = h2.pointee.beginConnect(to: authority.bytes.span.extracting(0..<authority.count), into: &out)
+            h2.pointee.field("baggage", baggage.bytes.span.extracting(0..<baggage.count), into: &out)
+            h2.pointee.field("forwarded", forwarded.bytes.span.extracting(0..<forwarded.count), into: &out)
             h2.pointee.field("traceparent", trace.span, into: &out)
             return h2.pointee.endHead(start, on: stream, endStream: false, into: &out)
         }
@@ -105,11 +107,14 @@ extension Worker {
     }
 
     /// Who asks, and for which service: `for="10.0.0.7";host=backend.default`.
-    private func forwarded(_ passage: Passage) -> String {
-        let from = passage.from
-        let client = from.isIPv4 ? "\(from)" : "[\(from)]"
-        guard passage.service != 0, let host = view?.names.host(passage.service) else { return "for=\"\(client)\"" }
-        return "for=\"\(client)\";host=\(host)"
+    private func forwarded(_ passage: UnsafeMutablePointer<Passage>) -> FieldText {
+        var text = FieldText()
+        let from = passage.pointee.from
+        text.literal(from.isIPv4 ? "for=\"" : "for=\"[")
+        text.append(from)
+        text.literal(from.isIPv4 ? "\"" : "]\"")
+        if passage.pointee.service != 0 { view?.names.write(host: passage.pointee.service, into: &text) }
+        return text
     }
 
     /// A trace of its own for each connection, not sampled.

@@ -175,12 +175,22 @@ final class View: Sendable {
         func spiffeName(_ identity: UInt32) -> SPIFFEName? { spiffeNames[identity] }
         /// The identity of a certificate's name.
         func number(of name: SPIFFEName) -> UInt32? { numbers[name] }
-        /// What the field `baggage` says of a source.
-        func baggage(_ identity: UInt32) -> String? {
-            identities[identity].map { "k8s.namespace.name=\($0.namespace),service.name=\($0.serviceAccount)" }
+        /// Writes what the field `baggage` says of a source.
+        func write(baggage identity: UInt32, into text: inout FieldText) {
+            guard let identity = identities[identity] else { return }
+            text.literal("k8s.namespace.name=")
+            text.append(identity.namespace)
+            text.literal(",service.name=")
+            text.append(identity.serviceAccount)
         }
-        /// What the field `forwarded` calls a service.
-        func host(_ service: UInt32) -> String? { services[service].map { "\($0.name).\($0.namespace)" } }
+        /// Writes what the field `forwarded` calls a service.
+        func write(host service: UInt32, into text: inout FieldText) {
+            guard let service = services[service] else { return }
+            text.literal(";host=")
+            text.append(service.name)
+            text.literal(".")
+            text.append(service.namespace)
+        }
         func service(_ number: UInt32) -> String { services[number]?.description ?? "#\(number)" }
         func rule(_ number: UInt32) -> String? { number == 0 ? nil : rules[number] ?? "#\(number)" }
     }

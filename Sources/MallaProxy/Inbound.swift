@@ -19,7 +19,7 @@ import TLSWire
 private struct Asked {
     /// What it wants to be connected to.
     let destination: SocketAddress
-    /// Where the client is: by the word of the peer's node.
+    /// Where the client is: by the word of the peer's node, as far as it is believed.
     let from: Address
 
     init(_ destination: SocketAddress, from: Address) {
@@ -59,9 +59,6 @@ extension Worker {
     private static var mostShaking: Int { 512 }
     /// How long a connect to an endpoint may take.
     private static var inboundPatience: UInt64 { 10_000_000_000 }
-
-    /// Captured connections, tunnels, issuance, metrics, DNS, wherever this node has them.
-    private static var reservedPorts: ClosedRange<UInt16> { 15_000...15_099 }
 
     // MARK: Tunnels
 
@@ -119,11 +116,9 @@ extension Worker {
         guard let destination = SocketAddress(Self.text(head.authority, of: bytes)) else {
             throw Refusal(reason: .tunnelAuthority, status: 400)
         }
-        var from = tunnel.pointee.peer?.pointee.address ?? .unspecified
-        if let value = desk.pointee.fields.value(of: .forwarded) {
-            if let client = ForwardedField.client(of: Self.text(value, of: bytes)) { from = client }
-        }
-        return Asked(destination, from: from)
+        let forwarded = desk.pointee.fields.value(of: .forwarded)
+        let told = forwarded.flatMap { ForwardedField.client(of: Self.text($0, of: bytes)) }
+        return Asked(destination, from: client(told: told, over: tunnel))
     }
 
     private static func text(_ range: ByteRange, of bytes: Span<UInt8>) -> String {
@@ -140,7 +135,7 @@ extension Worker {
         else { throw Refusal(reason: .tunnelForbidden, status: 403) }
         let place = view.endpoints.place(at: destination)
         // An endpoint for all ports may share its address with the node, whose own ports are for nobody from elsewhere.
-        guard place != nil || !Self.reservedPorts.contains(destination.port) else {
+        guard place != nil || !reservedPorts.contains(destination.port) else {
             throw Refusal(reason: .tunnelForbidden, status: 403)
         }
         guard let endpoint = place.map({ view.endpoints[$0] }) ?? view.endpoints.everyPort(at: destination.address),
@@ -203,6 +198,7 @@ extension Worker {
         let place = own.index + 1
         h2.pointee.tag(stream, own.bits)
         attach(place, passage, to: tunnel)
+        Self.count(asked: tunnel)
         connectionLoads.begin(admitted.source)
         if located.slot >= 0 {
             loads.begin(located.slot)

@@ -41,6 +41,8 @@ struct Worker: ~Copyable {
     var tunnelListeners: [TunnelListener]
     /// Of this proxy: nobody is connected to them.
     let ownPorts: [UInt16]
+    /// Of this node: closed to tunnels, unless an endpoint has one of them at an address of its own.
+    var reservedPorts = ReservedPorts()
     /// Connections to and from other nodes, and what they carry.
     var tunnels: Slab<Tunnel>
     var passages: Slab<Passage>
@@ -97,6 +99,8 @@ struct Worker: ~Copyable {
         case look
         /// A handshake is over.
         case shaken(Handshakers.Answer)
+        /// Somebody wants to know of its tunnels.
+        case tellTunnels
         /// Stop accepting; end when no connection is left or after the grace time.
         case drain(grace: Nanoseconds)
         /// End now.
@@ -107,6 +111,8 @@ struct Worker: ~Copyable {
     enum Report: Sendable {
         /// It uses the view of this generation.
         case adopted(worker: Int, generation: UInt32)
+        /// These are its tunnels.
+        case tunnels(worker: Int, [TunnelFact])
         /// Its thread is about to end.
         case ended(worker: Int)
     }
@@ -302,6 +308,8 @@ struct Worker: ~Copyable {
             look()
         case .shaken(let answer):
             shaken(answer)
+        case .tellTunnels:
+            reports.post(.tunnels(worker: number, tunnelFacts()))
         case .drain(let grace):
             guard !isDraining else { return }
             isDraining = true
@@ -340,7 +348,10 @@ struct Worker: ~Copyable {
         if means.epoch != meansEpoch {
             let (published, epoch) = means.current
             meansEpoch = epoch
-            if let published { adopt(published.book, published.handshakers) }
+            if let published {
+                reservedPorts = published.reserved
+                adopt(published.book, published.handshakers)
+            }
         }
         if publication.epoch != epoch { adopt() }
     }

@@ -41,13 +41,13 @@ struct Worker: ~Copyable {
     var tunnelListeners: [TunnelListener]
     /// Of this proxy: nobody is connected to them.
     let ownPorts: [UInt16]
-    /// Of this node: closed to tunnels, unless an endpoint has one of them at an address of its own.
-    var reservedPorts = ReservedPorts()
     /// Connections to and from other nodes, and what they carry.
     var tunnels: Slab<Tunnel>
     var passages: Slab<Passage>
     var tunnelPool: [TunnelKey: [Token]] = [:]
     var book: CredentialBook?
+    /// Of this node: closed to tunnels, unless an endpoint has one of them at an address of its own.
+    var reservedPorts = ReservedPorts()
     var handshakers: Handshakers?
     /// Handshakes of other nodes that are on their way.
     var shakingCount = 0

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
 #include "linux_socket.h"
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 union any_address {
@@ -73,6 +75,50 @@ int linux_bind(const uint8_t address[16], uint16_t port, int share)
 	return fd;
 }
 
+/* Linux 6.3; older C libraries do not name it. */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+/* Ports that one attempt looks at, and attempts: what a connect costs at most when most are taken. */
+enum { WINDOW = 64, ATTEMPTS = 8 };
+
+static uint32_t first_port = 32768, windows = (61000 - 32768) / WINDOW;
+
+static void learn_ports(void)
+{
+	unsigned low, high;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (!file)
+		return;
+	if (fscanf(file, "%u %u", &low, &high) == 2 && low > 0 && high < 65536 && high + 1 >= low + WINDOW) {
+		first_port = low;
+		windows = (high + 1 - low) / WINDOW;
+	}
+	fclose(file);
+}
+
+/*
+ * Lets a socket's connect look for a port in the next window of them. Left to itself it looks at every second port there
+ * is before it takes one of the others: milliseconds, once that many connections to the same place were closed within a
+ * minute. An older kernel does that.
+ */
+static void look_nearby(int fd)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static _Thread_local uint32_t turn;
+	uint32_t low, range;
+
+	pthread_once(&once, learn_ports);
+	/* Threads begin at different places. */
+	if (!turn)
+		turn = (uint32_t)((uintptr_t)&turn >> 6) | 1;
+	low = first_port + turn++ % windows * WINDOW;
+	range = (low + WINDOW - 1) << 16 | low;
+	setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range);
+}
+
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 {
 	union any_address to;
@@ -80,10 +126,15 @@ int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 	int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	*connected = connect(fd, &to.any, length) == 0;
-	if (!*connected && errno != EINPROGRESS)
-		return fail(fd);
-	return fd;
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		look_nearby(fd);
+		*connected = connect(fd, &to.any, length) == 0;
+		if (*connected || errno == EINPROGRESS)
+			return fd;
+		if (errno != EADDRNOTAVAIL)
+			break;
+	}
+	return fail(fd);
 }
 
 /* A socket that the mint accepts, not connected to anything any more; -1: there is none. */

@@ -41,7 +41,7 @@ extension Worker {
     /// Takes other nodes' connections that wait.
     mutating func acceptTunnels(listener: Int) {
         guard listener < tunnelListeners.count else { return }
-        for _ in 0..<Self.acceptBatch {
+        for _ in 0..<(isDraining ? 65536 : Self.acceptBatch) {
             switch tunnelListeners[listener].listener.accept() {
             case .connection(let socket):
                 inbound(socket)

@@ -96,7 +96,7 @@ extension Worker {
             Refusal(reason: isPeer ? .clientReset : hasStood ? .upstreamReset : .remoteUnavailable))
     }
 
-    private mutating func resetStream(_ passage: UnsafeMutablePointer<Passage>, _ code: H2ErrorCode) {
+    mutating func resetStream(_ passage: UnsafeMutablePointer<Passage>, _ code: H2ErrorCode) {
         guard let stream = passage.pointee.stream, let tunnel = tunnels.find(passage.pointee.tunnel),
             let h2 = tunnel.pointee.h2
         else { return }

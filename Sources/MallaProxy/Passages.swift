@@ -12,6 +12,8 @@ import Reactor
 // stalls holds up no other, and holds no more than its window.
 
 extension Worker {
+    /// Tunnels whose other ends may leave before they look at a passage; then it is lost.
+    private static var mostMoves: UInt8 { 4 }
     /// Reads of one socket in one turn: a fast one must not keep the others waiting.
     private static var passageRounds: Int { 8 }
 
@@ -36,18 +38,47 @@ extension Worker {
         guard let (token, passage) = passages.occupant(Int(place) - 1) else { return }
         timers.cancel(passage.pointee.timer)
         if passage.pointee.slot >= 0 { loads.end(Int(passage.pointee.slot)) }
-        if let tunnel = tunnels.find(passage.pointee.tunnel) {
-            let next = passage.pointee.next
-            let previous = passage.pointee.previous
-            if previous == 0 { tunnel.pointee.passages = next } else { self.passage(previous)?.pointee.next = next }
-            self.passage(next)?.pointee.previous = previous
-            tunnel.pointee.passageCount -= 1
-            if passage.pointee.stream != nil { Self.count(left: tunnel) }
-            tunnel.pointee.active = loop.now
-            if tunnel.pointee.phase == .leaving || tunnel.pointee.hasWaiting { wake(tunnel: passage.pointee.tunnel) }
-        }
+        detach(passage)
         passage.pointee.backlog.clear(to: &buffers)
         passages.remove(token)
+    }
+
+    /// Takes a passage off its tunnel.
+    private mutating func detach(_ passage: UnsafeMutablePointer<Passage>) {
+        guard let tunnel = tunnels.find(passage.pointee.tunnel) else { return }
+        let next = passage.pointee.next
+        let previous = passage.pointee.previous
+        if previous == 0 { tunnel.pointee.passages = next } else { self.passage(previous)?.pointee.next = next }
+        self.passage(next)?.pointee.previous = previous
+        tunnel.pointee.passageCount -= 1
+        if passage.pointee.stream != nil { Self.count(left: tunnel) }
+        tunnel.pointee.active = loop.now
+        if tunnel.pointee.phase == .leaving || tunnel.pointee.hasWaiting { wake(tunnel: passage.pointee.tunnel) }
+    }
+
+    /// Asks for a passage that its tunnel's other end has not looked at by another tunnel.
+    mutating func askElsewhere(_ place: UInt32, _ tunnel: UnsafeMutablePointer<Tunnel>) {
+        guard let passage = passage(place) else { return }
+        do throws(Refusal) {
+            guard passage.pointee.phase != .open, passage.pointee.moves < Self.mostMoves else {
+                throw Refusal(reason: .tunnelLost)
+            }
+            passage.pointee.moves += 1
+            // Forgotten there, so that nothing which still comes is taken for the other tunnel's.
+            resetStream(passage, .cancel)
+            let other = try self.tunnel(for: tunnel.pointee.key)
+            guard let next = tunnels.find(other) else { throw Refusal(reason: .tunnelLost) }
+            detach(passage)
+            passage.pointee.previous = 0
+            passage.pointee.stream = nil
+            passage.pointee.phase = .waiting
+            passage.pointee.tunnel = other
+            attach(place, passage, to: next)
+            next.pointee.hasWaiting = true
+            wake(tunnel: other)
+        } catch {
+            lose(passage: place, error)
+        }
     }
 
     // MARK: Going on

@@ -27,6 +27,9 @@ public final class Proxy: Sendable {
         /// Where other nodes' tunnels are accepted.
         public var tunnels: [SocketAddress] = []
 
+        /// How long tunnels are waited for, and kept.
+        public var tunnelTimes = TunnelTimes()
+
         /// What one source and one endpoint may have.
         public var limits = Limits()
 
@@ -130,7 +133,8 @@ public final class Proxy: Sendable {
                         listener6: listener6, mint4: mint4, mint6: mint6,
                         capacity: options.connectionsPerWorker,
                         tunnelListeners: tunnelListeners, ownPorts: [port] + tunnels.map(\.port),
-                        bufferLimit: options.buffersPerWorker, limits: options.limits, log: log,
+                        tunnelTimes: options.tunnelTimes, bufferLimit: options.buffersPerWorker, limits: options.limits,
+                        log: log,
                         publication: publication, means: means, mailbox: mailbox,
                         reports: reports)))
         }

@@ -126,8 +126,10 @@ struct Passage: BitwiseCopyable {
     var hasStreamEnded = false
     /// The connection or backend.
     var ownerToken = Token(kind: 0, index: .max, generation: 0)
-    let tunnel: Token
+    var tunnel: Token
     var stream: H2StreamHandle?
+    /// How often its tunnel left before looking at it.
+    var moves: UInt8 = 0
     /// What came by the stream and did not fit into the socket.
     var backlog = Backlog()
     /// Where it goes: what the other node is asked for, or the endpoint of this one.

@@ -159,7 +159,7 @@ extension Worker {
         while let passage = passage(place) {
             let next = passage.pointee.next
             let isUnseen = passage.pointee.stream.map { $0.id > last } ?? true
-            if isUnseen, !tunnel.pointee.isInbound { lose(passage: place, Refusal(reason: .tunnelLost)) }
+            if isUnseen, !tunnel.pointee.isInbound { askElsewhere(place, tunnel) }
             guard tunnels.find(token) != nil else { return }
             place = next
         }

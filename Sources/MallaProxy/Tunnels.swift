@@ -13,12 +13,6 @@ extension Worker {
     static var tunnelStreams: UInt32 { 100 }
     /// How long a connect to another node may take; the handshake then has its own time.
     static var tunnelPatience: UInt64 { 10_000_000_000 }
-    /// Between PINGs.
-    private static var pingPause: UInt64 { 10_000_000_000 }
-    /// Until the answer to one must have come.
-    private static var pingPatience: UInt64 { 20_000_000_000 }
-    /// How long a tunnel that carries nothing is kept.
-    private static var tunnelIdleTime: UInt64 { 300_000_000_000 }
 
     /// What HBONE peers agree upon. The connection's window is several times a stream's, and what is held for a receiver
     /// that does not read counts against the stream's alone.
@@ -167,6 +161,14 @@ extension Worker {
         tunnel.pointee.active = loop.now
         tunnel.pointee.elapsed = loop.now
         _ = write(Self.wire(of: tunnel)) { out in h2.pointee.start(into: &out) }
+        if isDraining, tunnel.pointee.isInbound {
+            // Its node is told so at once, and asks whoever takes connections now.
+            _ = write(Self.wire(of: tunnel)) { out in
+                h2.pointee.drain(into: &out)
+                h2.pointee.finishDrain(into: &out)
+            }
+            tunnel.pointee.phase = .leaving
+        }
         watchTunnel(token, tunnel)
         wake(tunnel: token)
     }
@@ -175,7 +177,7 @@ extension Worker {
 
     private mutating func watchTunnel(_ token: Token, _ tunnel: UnsafeMutablePointer<Tunnel>) {
         tunnel.pointee.timer = timers.set(
-            deadline: loop.now + Self.pingPause, token: token.with(kind: Kind.tunnelTimer))
+            deadline: loop.now + tunnelTimes.pause, token: token.with(kind: Kind.tunnelTimer))
     }
 
     /// Time has come for a tunnel: it did not connect, does not answer, has been idle, or is asked for a sign of life.
@@ -185,12 +187,12 @@ extension Worker {
             drop(tunnel: token, Refusal(reason: .tunnelTimeout))
             return
         }
-        if tunnel.pointee.isAsked, loop.now &- tunnel.pointee.asked >= Self.pingPatience {
+        if tunnel.pointee.isAsked, loop.now &- tunnel.pointee.asked >= tunnelTimes.patience {
             drop(tunnel: token, Refusal(reason: .tunnelSilent))
             return
         }
         let isIdle = tunnel.pointee.passageCount == 0
-        if isIdle, loop.now &- tunnel.pointee.active >= Self.tunnelIdleTime {
+        if isIdle, loop.now &- tunnel.pointee.active >= tunnelTimes.idle {
             retire(tunnel: token)
             return
         }
@@ -277,12 +279,13 @@ extension Worker {
         close(tunnel: token)
     }
 
-    /// Takes no more for a tunnel, and tells the other node so.
+    /// Takes no more for a tunnel. A node that has made it need not say so: streams are its own to open, and there are
+    /// peers for which a client's GOAWAY is the end of all streams (Python's h2).
     mutating func leave(tunnel token: Token, _ tunnel: UnsafeMutablePointer<Tunnel>) {
         guard tunnel.pointee.phase == .open else { return }
         tunnel.pointee.phase = .leaving
         leavePool(token, tunnel)
-        if let h2 = tunnel.pointee.h2 {
+        if let h2 = tunnel.pointee.h2, tunnel.pointee.isInbound {
             _ = write(Self.wire(of: tunnel)) { out in h2.pointee.drain(into: &out) }
         }
         wake(tunnel: token)

@@ -41,6 +41,7 @@ struct Worker: ~Copyable {
     var tunnelListeners: [TunnelListener]
     /// Of this proxy: nobody is connected to them.
     let ownPorts: [UInt16]
+    let tunnelTimes: Proxy.TunnelTimes
     /// Connections to and from other nodes, and what they carry.
     var tunnels: Slab<Tunnel>
     var passages: Slab<Passage>
@@ -128,6 +129,7 @@ struct Worker: ~Copyable {
         let capacity: Int
         let tunnelListeners: [TunnelListener]
         let ownPorts: [UInt16]
+        let tunnelTimes: Proxy.TunnelTimes
         let bufferLimit: Int
         let limits: Proxy.Limits
         let log: Log
@@ -151,6 +153,7 @@ struct Worker: ~Copyable {
         self.passages = passages
         tunnelListeners = parts.tunnelListeners
         ownPorts = parts.ownPorts
+        tunnelTimes = parts.tunnelTimes
         self.clients = clients
         self.exchanges = exchanges
         self.backends = backends
@@ -221,7 +224,7 @@ struct Worker: ~Copyable {
             goOn()
         }
         goOnBatched()
-        if isDraining, connections.count == 0, passages.count == 0 { ended = true }
+        if isDraining, connections.count == 0, passages.count == 0, shakingCount == 0 { ended = true }
     }
 
     private mutating func handle(_ event: Event) {
@@ -316,6 +319,7 @@ struct Worker: ~Copyable {
             // Those that already wait were promised service; the port is then free for a successor.
             acceptAll(listener: 4)
             acceptAll(listener: 6)
+            for index in tunnelListeners.indices { acceptTunnels(listener: index) }
             listener4 = nil
             listener6 = nil
             tunnelListeners = []

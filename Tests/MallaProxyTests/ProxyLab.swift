@@ -23,7 +23,7 @@ final class ProxyLab {
 
     init(
         workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20, limits: Proxy.Limits = Proxy.Limits(),
-        tunnels: [SocketAddress] = []
+        tunnels: [SocketAddress] = [], tunnelTimes: Proxy.TunnelTimes = Proxy.TunnelTimes()
     ) throws {
         counters = "/tmp/malla-test-proxy-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         map = try CapturedMap()
@@ -32,6 +32,7 @@ final class ProxyLab {
             buffersPerWorker: buffers)
         options.limits = limits
         options.tunnels = tunnels
+        options.tunnelTimes = tunnelTimes
         proxy = try Proxy(options, log: Log(format: .text, node: "test"))
         proxy.use(try ConnectionRecords(map: Descriptor(owning: map.duplicate())))
     }

@@ -41,15 +41,15 @@ final class TCP: Sendable {
         return socket
     }
 
-    /// Listens on every IPv4 address.
-    static func listenAnywhere(backlog: Int32 = 64) throws -> TCP {
-        let socket = TCP(Glibc.socket(AF_INET, kind, 0))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
+    /// Listens on every address of a family.
+    static func listenAnywhere(ipv6: Bool = false, backlog: Int32 = 64) throws -> TCP {
+        let socket = TCP(Glibc.socket(ipv6 ? AF_INET6 : AF_INET, kind, 0))
+        // All zeros but the family: as long as the longer of the two.
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(ipv6 ? AF_INET6 : AF_INET)
+        let size = ipv6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
         let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket.number, $0, socklen_t(size)) }
         }
         guard result == 0, Glibc.listen(socket.number, backlog) == 0 else { throw Failure(code: errno) }
         return socket

@@ -11,21 +11,23 @@ import Testing
 /// Two nodes: a proxy with a client of `frontend`, and one with endpoints of `backend`, which the first reaches by tunnels
 /// alone. Between them stands somebody who sees all that they send.
 final class TunnelLab {
-    /// The second node's address; one of this machine's, and not loopback, to which tunnels never lead.
+    /// The second node's addresses; of the lab's namespace, and not loopback, to which tunnels never lead.
     static let address = Address(ipv4: 0xc633_640a)  // 198.51.100.10
-    private static let isThere: Void = {
-        _ = try? Tool.run("ip address replace 198.51.100.10/32 dev lo")
-    }()
+    static let address6 = Address(high: 0x2001_0db8_0000_0000, low: 0x10)  // 2001:db8::10
 
+    private let namespace: TestNamespace
     let near: ProxyLab
     let far: ProxyLab
     let tap: Tap
 
     /// - Parameter source: who the far node lets in; 0: everybody.
-    init(workers: Int = 1, buffers: Int = 64 << 20, hasCredentials: Bool = true) throws {
-        _ = Self.isThere
-        far = try ProxyLab(workers: workers, buffers: buffers, tunnels: [SocketAddress(.loopback4, 0)])
-        near = try ProxyLab(workers: workers, buffers: buffers)
+    init(
+        workers: Int = 1, buffers: Int = 64 << 20, hasCredentials: Bool = true,
+        tunnels: [SocketAddress] = [SocketAddress(.loopback4, 0)], times: Proxy.TunnelTimes = Proxy.TunnelTimes()
+    ) throws {
+        namespace = try TestNamespace()
+        far = try ProxyLab(workers: workers, buffers: buffers, tunnels: tunnels, tunnelTimes: times)
+        near = try ProxyLab(workers: workers, buffers: buffers, tunnelTimes: times)
         tap = try Tap(to: far.proxy.tunnels[0].port)
         guard hasCredentials else { return }
         for (lab, identity) in [(near, Identities.frontend), (far, Identities.backend)] {
@@ -36,15 +38,16 @@ final class TunnelLab {
 
     /// Puts endpoints on these ports of the far node into force on both.
     func apply(
-        _ ports: [UInt16], application: String? = "tcp", connectTimeout: Nanoseconds = 5_000_000_000,
+        _ ports: [UInt16], ipv6: Bool = false, application: String? = "tcp",
+        connectTimeout: Nanoseconds = 5_000_000_000,
         near change: (inout Snapshot) -> Void = { _ in }, far farChange: (inout Snapshot) -> Void = { _ in }
     ) throws {
-        try far.apply(ports) {
-            Self.place(&$0, node: 0)
+        try far.apply(ports, ipv6: ipv6) {
+            Self.place(&$0, node: 0, ipv6: ipv6)
             farChange(&$0)
         }
-        try near.apply(ports, connectTimeout: connectTimeout) {
-            Self.place(&$0, node: 2)
+        try near.apply(ports, ipv6: ipv6, connectTimeout: connectTimeout) {
+            Self.place(&$0, node: 2, ipv6: ipv6)
             $0.nodes = [Snapshot.Node(number: 2, name: "far", tunnel: SocketAddress(.loopback4, tap.port))]
             $0.services[0].ports[0].appProtocol = application
             // Nothing is allowed here: the endpoint's node decides.
@@ -53,11 +56,11 @@ final class TunnelLab {
         }
     }
 
-    private static func place(_ snapshot: inout Snapshot, node: UInt32) {
+    private static func place(_ snapshot: inout Snapshot, node: UInt32, ipv6: Bool) {
         snapshot.trustDomain = "malla.test"
         snapshot.identities = [ProxyLab.client: Identities.frontend, ProxyLab.backend: Identities.backend]
         for index in snapshot.endpoints.indices {
-            snapshot.endpoints[index].address.address = address
+            snapshot.endpoints[index].address.address = ipv6 ? address6 : address
             snapshot.endpoints[index].node = node
         }
     }
@@ -74,6 +77,8 @@ final class Tap: Sendable {
     private struct State {
         var seen: [UInt8] = []
         var connections = 0
+        var ended = 0
+        var isHeld = false
         var sockets: [TCP] = []
     }
 
@@ -101,8 +106,10 @@ final class Tap: Sendable {
                     _ = Background { [weak self] in
                         while let bytes = try? from.receive(256 << 10), !bytes.isEmpty {
                             self?.keep(bytes)
+                            while self?.isHeld ?? false { usleep(2000) }
                             try to.send(bytes)
                         }
+                        self?.state.withLock { $0.ended += 1 }
                         to.endWriting()
                     }
                 }
@@ -121,6 +128,7 @@ final class Tap: Sendable {
     /// Cuts all that goes by.
     func cut() {
         state.withLock { state in
+            state.isHeld = false
             for socket in state.sockets { shutdown(socket.number, Int32(SHUT_RDWR)) }
             state.sockets = []
         }
@@ -130,6 +138,13 @@ final class Tap: Sendable {
         state.withLock { if $0.seen.count < Self.most { $0.seen += bytes } }
     }
 
+    /// Passes nothing on any more, and keeps all connections: the path is there, and silent.
+    func hold() { state.withLock { $0.isHeld = true } }
+
+    private var isHeld: Bool { state.withLock { $0.isHeld } }
+
+    /// Directions of connections that have ended.
+    var ended: Int { state.withLock { $0.ended } }
     /// Connections that were made.
     var connections: Int { state.withLock { $0.connections } }
     /// Bytes that went by, of both directions.

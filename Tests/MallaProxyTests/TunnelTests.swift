@@ -161,8 +161,8 @@ struct TunnelTests {
 
     @Test("HTTP goes by the same tunnel, request by request")
     func http() throws {
-        let origin = try Origin(anywhere: true) { head, _ in Origin.ok("for " + String(head.split(separator: " ")[1])) }
         let lab = try TunnelLab()
+        let origin = try Origin(anywhere: true) { head, _ in Origin.ok("for " + String(head.split(separator: " ")[1])) }
         for application in ["http", nil] {
             try lab.apply([origin.port], application: application)
             let client = try TCP.connect(port: lab.near.proxy.port)
@@ -191,6 +191,7 @@ struct TunnelTests {
 
     @Test("the program: credentials by its link, tunnels at its option, and none of them lost with the daemon")
     func program() throws {
+        let lab = try TunnelLab()
         let listener = try TCP.listenAnywhere()
         // Free a moment ago; should somebody else take it first, the program ends and the test says so.
         let port = try TCP.reserve().port
@@ -206,7 +207,6 @@ struct TunnelTests {
             snapshot.identities = [ProxyLab.client: Identities.frontend, ProxyLab.backend: Identities.backend]
             snapshot.endpoints[0].address.address = TunnelLab.address
         }
-        let lab = try TunnelLab()
         try lab.apply([listener.port], near: { $0.nodes[0].tunnel = SocketAddress(.loopback4, port) })
         let (client, server) = try lab.pair(listener)
         try client.send("one")

@@ -22,7 +22,7 @@ static inline int linux_listen(int fd, int backlog)
 
 /*
  * Begins a non-blocking TCP connect. The socket's family is that of the address, v4-mapped being AF_INET. The result
- * is the descriptor; *connected tells whether it stands already.
+ * is the descriptor; *connected tells whether it stands already. -EADDRNOTAVAIL: the ports that were tried are taken.
  */
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected);
 

@@ -2,7 +2,7 @@
 
 /// Who issues certificates, whom this node trusts, and where a rotation of the root is.
 public struct AuthorityView: Codable, Sendable, Equatable {
-    /// `built-in`, `files` or `remote`.
+    /// `built-in`, `files`, `remote`, or `workload-api`.
     public var kind: String
     /// Where it serves, or where it is asked.
     public var address: String?

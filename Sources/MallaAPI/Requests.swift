@@ -11,6 +11,7 @@
 /// | `GET /v1/services` | [``ServiceView``] |
 /// | `GET /v1/endpoints` | [``EndpointView``] |
 /// | `GET /v1/nodes` | [``NodeView``] |
+/// | `GET /v1/tunnels` | [``TunnelView``] |
 /// | `GET /v1/policies` | [``PolicyView``] |
 /// | `GET /v1/connections` | [``ConnectionView``] |
 /// | `GET /v1/bypasses` | [``BypassView``] |
@@ -39,6 +40,8 @@ public enum AdminPath {
     public static let endpoints = "/v1/endpoints"
     /// `/v1/nodes`
     public static let nodes = "/v1/nodes"
+    /// `/v1/tunnels`
+    public static let tunnels = "/v1/tunnels"
     /// `/v1/policies`
     public static let policies = "/v1/policies"
     /// `/v1/connections`

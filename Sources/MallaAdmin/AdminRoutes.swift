@@ -27,6 +27,7 @@ enum AdminRoutes {
         router.get("/v1/services") { _, _ in try Answers.json(try await facts.services()) }
         router.get("/v1/endpoints") { _, _ in try Answers.json(try await facts.endpoints()) }
         router.get("/v1/nodes") { _, _ in try Answers.json(try await facts.nodes()) }
+        router.get("/v1/tunnels") { _, _ in try Answers.json(try await facts.tunnels()) }
         router.get("/v1/policies") { _, _ in try Answers.json(try await facts.policies()) }
         router.get("/v1/connections") { _, _ in try Answers.json(try await facts.connections()) }
         router.get("/v1/bypasses") { _, _ in try Answers.json(try await facts.bypasses()) }

@@ -24,6 +24,8 @@ public protocol NodeFacts: Sendable {
     func endpoints() async throws -> [EndpointView]
     /// The nodes of the mesh, by name.
     func nodes() async throws -> [NodeView]
+    /// The tunnels of this node, both directions.
+    func tunnels() async throws -> [TunnelView]
     /// Every authorization policy, by name.
     func policies() async throws -> [PolicyView]
     /// Live connections.

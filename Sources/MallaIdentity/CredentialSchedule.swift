@@ -105,6 +105,25 @@ public struct CredentialSchedule: Sendable {
         entries[identity] = entry
     }
 
+    /// Asks for all of them again, no later than then, whatever became of earlier attempts: the source has news.
+    public mutating func renewAll(by time: Int64) {
+        for (identity, entry) in entries { entries[identity]?.due = min(entry.due, time) }
+    }
+
+    /// Takes credentials out of use that who issued them has taken back.
+    ///
+    /// - Returns: whose they were.
+    public mutating func withdraw(_ identities: Set<Identity>, _ why: String, now: Int64) -> [Identity] {
+        let gone = identities.filter { entries[$0]?.credential != nil }
+        for identity in gone {
+            entries[identity]?.credential = nil
+            entries[identity]?.chain = nil
+            entries[identity]?.problem = why
+            entries[identity]?.due = now
+        }
+        return Array(gone)
+    }
+
     /// Takes credentials that have ended out of use.
     ///
     /// - Returns: whose they were.

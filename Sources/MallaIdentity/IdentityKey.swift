@@ -20,6 +20,15 @@ public struct IdentityKey: Sendable {
         }
     }
 
+    /// A key that somebody else made. Throws when the bytes are anything else than a P-256 key as DER (PKCS#8).
+    public init(der: [UInt8]) throws(IdentityProblem) {
+        do {
+            key = try P256.Signing.PrivateKey(derRepresentation: der)
+        } catch {
+            throw IdentityProblem(.invalid, "this is no P-256 private key as PKCS#8")
+        }
+    }
+
     /// The key as PEM (PKCS#8). Secret.
     public var pem: [UInt8] { Array((key.pemRepresentation + "\n").utf8) }
 

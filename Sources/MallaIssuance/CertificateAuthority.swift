@@ -8,11 +8,14 @@ public struct IssuedCertificate: Sendable {
     public var chain: CertificateChain
     /// All roots of the mesh.
     public var anchors: TrustAnchors
+    /// The certificate's key, where who issued it made that, too; `nil`: it is the one that was asked for.
+    public var key: IdentityKey?
 
     /// A certificate with the roots.
-    public init(chain: CertificateChain, anchors: TrustAnchors) {
+    public init(chain: CertificateChain, anchors: TrustAnchors, key: IdentityKey? = nil) {
         self.chain = chain
         self.anchors = anchors
+        self.key = key
     }
 }
 

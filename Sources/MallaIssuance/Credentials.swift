@@ -143,6 +143,22 @@ public actor Credentials {
     /// The fingerprint of each credential's root.
     public var rootNames: [Identity: String] { rootOf }
 
+    /// The source has other certificates than before: all are asked for at once, also those that it did not have, and
+    /// these it has taken back. They are in use no longer.
+    public func renew(withdrawn: Set<Identity>) async {
+        let time = now()
+        let gone = schedule.withdraw(withdrawn, "it was taken back", now: time)
+        for identity in gone { (since[identity], rootOf[identity]) = (nil, nil) }
+        if !gone.isEmpty {
+            logger.notice("certificates were taken back", metadata: ["identities": "\(gone.map(\.principal).sorted())"])
+            mustSave = true
+            await changed()
+        }
+        schedule.renewAll(by: time)
+        lastLearned = .min
+        await step()
+    }
+
     /// Asks the authority whom to trust at the next step.
     public func learnSoon() { lastLearned = .min }
 
@@ -208,7 +224,7 @@ public actor Credentials {
         let key = IdentityKey()
         do {
             let answer = try await source.certificate(for: .workload(identity), key: key, lifetime: lifetime)
-            let credential = try answer.chain.credential(of: identity, key: key)
+            let credential = try answer.chain.credential(of: identity, key: answer.key ?? key)
             let time = now()
             let root = try await answer.anchors.verify(answer.chain, now: time)
             await trust(answer.anchors)

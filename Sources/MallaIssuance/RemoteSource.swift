@@ -30,6 +30,8 @@ public actor RemoteSource: CertificateSource {
     private var isLoaded = false
     private var joining: Task<IssuanceClient.Membership, any Error>?
     private var trustDomain = ""
+    /// The token that was shown last.
+    private var shownToken: String?
 
     /// An authority elsewhere.
     ///
@@ -70,8 +72,16 @@ public actor RemoteSource: CertificateSource {
         let member = try await member(of: trustDomain)
         var report = report
         report.inUse.insert(member.root)
-        let bytes = try await client.call(
-            TrustCall.path, TrustCall(report).encoded, .init(membership: member), judge: judge)
+        let bytes: [UInt8]
+        do {
+            bytes = try await client.call(
+                TrustCall.path, TrustCall(report).encoded, .init(membership: member), judge: judge)
+        } catch let problem as IdentityProblem where problem.kind == .denied {
+            // It was expelled. A token that has not been shown yet lets it in again; its workloads' turn comes by itself.
+            guard let token = try? readToken(), token != shownToken else { throw problem }
+            _ = try await renewMembership(token: token)
+            throw problem
+        }
         let answer = try TrustAnswer(bytes[...])
         let news = try TrustAnchors(pem: answer.roots)
         try remember(news)
@@ -104,14 +114,16 @@ public actor RemoteSource: CertificateSource {
         }
     }
 
-    private func renewMembership() async throws -> IssuanceClient.Membership {
+    /// - Parameter token: what lets the node in where its own certificate does not.
+    private func renewMembership(token: String? = nil) async throws -> IssuanceClient.Membership {
         let key = IdentityKey()
         let time = now()
         var proof = IssuanceClient.Proof()
-        if let membership, time < membership.chain.notAfter {
+        if token == nil, let membership, time < membership.chain.notAfter {
             proof.membership = membership
         } else {
-            proof.token = try readToken()
+            proof.token = try token ?? readToken()
+            shownToken = proof.token
         }
         let subject = Subject.node(trustDomain: trustDomain, name: node)
         let issued = try await create(subject, key, 0, proof)

@@ -76,8 +76,8 @@ public final class CounterFile: Sendable {
             for cell in 0...cells {
                 let words = table + cell * CounterLayout.cellWords
                 // Only cells in use are written: untouched pages of the file stay out of memory.
-                let kind = UInt8(truncatingIfNeeded: words[CounterLayout.Word.key1])
-                guard kind == CounterKey.Kind.connections.rawValue else { continue }
+                let kind = CounterKey.Kind(rawValue: UInt8(truncatingIfNeeded: words[CounterLayout.Word.key1]))
+                guard kind?.hasActive ?? false else { continue }
                 if words[CounterLayout.Word.active] != 0 { words[CounterLayout.Word.active] = 0 }
             }
         }

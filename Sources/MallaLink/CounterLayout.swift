@@ -71,6 +71,13 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
         case calls = 3
         /// Requests that were sent more than once.
         case attempts = 4
+        /// Tunnels to and from other nodes.
+        case tunnels = 5
+        /// What those carry.
+        case streams = 6
+
+        /// Whether its cells say how many there are now, which begins at 0 with each writer.
+        var hasActive: Bool { self == .connections || self == .tunnels || self == .streams }
     }
 
     /// Number of the source's identity.
@@ -93,6 +100,14 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
         self.reason = reason
     }
 
+    /// Of a tunnel, or of what it carries: told apart by the two identities and by who made it, for which `service`
+    /// stands.
+    public static func tunnel(
+        _ kind: Kind, source: UInt32, target: UInt32, isInbound: Bool
+    ) -> CounterKey {
+        CounterKey(source: source, target: target, service: isInbound ? 1 : 0, reason: 0, kind: kind)
+    }
+
     /// Connections for which the table had no cell left.
     public static var overflow: CounterKey { overflow(.connections) }
 
@@ -111,11 +126,13 @@ public struct CounterKey: Sendable, Hashable, BitwiseCopyable {
         )
     }
 
-    init(words: (UInt64, UInt64)) {
+    /// `nil`: a kind that this build does not know, of a newer proxy.
+    init?(words: (UInt64, UInt64)) {
+        guard let kind = Kind(rawValue: UInt8(truncatingIfNeeded: words.1)) else { return nil }
         self.init(
             source: UInt32(truncatingIfNeeded: words.0 >> 32), target: UInt32(truncatingIfNeeded: words.0),
             service: UInt32(truncatingIfNeeded: words.1 >> 32), reason: UInt16(truncatingIfNeeded: words.1 >> 16),
-            kind: Kind(rawValue: UInt8(truncatingIfNeeded: words.1)) ?? .connections)
+            kind: kind)
     }
 }
 

@@ -33,7 +33,7 @@ public struct CounterReading: Sendable, Hashable {
     public init(key: CounterKey) {
         self.key = key
         switch key.kind {
-        case .connections: break
+        case .connections, .tunnels, .streams: break
         case .attempts: outcomes = Array(repeating: 0, count: ExtraAttempt.allCases.count)
         case .requests: outcomes = Array(repeating: 0, count: RequestOutcome.allCases.count)
         case .calls: outcomes = Array(repeating: 0, count: CounterCell.callStatuses)
@@ -82,7 +82,7 @@ public struct CounterReading: Sendable, Hashable {
                 let state = word(at + CounterLayout.Word.key1)
                 guard state != 0 else { continue }
                 atomicMemoryFence(ordering: .acquiring)
-                let key = CounterKey(words: (word(at + CounterLayout.Word.key0), state))
+                guard let key = CounterKey(words: (word(at + CounterLayout.Word.key0), state)) else { continue }
                 readings[key, default: CounterReading(key: key)].add { word(at + $0) }
             }
         }
@@ -96,7 +96,7 @@ public struct CounterReading: Sendable, Hashable {
         received &+= word(CounterLayout.Word.received)
         connectNanoseconds &+= word(CounterLayout.Word.connectNanoseconds)
         for index in connectTimes.indices { connectTimes[index] &+= word(CounterLayout.Word.histogram + index) }
-        guard key.kind == .connections else { return }
+        guard key.kind.hasActive else { return }
         opened &+= word(CounterLayout.Word.opened)
         closed &+= word(CounterLayout.Word.closed)
         active &+= word(CounterLayout.Word.active)

@@ -14,6 +14,8 @@ public import MallaModel
 /// 5. From version 3 on, ``bundles(_:)`` and each ``credential(_:)`` come before the first snapshot, and again when they
 ///    change; what a new daemon does not send again is withdrawn by it. A proxy of an older version cannot reach other
 ///    nodes: endpoints there are left out of what it is told.
+/// 6. From version 4 on, ``reservedPorts(_:)`` come with the bundles, and the daemon may ask of tunnels at any time
+///    (``tunnelQuestion(_:)``), which the proxy answers (``tunnels(_:)``). One of an older version goes on without.
 ///
 /// The connection may end at any time: the proxy goes on with what it has, and the daemon connects again and begins
 /// anew. Unknown messages and fields are skipped.
@@ -54,6 +56,12 @@ public enum Message: Sendable, Equatable {
     case withdrawal(Identity)
     /// By what peers are judged, whole: domains that are missing are trusted no longer. Version 3.
     case bundles([TrustBundle])
+    /// Ports that the daemon and its proxy have on this node: closed to tunnels. Version 4.
+    case reservedPorts([UInt16])
+    /// The daemon asks what tunnels there are. Version 4.
+    case tunnelQuestion(TunnelQuestion)
+    /// The proxy says it. Version 4.
+    case tunnels(TunnelAnswer)
     /// The proxy uses the snapshot of this generation everywhere.
     case applied(generation: UInt32)
     /// The proxy could not use a snapshot.
@@ -148,7 +156,7 @@ public enum Message: Sendable, Equatable {
 /// The protocol between daemon and proxy.
 public enum Link {
     /// The newest version that this build speaks.
-    public static let version: UInt16 = 3
+    public static let version: UInt16 = 4
     /// The oldest version that this build speaks: without patches.
     public static let oldest: UInt16 = 1
 

@@ -24,6 +24,9 @@ private enum Kind {
     static let credential: UInt16 = 27
     static let withdrawal: UInt16 = 28
     static let bundles: UInt16 = 29
+    static let reservedPorts: UInt16 = 30
+    static let tunnelQuestion: UInt16 = 31
+    static let tunnels: UInt16 = 32
 }
 
 extension Message {
@@ -76,6 +79,16 @@ extension Message {
         case .bundles(let bundles):
             type = Kind.bundles
             for bundle in bundles { fields.nest(1) { bundle.write(to: &$0) } }
+        case .reservedPorts(let ports):
+            type = Kind.reservedPorts
+            for port in ports { fields.put(1, port) }
+        case .tunnelQuestion(let question):
+            type = Kind.tunnelQuestion
+            fields.put(1, question.number)
+            fields.put(2, question.from)
+        case .tunnels(let answer):
+            type = Kind.tunnels
+            answer.write(to: &fields)
         case .policies(let entries):
             type = Kind.policies
             for (key, entry) in entries { fields.nest(1) { entry.write(key: key, to: &$0) } }
@@ -169,6 +182,14 @@ extension Message {
             var bundles: [TrustBundle] = []
             while let field = try fields.next(tag: 1) { bundles.append(try TrustBundle(field.nested)) }
             self = .bundles(bundles)
+        case Kind.reservedPorts:
+            var ports: [UInt16] = []
+            while let field = try fields.next(tag: 1) { ports.append(try field.number()) }
+            self = .reservedPorts(ports)
+        case Kind.tunnelQuestion:
+            self = .tunnelQuestion(try TunnelQuestion(&fields))
+        case Kind.tunnels:
+            self = .tunnels(try TunnelAnswer(&fields))
         case Kind.policies:
             var entries: [PolicyTable.Key: PolicyTable.Entry] = [:]
             while let field = try fields.next(tag: 1) {

@@ -93,7 +93,8 @@ public struct SnapshotAssembler: Sendable {
             snapshot = nil
             try Self.check(whole)
             return whole
-        case .hello, .connections, .listeners, .patch, .applied, .rejected, .drain, .credential, .withdrawal, .bundles:
+        case .hello, .connections, .listeners, .patch, .applied, .rejected, .drain, .credential, .withdrawal, .bundles,
+            .reservedPorts, .tunnelQuestion, .tunnels:
             break
         }
         return nil

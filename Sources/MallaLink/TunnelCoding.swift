@@ -8,6 +8,7 @@ extension Snapshot.Node {
         fields.put(2, name)
         tunnel.address.write(3, to: &fields)
         fields.put(4, tunnel.port)
+        for address in addresses { address.write(5, to: &fields) }
     }
 
     init(_ fields: FieldReader) throws(LinkError) {
@@ -19,6 +20,7 @@ extension Snapshot.Node {
             case 2: name = try field.text()
             case 3: tunnel.address = try Address(field.nested)
             case 4: tunnel.port = try field.number()
+            case 5: addresses.append(try Address(field.nested))
             default: break
             }
         }

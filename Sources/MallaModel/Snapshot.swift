@@ -76,12 +76,15 @@ public struct Snapshot: Sendable, Equatable {
         public var name: String
         /// Where it accepts tunnels (HBONE).
         public var tunnel: SocketAddress
+        /// Its own addresses: by them it is known where a tunnel comes from.
+        public var addresses: [Address]
 
         /// A node.
-        public init(number: UInt32, name: String, tunnel: SocketAddress) {
+        public init(number: UInt32, name: String, tunnel: SocketAddress, addresses: [Address] = []) {
             self.number = number
             self.name = name
             self.tunnel = tunnel
+            self.addresses = addresses
         }
     }
 

@@ -22,7 +22,10 @@ struct OtherNodes: Sendable {
     /// As snapshots have them.
     var snapshot: [Snapshot.Node] {
         rows.values.compactMap { row in
-            row.node.tunnels.first.map { Snapshot.Node(number: row.number, name: row.node.name, tunnel: $0) }
+            row.node.tunnels.first.map {
+                Snapshot.Node(
+                    number: row.number, name: row.node.name, tunnel: $0, addresses: row.node.addresses)
+            }
         }.sorted { $0.number < $1.number }
     }
 

@@ -38,6 +38,7 @@ final class CredentialBook: Sendable {
 struct TunnelMeans: Sendable {
     let book: CredentialBook
     let handshakers: Handshakers
+    let reserved: ReservedPorts
 }
 
 extension SPIFFEName {

@@ -19,7 +19,7 @@ import TLSWire
 private struct Asked {
     /// What it wants to be connected to.
     let destination: SocketAddress
-    /// Where the client is: by the word of the peer's node.
+    /// Where the client is: by the word of the peer's node, as far as it is believed.
     let from: Address
 
     init(_ destination: SocketAddress, from: Address) {
@@ -59,9 +59,6 @@ extension Worker {
     private static var mostShaking: Int { 512 }
     /// How long a connect to an endpoint may take.
     private static var inboundPatience: UInt64 { 10_000_000_000 }
-
-    /// Captured connections, tunnels, issuance, metrics, DNS, wherever this node has them.
-    private static var reservedPorts: ClosedRange<UInt16> { 15_000...15_099 }
 
     // MARK: Tunnels
 
@@ -120,11 +117,11 @@ extension Worker {
         guard let destination = SocketAddress(plain: authority) ?? SocketAddress(Self.text(authority)) else {
             throw Refusal(reason: .tunnelAuthority, status: 400)
         }
-        var from = tunnel.pointee.peer?.pointee.address ?? .unspecified
+        var told: Address?
         if let value = desk.pointee.fields.value(of: .forwarded) {
-            if let client = ForwardedField.client(of: bytes.extracting(value.range)) { from = client }
+            told = ForwardedField.client(of: bytes.extracting(value.range))
         }
-        return Asked(destination, from: from)
+        return Asked(destination, from: client(told: told, over: tunnel))
     }
 
     private static func text(_ bytes: Span<UInt8>) -> String {
@@ -141,7 +138,7 @@ extension Worker {
         else { throw Refusal(reason: .tunnelForbidden, status: 403) }
         let place = view.endpoints.place(at: destination)
         // An endpoint for all ports may share its address with the node, whose own ports are for nobody from elsewhere.
-        guard place != nil || !Self.reservedPorts.contains(destination.port) else {
+        guard place != nil || !reservedPorts.contains(destination.port) else {
             throw Refusal(reason: .tunnelForbidden, status: 403)
         }
         guard let endpoint = place.map({ view.endpoints[$0] }) ?? view.endpoints.everyPort(at: destination.address),
@@ -204,6 +201,7 @@ extension Worker {
         let place = own.index + 1
         h2.pointee.tag(stream, own.bits)
         attach(place, passage, to: tunnel)
+        Self.count(asked: tunnel)
         connectionLoads.begin(admitted.source)
         if located.slot >= 0 {
             loads.begin(located.slot)

@@ -27,6 +27,8 @@ public struct LinkServer: ~Copyable {
     /// Whether the daemon at the other end has got the listeners.
     private var hasListeners = false
     private var descriptors: [Int32] = []
+    /// What the workers said of their tunnels, until the daemon has had all of it.
+    private var tunnels: (question: UInt32, facts: [TunnelFact])?
     private var isDraining = false
     private var ended = false
 
@@ -94,6 +96,7 @@ public struct LinkServer: ~Copyable {
         patches = PatchAssembler()
         isGreeted = false
         hasListeners = false
+        tunnels = nil
         descriptors.forEach { _ = close($0) }
         descriptors = []
     }
@@ -146,6 +149,9 @@ public struct LinkServer: ~Copyable {
         case .credential(let credential): use("credential", of: credential.identity) { try proxy.use(credential) }
         case .withdrawal(let identity): proxy.withdraw(identity)
         case .bundles(let bundles): use("roots", of: nil) { try proxy.use(bundles) }
+        case .reservedPorts(let ports): proxy.reserve(ports)
+        case .tunnelQuestion(let question):
+            if question.from == 0 { proxy.askTunnels(question.number) } else { tellTunnels(question) }
         default:
             try takePart(message)
         }
@@ -184,11 +190,26 @@ public struct LinkServer: ~Copyable {
                 log.write(.info, "snapshot in force", [("generation", "\(generation)")])
                 sendListeners()
                 send(.applied(generation: generation))
+            case .tunnels(let question, let facts):
+                tunnels = (question, facts)
+                tellTunnels(.init(number: question))
             case .ended:
                 log.write(.info, "drained", [])
                 ended = true
             }
         }
+    }
+
+    /// Says some of what the workers have said.
+    private mutating func tellTunnels(_ question: Message.TunnelQuestion) {
+        guard let (number, facts) = tunnels, number == question.number else { return }
+        let rest = facts.dropFirst(Int(clamping: question.from))
+        if rest.count <= Message.TunnelAnswer.most { tunnels = nil }
+        send(
+            .tunnels(
+                .init(
+                    number: number, total: UInt32(clamping: facts.count),
+                    tunnels: Array(rest.prefix(Message.TunnelAnswer.most)))))
     }
 
     private mutating func signalled() {

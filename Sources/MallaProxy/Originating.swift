@@ -103,6 +103,7 @@ extension Worker {
         }
         passage.pointee.stream = stream
         passage.pointee.phase = .asking
+        Self.count(asked: tunnel)
         return true
     }
 

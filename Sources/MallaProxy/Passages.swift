@@ -51,6 +51,7 @@ extension Worker {
         if previous == 0 { tunnel.pointee.passages = next } else { self.passage(previous)?.pointee.next = next }
         self.passage(next)?.pointee.previous = previous
         tunnel.pointee.passageCount -= 1
+        if passage.pointee.stream != nil { Self.count(left: tunnel) }
         tunnel.pointee.active = loop.now
         if tunnel.pointee.phase == .leaving || tunnel.pointee.hasWaiting { wake(tunnel: passage.pointee.tunnel) }
     }
@@ -165,6 +166,7 @@ extension Worker {
                 passage, toEndpoint: passage.pointee.owner == .peer ? 0 : received,
                 toClient: passage.pointee.owner == .peer ? received : 0)
             tunnel.pointee.active = loop.now
+            tunnel.pointee.sent &+= UInt64(truncatingIfNeeded: received)
             wake(tunnel: passage.pointee.tunnel)
             if isDrained { return }
         }
@@ -210,6 +212,7 @@ extension Worker {
             return
         }
         tunnel.pointee.active = loop.now
+        tunnel.pointee.received &+= UInt64(truncatingIfNeeded: bytes.count)
         var taken = 0
         let isStraight =
             passage.pointee.backlog.isEmpty && passage.pointee.socket >= 0 && passage.pointee.phase == .open

@@ -63,6 +63,8 @@ public final class Proxy: Sendable {
     public enum Progress: Sendable, Equatable {
         /// All workers use the snapshot of this generation.
         case applied(generation: UInt32)
+        /// All workers have said what tunnels they have.
+        case tunnels(question: UInt32, [TunnelFact])
         /// The last worker has ended.
         case ended
     }
@@ -88,7 +90,9 @@ public final class Proxy: Sendable {
         var listeners: [Int32] = []
         var adopted: [UInt32]
         var applied: UInt32 = 0
-        var running: Int
+        var running: Set<Int>
+        var reserved = ReservedPorts()
+        var question: TunnelQuestion?
     }
 
     /// Takes the port and starts the workers. They listen from the first snapshot on: until then connects are refused,
@@ -152,7 +156,8 @@ public final class Proxy: Sendable {
         self.reports = reports
         state = Mutex(
             State(
-                listeners: copies.filter { $0 >= 0 }, adopted: Array(repeating: 0, count: workers), running: workers))
+                listeners: copies.filter { $0 >= 0 }, adopted: Array(repeating: 0, count: workers),
+                running: Set(0..<workers)))
     }
 
     deinit { forgetListeners() }
@@ -217,6 +222,22 @@ public final class Proxy: Sendable {
     /// An identity has nothing to prove itself with any more: its tunnels are cut.
     public func withdraw(_ identity: Identity) { try? change { $0.withdraw(identity) } }
 
+    /// These ports are for nobody from elsewhere from now on, besides those that always are.
+    public func reserve(_ ports: [UInt16]) {
+        let isUsed = state.withLock { state in
+            state.reserved = ReservedPorts(ports)
+            return state.handshakers != nil
+        }
+        // Before there are credentials nobody comes from elsewhere; they bring the ports with them.
+        if isUsed { try? change { _ in } }
+    }
+
+    /// Asks all workers what tunnels they have; a former question is forgotten.
+    public func askTunnels(_ number: UInt32) {
+        state.withLock { $0.question = TunnelQuestion(number: number, workers: $0.running) }
+        for mailbox in mailboxes { mailbox.post(.tellTunnels) }
+    }
+
     private func change(_ body: (inout CredentialDesk) throws(TLSProblem) -> Void) throws {
         try state.withLock { state in
             try body(&state.credentials)
@@ -228,7 +249,8 @@ public final class Proxy: Sendable {
                 state.handshakers = handshakers
             }
             // Inside of the lock, so that books reach all workers in the order in which they were made.
-            means.publish(TunnelMeans(book: state.credentials.book, handshakers: handshakers))
+            means.publish(
+                TunnelMeans(book: state.credentials.book, handshakers: handshakers, reserved: state.reserved))
             for mailbox in mailboxes { mailbox.post(.look) }
         }
     }
@@ -277,10 +299,17 @@ public final class Proxy: Sendable {
                     guard state.adopted.allSatisfy({ $0 == generation }), state.applied != generation else { continue }
                     state.applied = generation
                     progress.append(.applied(generation: generation))
-                case .ended:
-                    state.running -= 1
-                    if state.running == 0 { progress.append(.ended) }
+                case .tunnels(let worker, let facts):
+                    state.question?.take(facts, of: worker)
+                case .ended(let worker):
+                    state.running.remove(worker)
+                    state.question?.take([], of: worker)
+                    if state.running.isEmpty { progress.append(.ended) }
                 }
+            }
+            if let question = state.question, question.isAnswered {
+                progress.append(.tunnels(question: question.number, question.facts))
+                state.question = nil
             }
             return progress
         }

@@ -58,6 +58,17 @@ struct Tunnel: BitwiseCopyable {
     var active: UInt64
     /// When HTTP/2 was last told how much time has passed.
     var elapsed: UInt64
+    /// When it was begun.
+    let began: UInt64
+    /// Between the last PING and its answer; 0: none was answered yet.
+    var roundTrip: UInt64 = 0
+    /// What it has carried: connections, and their bytes to the other node and from there.
+    var streamTotal: UInt64 = 0
+    var sent: UInt64 = 0
+    var received: UInt64 = 0
+    /// Where it and what it carries are counted, once it stands.
+    var cell: CounterCell?
+    var streamCell: CounterCell?
 
     init(socket: Int32, key: TunnelKey, phase: Phase, isInbound: Bool, now: UInt64) {
         wire = Wire(socket: socket)
@@ -66,6 +77,7 @@ struct Tunnel: BitwiseCopyable {
         self.isInbound = isInbound
         active = now
         elapsed = now
+        began = now
     }
 }
 

@@ -130,6 +130,7 @@ extension Worker {
             case .goAway(let last, _):
                 abandoned(token, tunnel, above: last)
             case .pong:
+                if tunnel.pointee.isAsked { tunnel.pointee.roundTrip = max(1, loop.now &- tunnel.pointee.asked) }
                 tunnel.pointee.isAsked = false
             case .failed(let reason):
                 // It was told why; a reset would overtake that.

@@ -157,6 +157,7 @@ extension Worker {
         h2.initialize(to: H2Connection(role: role, limits: Self.wireLimits, h2: Self.tunnelLimits))
         tunnel.pointee.h2 = h2
         tunnel.pointee.phase = .open
+        count(begun: tunnel)
         tunnel.pointee.active = loop.now
         tunnel.pointee.elapsed = loop.now
         _ = write(Self.wire(of: tunnel)) { out in h2.pointee.start(into: &out) }
@@ -300,6 +301,7 @@ extension Worker {
     private mutating func close(tunnel token: Token) {
         guard let tunnel = tunnels.find(token) else { return }
         leavePool(token, tunnel)
+        Self.count(ended: tunnel)
         timers.cancel(tunnel.pointee.timer)
         let wire = Self.wire(of: tunnel)
         forgetInput(wire)

@@ -52,6 +52,10 @@ final class View: Sendable {
     let names: Names
     /// Where other nodes accept tunnels, by their numbers.
     let nodes: [UInt32: SocketAddress]
+    /// Where tunnels of other nodes come from, by their numbers.
+    private let nodeNumbers: [Address: UInt32]
+    /// Which addresses workloads of other nodes may be said to have.
+    let clients: ClientPlaces
     /// Where requests go that are not for the service itself.
     let routes: RouteBook
 
@@ -89,6 +93,11 @@ final class View: Sendable {
         names = Names(snapshot)
         remote = Set(snapshot.endpoints.lazy.filter { $0.node != 0 }.map { Self.remote($0.identity, $0.node) })
         nodes = Dictionary(snapshot.nodes.map { ($0.number, $0.tunnel) }, uniquingKeysWith: { first, _ in first })
+        nodeNumbers = Dictionary(
+            snapshot.nodes.flatMap { node in
+                ([node.tunnel.address] + node.addresses).map { ($0, node.number) }
+            }, uniquingKeysWith: { first, _ in first })
+        clients = ClientPlaces(snapshot.endpoints)
     }
 
     /// The view that a patch makes of another one.
@@ -129,6 +138,10 @@ final class View: Sendable {
         portIndex = former.portIndex
         names = former.names
         nodes = former.nodes
+        nodeNumbers = former.nodeNumbers
+        var clients = former.clients
+        clients.add(patch.endpoints)
+        self.clients = clients
         // What is gone goes with the next whole snapshot.
         remote = former.remote.union(
             patch.endpoints.lazy.filter { $0.node != 0 }.map { Self.remote($0.identity, $0.node) })
@@ -145,6 +158,9 @@ final class View: Sendable {
     func endpoint(at address: SocketAddress) -> Endpoint? {
         endpoints.place(at: address).map { endpoints[$0] }
     }
+
+    /// The node that has an address; `nil`: none.
+    func node(at address: Address) -> UInt32? { nodeNumbers[address] }
 
     /// Whether there is anything that such tunnels lead to.
     func hasEndpoint(for key: TunnelKey) -> Bool { remote.contains(Self.remote(key.target, key.node)) }

@@ -47,6 +47,8 @@ struct Worker: ~Copyable {
     var passages: Slab<Passage>
     var tunnelPool: [TunnelKey: [Token]] = [:]
     var book: CredentialBook?
+    /// Of this node: closed to tunnels, unless an endpoint has one of them at an address of its own.
+    var reservedPorts = ReservedPorts()
     var handshakers: Handshakers?
     /// Handshakes of other nodes that are on their way.
     var shakingCount = 0
@@ -98,6 +100,8 @@ struct Worker: ~Copyable {
         case look
         /// A handshake is over.
         case shaken(Handshakers.Answer)
+        /// Somebody wants to know of its tunnels.
+        case tellTunnels
         /// Stop accepting; end when no connection is left or after the grace time.
         case drain(grace: Nanoseconds)
         /// End now.
@@ -108,6 +112,8 @@ struct Worker: ~Copyable {
     enum Report: Sendable {
         /// It uses the view of this generation.
         case adopted(worker: Int, generation: UInt32)
+        /// These are its tunnels.
+        case tunnels(worker: Int, [TunnelFact])
         /// Its thread is about to end.
         case ended(worker: Int)
     }
@@ -305,6 +311,8 @@ struct Worker: ~Copyable {
             look()
         case .shaken(let answer):
             shaken(answer)
+        case .tellTunnels:
+            reports.post(.tunnels(worker: number, tunnelFacts()))
         case .drain(let grace):
             guard !isDraining else { return }
             isDraining = true
@@ -344,7 +352,10 @@ struct Worker: ~Copyable {
         if means.epoch != meansEpoch {
             let (published, epoch) = means.current
             meansEpoch = epoch
-            if let published { adopt(published.book, published.handshakers) }
+            if let published {
+                reservedPorts = published.reserved
+                adopt(published.book, published.handshakers)
+            }
         }
         if publication.epoch != epoch { adopt() }
     }

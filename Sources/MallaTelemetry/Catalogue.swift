@@ -252,6 +252,27 @@ extension Metric {
         "malla_proxy_connect_seconds", .summary, unit: "seconds", labels: ["service"],
         help: "Time from accepting a connection to reaching its endpoint.")
 
+    /// What tunnels are told apart by: the two identities, and whether this node made them.
+    public static let tunnelLabels = ["direction", "source_identity", "target_identity"]
+    /// Tunnels that stand.
+    public static let tunnelsActive = Metric(
+        "malla_tunnels_active", .gauge, labels: tunnelLabels,
+        help: "Tunnels that stand: `outbound` made by this node, `inbound` by another.")
+    /// Tunnels that stood.
+    public static let tunnelsOpened = Metric(
+        "malla_tunnels_opened", .counter, labels: tunnelLabels, help: "Tunnels whose two ends proved who they are.")
+    /// How long that took.
+    public static let tunnelSeconds = Metric(
+        "malla_tunnel_setup_seconds", .summary, unit: "seconds", labels: tunnelLabels,
+        help: "Time until a tunnel stood: from the connect, or from accepting it.")
+    /// Connections in tunnels.
+    public static let streamsActive = Metric(
+        "malla_tunnel_streams_active", .gauge, labels: tunnelLabels, help: "Connections that tunnels carry.")
+    /// Connections that tunnels carried.
+    public static let streamsOpened = Metric(
+        "malla_tunnel_streams_opened", .counter, labels: tunnelLabels,
+        help: "Connections that were asked for by tunnel; `inbound`: that were let through.")
+
     /// What requests are told apart by.
     public static let requestLabels = ["source_identity", "target_identity", "service"]
     /// HTTP requests that ended.
@@ -290,6 +311,7 @@ extension Metric {
         configProblems, configReloads, configLastSuccess, resources, dnsQueries, certificates,
         certificateSecondsLeft, rootSecondsLeft, certificateRequests, proxyUp, proxyRestarts,
         proxyGeneration, proxyActive, proxyOpened, proxyClosed, proxyRefused, proxyCut, proxyBytes, proxyConnectSeconds,
+        tunnelsActive, tunnelsOpened, tunnelSeconds, streamsActive, streamsOpened,
         requests, requestSeconds, requestBytes, calls, attempts,
     ]
 }

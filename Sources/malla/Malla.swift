@@ -26,7 +26,11 @@ struct Malla: ParsableCommand {
                 name: "Mesh",
                 subcommands: [Nodes.self, Workloads.self, Services.self, Endpoints.self, Policies.self]),
             CommandGroup(name: "Identity", subcommands: [Certificates.self, CertificateAuthority.self]),
-            CommandGroup(name: "Traffic", subcommands: [Connections.self, Bypasses.self, Events.self, Explain.self]),
+            CommandGroup(
+                name: "Traffic",
+                subcommands: [
+                    Connections.self, Tunnels.self, Bypasses.self, Events.self, Explain.self,
+                ]),
             CommandGroup(name: "Kernel", subcommands: [Maps.self, Programs.self, Cleanup.self]),
             CommandGroup(name: "File", subcommands: [Validate.self, Completion.self]),
         ])

@@ -115,6 +115,7 @@ struct Daemon {
             logger: logger
         ) { port in
             logger.info("metrics are served", metadata: ["address": "\(settings.metrics.address)", "port": "\(port)"])
+            await proxy?.reserve(UInt16(clamping: port))
         }
         // Stopped in the reverse order: the proxy's guard last, events before the API whose streams they end.
         var services: [any ServiceLifecycle.Service] = []

@@ -18,6 +18,8 @@ struct Issuance: Sendable {
     let desk: IssuanceDesk?
     /// The authority of another node.
     let remote: RemoteSource?
+    /// Who issues in this mesh's place.
+    let workloadAPI: WorkloadAPISource?
     /// What the node knows: bound once there is one.
     let knowledge: Knowledge
 
@@ -58,14 +60,18 @@ struct Issuance: Sendable {
         }
         switch issuance.issuer {
         case .nobody: return nil
+        case .workloadAPI(let path):
+            (builtIn, authority, remote) = (nil, nil, nil)
+            workloadAPI = WorkloadAPISource(path, group: group, now: Self.now, logger: logger)
         case .builtIn:
+            workloadAPI = nil
             let made = BuiltInAuthority(directory: "\(settings.state)/ca", node: settings.node, now: Self.now)
             (builtIn, authority, remote) = (made, made, nil)
         case .files(let certificate, let key):
-            (builtIn, remote) = (nil, nil)
+            (builtIn, remote, workloadAPI) = (nil, nil, nil)
             authority = try PluggedAuthority(certificate: certificate, key: key, now: Self.now)
         case .remote(let address, let root):
-            (builtIn, authority) = (nil, nil)
+            (builtIn, authority, workloadAPI) = (nil, nil, nil)
             remote = RemoteSource(
                 IssuanceClient(address, group: group), node: settings.node, directory: directory,
                 token: issuance.token, pin: try Self.pin(root), now: Self.now, logger: logger)
@@ -78,6 +84,9 @@ struct Issuance: Sendable {
         } else if let remote {
             self.desk = nil
             source = remote
+        } else if let workloadAPI {
+            self.desk = nil
+            source = workloadAPI
         } else {
             return nil
         }
@@ -106,6 +115,7 @@ struct Issuance: Sendable {
         _ settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger
     ) -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [CredentialLoop(credentials: credentials)]
+        if let workloadAPI { services.append(WorkloadAPILoop(source: workloadAPI, credentials: credentials)) }
         if let address = settings.issuance.listen, let authority, let desk {
             services.append(
                 IssuanceServer(
@@ -128,5 +138,15 @@ struct CredentialLoop: ServiceLifecycle.Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await credentials.run() }
+    }
+}
+
+/// Hears what a Workload API gives.
+struct WorkloadAPILoop: ServiceLifecycle.Service {
+    let source: WorkloadAPISource
+    let credentials: Credentials
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await source.run { await credentials.renew(withdrawn: $0) } }
     }
 }

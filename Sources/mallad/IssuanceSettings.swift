@@ -14,6 +14,8 @@ struct IssuanceSettings: Sendable {
         case files(certificate: String, key: String)
         /// Another node's.
         case remote(SocketAddress, root: Root?)
+        /// A SPIFFE Workload API at this socket, such as a SPIRE agent's.
+        case workloadAPI(String)
     }
 
     /// How another node's authority is known.
@@ -47,14 +49,24 @@ struct IssuanceSettings: Sendable {
                 issuer = .files(certificate: Settings.absolute(certificate), key: Settings.absolute(key))
             default: throw SettingError("--ca-cert and --ca-key belong together: give both")
             }
+        case let text where text.hasPrefix("unix:"):
+            // Also as SPIFFE_ENDPOINT_SOCKET has it: unix:///path.
+            let path = text.dropFirst("unix:".count)
+            issuer = .workloadAPI(Settings.absolute(String(path)))
+            guard path.contains(where: { $0 != "/" }) else {
+                throw SettingError("--ca unix: is followed by the path of the Workload API's socket")
+            }
         default:
             guard let address = SocketAddress(text: flags.ca) else {
-                throw SettingError("--ca \(flags.ca) is neither off, local, nor an address with a port")
+                throw SettingError("--ca \(flags.ca) is neither off, local, unix:PATH, nor an address with a port")
             }
             issuer = .remote(address, root: try flags.caRoot.map(Self.root))
         }
         if flags.caCert != nil || flags.caKey != nil, flags.ca != "local" {
             throw SettingError("--ca-cert and --ca-key are for an authority of this node: add --ca local")
+        }
+        if case .workloadAPI(let path) = issuer, flags.workloadApi.map(Settings.absolute) == path {
+            throw SettingError("--workload-api and --ca unix: are the same socket: one is served, the other is asked")
         }
         workloadAPI = flags.workloadApi.map(Settings.absolute)
         guard workloadAPI == nil || issuer != .nobody else {

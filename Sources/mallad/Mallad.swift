@@ -82,8 +82,8 @@ struct Mallad: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Who issues certificates: off, local (an authority in the state directory), or the authority of another node.",
-            valueName: "off|local|ip:port"))
+            "Who issues certificates: off, local (an authority in the state directory), the authority of another node, or a SPIFFE Workload API.",
+            valueName: "off|local|ip:port|unix:socket"))
     var ca = "off"
 
     @Option(

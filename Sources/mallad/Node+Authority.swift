@@ -31,6 +31,7 @@ extension Node {
         case .nobody, .builtIn: view.kind = "built-in"
         case .files: view.kind = "files"
         case .remote(let address, _): view.address = "\(address)"
+        case .workloadAPI(let path): (view.kind, view.address) = ("workload-api", path)
         }
         if let address = settings.issuance.listen { view.address = "\(address)" }
         if let authority = issuance.authority {
@@ -39,6 +40,7 @@ extension Node {
         if let plugged = issuance.authority as? PluggedAuthority, let problem = await plugged.problem {
             view.problem = problem
         }
+        if let problem = await issuance.workloadAPI?.problem { view.problem = problem }
         let anchors = await issuance.credentials.roots
         view.roots = anchors.all.map { root in
             RootView(
@@ -126,8 +128,8 @@ extension Node {
     private func desk() throws -> IssuanceDesk {
         guard let desk = try identity().desk else {
             throw AdminRefusal(
-                .notFound, "the authority is another node's",
-                hint: "ask its mallad: tokens are made where the authority is")
+                .notFound, "the authority is not this node's",
+                hint: "tokens are made where the authority is; a Workload API has no tokens of the mesh's")
         }
         return desk
     }

@@ -62,6 +62,7 @@ extension Node: NodeFacts {
     func services() async throws -> [ServiceView] { serviceViews() }
     func endpoints() async throws -> [EndpointView] { try endpointViews() }
     func nodes() async throws -> [NodeView] { nodeViews() }
+    func tunnels() async throws -> [TunnelView] { try await tunnelViews() }
 
     func policies() async throws -> [PolicyView] { policyViews() }
 
@@ -120,7 +121,7 @@ extension Node: NodeFacts {
 
     private func proxyView() async -> ProxyView? {
         guard let proxy else { return nil }
-        let connections = counterReadings().reduce(0) { $0 &+ $1.active }
+        let connections = counterReadings().reduce(0) { $1.key.kind == .connections ? $0 &+ $1.active : $0 }
         let pid = await proxy.pid
         return ProxyView(
             pid: pid, state: await proxy.stateName, workers: await proxy.workerCount,

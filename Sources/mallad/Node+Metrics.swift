@@ -194,8 +194,27 @@ extension Node {
         ]
     }
 
+    private static func tunnelled(_ it: CounterReading, _ names: Names) -> [Sample] {
+        let isKnown = !it.key.isOverflow
+        let labels = [
+            isKnown ? it.key.service == 0 ? "outbound" : "inbound" : "",
+            isKnown ? names.identity(it.key.source) : "", isKnown ? names.identity(it.key.target) : "",
+        ]
+        guard it.key.kind == .tunnels else {
+            return [Sample(.streamsActive, labels, it.active), Sample(.streamsOpened, labels, it.opened)]
+        }
+        return [
+            Sample(.tunnelsActive, labels, it.active), Sample(.tunnelsOpened, labels, it.opened),
+            Sample(.tunnelSeconds, labels, .summary(sum: Double(it.connectNanoseconds) / 1e9, count: it.opened)),
+        ]
+    }
+
     private static func proxied(_ it: CounterReading, _ names: Names) -> [Sample] {
-        if it.key.kind != .connections { return requests(it, names) }
+        switch it.key.kind {
+        case .connections: break
+        case .tunnels, .streams: return tunnelled(it, names)
+        case .requests, .calls, .attempts: return requests(it, names)
+        }
         let service = it.key == .overflow ? "" : names.service(it.key.service)
         if it.key.reason != 0 && it.key != .overflow {
             let reason = Reason(rawValue: it.key.reason).name

@@ -2,6 +2,7 @@
 import Logging
 import MallaAPI
 import MallaKernel
+import MallaLink
 import MallaModel
 import MallaResources
 
@@ -33,6 +34,23 @@ extension Node {
         guard !lost.isEmpty else { return nil }
         return
             "Node \(node.name) has the address \(lost.joined(separator: ", ")), which no interface of this machine has"
+    }
+
+    /// The tunnels that the proxy has, those that it made first.
+    func tunnelViews() async throws -> [TunnelView] {
+        guard let facts = try await proxy?.tunnels() else { return [] }
+        let views = facts.map { it in
+            TunnelView(
+                direction: it.isInbound ? "inbound" : "outbound", state: "\(it.state)", identity: it.own, peer: it.peer,
+                node: it.node == 0 ? "" : numbers.nodes.name(it.node) ?? "",
+                address: it.address.port == 0 ? "\(it.address.address)" : "\(it.address)", streams: Int(it.streams),
+                streamsTotal: it.streamsTotal, sent: it.sent, received: it.received,
+                ageSeconds: Double(it.age) / 1e9,
+                roundTripSeconds: it.roundTrip == 0 ? nil : Double(it.roundTrip) / 1e9)
+        }
+        return views.sorted {
+            ($1.direction, $0.identity, $0.peer, $1.ageSeconds) < ($0.direction, $1.identity, $1.peer, $0.ageSeconds)
+        }
     }
 
     /// The nodes of the mesh.

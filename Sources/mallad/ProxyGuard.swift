@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Logging
 import MallaAPI
+import MallaAdmin
 import MallaIssuance
 import MallaLink
 import MallaModel
@@ -29,6 +30,11 @@ actor ProxyGuard: ServiceLifecycle.Service {
     private var isSendingProofs = false
     private var mustSendProofsAgain = false
     private var session: ProxySession?
+    /// What the proxy was asked about its tunnels and has not answered yet.
+    private var inquiry: TunnelInquiry?
+    private var inquiries: UInt32 = 0
+    /// Ports of this node that tunnels do not lead to.
+    private var reserved: Set<UInt16>
     /// The generation of what this session's proxy was told last; 0: nothing yet.
     private var told: UInt32 = 0
     /// The generation of the snapshot that it was last told whole.
@@ -51,6 +57,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
         use: @escaping @Sendable (_ listeners: [Int32]) throws -> Void, logger: Logger
     ) {
         self.settings = settings
+        reserved = settings.ownPorts
         self.program = program
         self.records = records
         self.use = use
@@ -112,6 +119,63 @@ actor ProxyGuard: ServiceLifecycle.Service {
         } catch {
             giveUp(session, error)
         }
+    }
+
+    /// Has the proxy refuse what other nodes want of this port, too.
+    func reserve(_ port: UInt16) {
+        guard reserved.insert(port).inserted, let session else { return }
+        do { try tellPorts(session) } catch { giveUp(session, error) }
+    }
+
+    private func tellPorts(_ session: ProxySession) throws {
+        // An older proxy knows the usual ones.
+        if session.speaks >= 4 { try session.send(.reservedPorts(reserved.sorted())) }
+    }
+
+    /// The tunnels that the proxy has; none while there is no proxy.
+    func tunnels() async throws -> [TunnelFact] {
+        guard let session else { return [] }
+        guard session.speaks >= 4 else {
+            throw AdminRefusal(
+                .unavailable, "the proxy at work is \(session.hello.program), which does not tell of its tunnels",
+                hint: "it is an older one that carries on; `malla cleanup` and a new start of mallad replace it")
+        }
+        return try await withCheckedThrowingContinuation { waiter in
+            let isFirst = inquiry == nil
+            if isFirst {
+                inquiries &+= 1
+                inquiry = TunnelInquiry(number: inquiries)
+            }
+            inquiry?.add(waiter)
+            guard isFirst else { return }
+            let number = inquiries
+            ask(.init(number: number))
+            Task {
+                try? await Task.sleep(for: .seconds(5))
+                endInquiry(number, "the proxy did not tell of its tunnels within 5 s")
+            }
+        }
+    }
+
+    private func ask(_ question: Message.TunnelQuestion) {
+        guard let session else { return endInquiry(question.number, "there is no proxy any more") }
+        do {
+            try session.send(.tunnelQuestion(question))
+        } catch {
+            endInquiry(question.number, "\(error)")
+            giveUp(session, error)
+        }
+    }
+
+    private func take(_ answer: Message.TunnelAnswer) {
+        guard inquiry?.number == answer.number else { return }
+        if let next = inquiry?.take(answer) { ask(next) } else { inquiry = nil }
+    }
+
+    private func endInquiry(_ number: UInt32, _ problem: String) {
+        guard inquiry?.number == number else { return }
+        inquiry?.end(.failure(AdminRefusal(.unavailable, problem)))
+        inquiry = nil
     }
 
     private func giveUp(_ session: ProxySession, _ error: any Error) {
@@ -187,6 +251,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
             }
             if Task.isCancelled { return }
             session = nil
+            endInquiry(inquiries, "the proxy has gone")
             generation = 0
             try? await Task.sleep(for: pause)
         }
@@ -248,6 +313,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
         let map = try records()
         defer { close(map) }
         try session.send(.connections, cargo: map)
+        try tellPorts(session)
         // First: a snapshot may have endpoints that are reached with these alone.
         try await sendProofs()
         try await sendWhole()
@@ -265,6 +331,7 @@ actor ProxyGuard: ServiceLifecycle.Service {
                     metadata: ["generation": "\(rejection.generation)", "reason": "\(rejection.reason)"])
                 // Whatever a change did not fit to, a whole snapshot does. One that was sent whole is not sent again.
                 if rejection.generation == told, toldWhole != told { await publish() }
+            case .message(.tunnels(let answer)): take(answer)
             case .message: break
             case .listeners(let listeners):
                 do {

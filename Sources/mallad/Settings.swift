@@ -33,6 +33,11 @@ struct Settings: Sendable {
     var proxySocket: String { "\(state)/proxy.sock" }
     var proxyCounters: String { "\(state)/proxy.counters" }
 
+    /// Where daemon and proxy listen on this node, as far as the flags say; 0 is left out.
+    var ownPorts: Set<UInt16> {
+        Set([proxyPort, dnsPort, metrics.port, issuance.listen?.port ?? 0]).subtracting([0])
+    }
+
     /// Checks the flags. Throws what is wrong with one of them.
     init(_ flags: Mallad) throws {
         config = Self.absolute(flags.config)

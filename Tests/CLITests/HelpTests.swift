@@ -6,7 +6,7 @@ import Testing
 struct HelpTests {
     static let commands = [
         "run", "doctor", "status", "bugreport", "version", "workloads", "services", "endpoints", "policies",
-        "connections",
+        "connections", "tunnels",
         "certificates", "ca", "bypasses", "events", "explain", "maps", "programs", "cleanup", "validate", "completion",
     ]
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("What the command line prints")
 struct RenderingTests {
-    static let lists = ["workloads", "services", "endpoints", "policies", "connections", "certificates"]
+    static let lists = ["workloads", "services", "endpoints", "policies", "connections", "tunnels", "certificates"]
     static let forms = ["table", "wide", "json", "yaml", "name"]
 
     @Test("lists, in every form", arguments: lists, forms)

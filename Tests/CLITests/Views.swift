@@ -88,6 +88,17 @@ enum Views {
             ageSeconds: 0.0125, reason: "proxy_down_open"),
     ]
 
+    static let tunnels = [
+        TunnelView(
+            direction: "outbound", state: "open", identity: "spiffe://malla.local/ns/default/sa/frontend",
+            peer: "spiffe://malla.local/ns/default/sa/backend", node: "tree", address: "10.0.0.2:15008", streams: 3,
+            streamsTotal: 1207, sent: 812, received: 67_108_864, ageSeconds: 4210, roundTripSeconds: 0.00042),
+        TunnelView(
+            direction: "inbound", state: "leaving", identity: "spiffe://malla.local/ns/default/sa/backend",
+            peer: "spiffe://malla.local/ns/birds/sa/owl", node: "", address: "10.0.0.9", streams: 1, streamsTotal: 1,
+            sent: 0, received: 12, ageSeconds: 2.5),
+    ]
+
     static let refused = EventView(
         time: "2026-11-21T02:50:26.125Z", kind: "refused", reason: "policy_not_allowed", path: "deny",
         source: "visitor.default", sourceIdentity: "spiffe://malla.local/ns/default/sa/visitor",
@@ -195,6 +206,7 @@ enum Views {
         [
             "GET /v1/status": status, "GET /v1/workloads": workloads, "GET /v1/services": services,
             "GET /v1/endpoints": endpoints, "GET /v1/policies": policies, "GET /v1/connections": connections,
+            "GET /v1/tunnels": tunnels,
             "GET /v1/maps": maps, "GET /v1/maps/malla_policies": entries, "GET /v1/programs": programs,
             "GET /v1/certificates": certificates, "GET /v1/ca": authority, "GET /v1/ca/tokens": tokens,
         ]

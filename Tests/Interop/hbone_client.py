@@ -3,7 +3,8 @@
 
 usage: hbone_client.py PORT CERTIFICATE KEY ROOTS SERVER_NAME REQUEST...
 
-REQUEST is an authority to CONNECT to, or METHOD:PATH for something else. Each goes by a stream of one connection, all at
+REQUEST is an authority to CONNECT to, with AUTHORITY@ADDRESS on behalf of a client at that address, or METHOD:PATH for
+something else. Each goes by a stream of one connection, all at
 once. What is granted is sent a line, which has to come back, and then an end, which has to come back, too. Prints a line
 for each request: its status, and what came of it.
 """
@@ -40,7 +41,9 @@ for request in requests:
     if method.isupper():
         fields = [(":method", method), (":scheme", "https"), (":authority", "a"), (":path", path)]
     else:
-        fields = [(":method", "CONNECT"), (":authority", request), ("forwarded", 'for="10.9.8.7:1234"')]
+        authority, _, client = request.partition("@")
+        forwarded = f'for="{client or "10.9.8.7:1234"}"'
+        fields = [(":method", "CONNECT"), (":authority", authority), ("forwarded", forwarded)]
     connection.send_headers(stream, fields, end_stream=method.isupper())
     streams[stream] = {"request": request, "status": "none", "reason": "", "echo": b"", "over": False}
 settings = {}

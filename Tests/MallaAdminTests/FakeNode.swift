@@ -39,6 +39,7 @@ final class FakeNode: NodeFacts {
     func services() async throws -> [ServiceView] { [] }
     func endpoints() async throws -> [EndpointView] { [] }
     func nodes() async throws -> [NodeView] { [] }
+    func tunnels() async throws -> [TunnelView] { [] }
     func policies() async throws -> [PolicyView] { [] }
     func connections() async throws -> [ConnectionView] { [] }
     func bypasses() async throws -> [BypassView] { [] }

@@ -8,7 +8,11 @@ import Testing
 struct MessageTests {
     static let snapshot = {
         var snapshot = bare
-        snapshot.nodes = [.init(number: 2, name: "n2", tunnel: SocketAddress(Address(ipv4: 0x0a00_0002), 15008))]
+        snapshot.nodes = [
+            .init(
+                number: 2, name: "n2", tunnel: SocketAddress(Address(ipv4: 0x0a00_0002), 15008),
+                addresses: [Address(ipv4: 0x0a00_0002), .loopback6])
+        ]
         return snapshot
     }()
     private static let bare = Snapshot(
@@ -60,6 +64,17 @@ struct MessageTests {
                 chain: Array("chain".utf8), key: Array("key".utf8), notAfter: 1_800_000_000)),
         .withdrawal(Identity(trustDomain: "malla.local", namespace: "shop", serviceAccount: "web")),
         .bundles([TrustBundle(domain: "malla.local", roots: Array("roots".utf8)), TrustBundle(domain: "b", roots: [])]),
+        .reservedPorts([15020, 9090]),
+        .tunnelQuestion(.init(number: 3, from: 200)),
+        .tunnels(
+            .init(
+                number: 3, total: 201,
+                tunnels: TunnelFact.State.allCases.map { state in
+                    TunnelFact(
+                        isInbound: state == .open, state: state, own: "spiffe://malla.local/ns/shop/sa/web", peer: "",
+                        node: 2, address: SocketAddress(.loopback6, 15008), streams: 3, streamsTotal: 1 << 40, sent: 5,
+                        received: 6, age: 7, roundTrip: 8)
+                })),
         .applied(generation: 7),
         .rejected(.init(generation: 8, reason: "because")),
         .drain(.init(grace: 5_000_000_000)),

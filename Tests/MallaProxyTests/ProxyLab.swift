@@ -117,6 +117,8 @@ final class ProxyLab {
     func counted(_ reason: Reason) throws -> CounterReading {
         var sum = CounterReading(key: .init(source: 0, target: 0, service: 0, reason: reason.rawValue))
         for reading in try CounterReading.read(path: counters) where reading.key.reason == reason.rawValue {
+            if reading.key.kind == .tunnels || reading.key.kind == .streams { continue }
+
             sum.opened += reading.opened
             sum.closed += reading.closed
             sum.active += reading.active

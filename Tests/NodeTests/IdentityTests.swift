@@ -159,10 +159,13 @@ struct IdentityTests {
     @Test("flags that contradict each other are refused with what to do")
     func flags() throws {
         for (flags, part) in [
-            (["--ca", "nonsense"], "neither off, local, nor"), (["--ca-listen", "127.0.0.1:1"], "add --ca local"),
+            (["--ca", "nonsense"], "neither off, local, unix:PATH, nor"),
+            (["--ca-listen", "127.0.0.1:1"], "add --ca local"),
             (["--ca", "local", "--ca-cert", "x"], "give both"),
             (["--ca-cert", "x", "--ca-key", "y"], "add --ca local"),
             (["--ca", "1.2.3.4:5", "--ca-root", "sha256:12"], "64 hexadecimal digits"),
+            (["--ca", "unix://"], "the path of the Workload API"),
+            (["--ca", "unix:///run/x.sock", "--workload-api", "/run/x.sock"], "the same socket"),
             (["--ca", "local", "--node", "a/b"], "cannot stand in a certificate"),
             (["--ca", "local", "--certificate-lifetime", "1"], "10 seconds to a year"),
         ] {

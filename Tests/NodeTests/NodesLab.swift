@@ -135,10 +135,16 @@ final class NodesLab {
             .write(to: shared.appendingPathComponent("mesh.yaml"), atomically: true, encoding: .utf8)
     }
 
+    /// Takes a workload out of the resources, while its processes run on.
+    func forget(_ member: Member) throws {
+        members.removeAll { $0.name == member.name }
+        try write("")
+    }
+
     // MARK: Running
 
     /// Starts the daemons and waits until each has captured its workloads.
-    func start(extra: (Int) -> [String] = { _ in [] }) throws {
+    func start(extra: (Int) throws -> [String] = { _ in [] }) throws {
         for (index, lab) in labs.enumerated() { try lab.start(extra: extra(index)) }
         for lab in labs {
             try eventually("the pod's interface is captured") {

@@ -61,6 +61,9 @@ struct BugReport {
         view("services", "services of the mesh") { try client.get(AdminPath.services, as: [ServiceView].self) }
         view("endpoints", "their endpoints") { try client.get(AdminPath.endpoints, as: [EndpointView].self) }
         view("policies", "policies in force") { try client.get(AdminPath.policies, as: [PolicyView].self) }
+        view("tunnels", "tunnels to and from other nodes") {
+            try client.get(AdminPath.tunnels, as: [TunnelView].self)
+        }
         view("connections", "live connections") { try client.get(AdminPath.connections, as: [ConnectionView].self) }
         view("bypasses", "sockets that go past the hooks") {
             try client.get(AdminPath.bypasses, as: [BypassView].self)

@@ -73,7 +73,7 @@ def kill(outcome: Outcome, directory: pathlib.Path, short: bool) -> None:
     try:
         mesh.start()
         proxies = [mesh.near.proxy(), mesh.far.proxy()]
-        seconds = 8 * 2 * rounds
+        seconds = 10 * 2 * rounds
         loads = {"L4": mesh.load("paced", *RELAY, 16, 300, seconds),
                  "HTTP/1.1": mesh.load("paced", *REQUESTS, 16, 300, seconds)}
         held = mesh.peer("hold", *RELAY, 50, 1).expect("holding")

@@ -34,7 +34,7 @@ spec: {{addresses: [{pairs.FAR}]}}
 apiVersion: malla.dev/v1
 kind: Workload
 metadata: {{name: near}}
-spec: {{node: elsewhere, serviceAccount: near, match: {{cgroup: malla-endure-near-client}}}}
+spec: {{node: elsewhere, serviceAccount: near, match: {{cgroup: malla-endure-nobody}}}}
 ---
 """
 
@@ -126,7 +126,7 @@ def idle(outcome: Outcome, name: str, target: tuple[str, int], count: int, used:
 def secure(outcome: Outcome, directory: pathlib.Path, count: int) -> None:
     """Idle connections over mutual TLS: tunnels without a stream at Malla's, kept connections at the peers'."""
     space, certificates = pairs.Namespace(), pairs.Certificates(directory)
-    place = mesh.cgroup_mount() / "malla-endure-far"
+    place = mesh.cgroup_mount() / "malla-endure-sleeper"
     node = meshes.Node(directory, "endure-one", directory / "secure.d", options=(
         "--ca", "local", "--ca-cert", certificates.root, "--ca-key", directory / "certificates/root.key"))
     sleeper = None
@@ -137,7 +137,7 @@ def secure(outcome: Outcome, directory: pathlib.Path, count: int) -> None:
         node.config.mkdir()
         (node.config / "mesh.yaml").write_text(SECURE + (
             "apiVersion: malla.dev/v1\nkind: Workload\nmetadata: {name: far}\nspec: {node: " + node.name +
-            ", serviceAccount: far, match: {cgroup: malla-endure-far}, ports: [{port: 7001}]}\n"))
+            ", serviceAccount: far, match: {cgroup: malla-endure-sleeper}, ports: [{port: 7001}]}\n"))
         place.mkdir(exist_ok=True)
         sleeper = processes.Process(
             "sleeper", processes.LOAD, ["sh", "-c", f"echo $$ >{place}/cgroup.procs && exec sleep 1000000"], directory)

@@ -19,7 +19,8 @@ class Leaves(threading.Thread):
         self.mesh, self.ended = mesh, threading.Event()
         self.serials: dict[str, set[str]] = {}
         self.roots: set[str] = set()
-        self.least = float("inf")
+        self.least = (float("inf"), "")
+        self.problems: list[str] = []
 
     def run(self) -> None:
         while not self.ended.wait(0.5):
@@ -32,7 +33,15 @@ class Leaves(threading.Thread):
                     if one.get("serial"):
                         self.serials.setdefault(one["identity"].rsplit("/", 1)[1], set()).add(one["serial"])
                         self.roots.add(one.get("root"))
-                        self.least = min(self.least, one["secondsLeft"])
+                        self.least = min(self.least, (one["secondsLeft"], self.told(one)))
+                    if one.get("problem") or one["status"] != "valid":
+                        self.problems.append(self.told(one))
+
+    @staticmethod
+    def told(one: dict) -> str:
+        """A certificate's state in a line."""
+        return (f"{time.strftime('%H:%M:%S')} {one['identity'].rsplit('/', 1)[1]} {one['status']}, "
+                f"{one['failures']} failures, {one.get('problem')}")
 
 
 def behind(mesh: Mesh) -> list[str]:
@@ -77,7 +86,7 @@ def run(outcome: Outcome, directory: pathlib.Path, short: bool) -> None:
         for number, newcomer in enumerate(newcomers):
             due = begun + (number + 0.5) * seconds / len(newcomers)
             if not rolled and due > begun + seconds * 0.35:
-                steps, rolled = roll(mesh), True
+                steps, rolled = [f"{time.monotonic() - begun:.0f} s after the start", *roll(mesh)], True
             time.sleep(max(0.0, due - time.monotonic()))
             newcomer.say()
         answers = {name: load.result() for name, load in loads.items()}
@@ -91,13 +100,14 @@ def run(outcome: Outcome, directory: pathlib.Path, short: bool) -> None:
                          f"{answer['first_error']}".strip(), "0", answer["errors"] == 0
                          and answer["operations"] == 500 * seconds)
             outcome.saw(f"{name}: p50, p99", f"{answer['p50_ns'] / 1e6:.2f} ms, {answer['p99_ns'] / 1e6:.2f} ms")
-        wrong = [problem for _, _, problem in fresh if problem]
+        wrong = [f"{at - begun:.1f} s {problem}" for at, _, problem in sorted(fresh) if problem]
         outcome.must("fresh connections that failed", f"{len(wrong)} of {len(fresh):,} {(wrong + [''])[0]}".strip(),
                      "0", not wrong)
         for name in ("client", "backend"):
             seen = len(leaves.serials.get(name, ()))
             outcome.must(f"leaves of {name}", seen, f"≥ {seconds // 6}", seen >= seconds // 6)
-        outcome.saw("least time that a leaf had left", f"{leaves.least} s")
+        outcome.saw("least time that a leaf had left", f"{leaves.least[0]} s: {leaves.least[1]}")
+        outcome.saw("renewals that were put off", f"{len(leaves.problems)} {(leaves.problems + [''])[0]}".strip())
         last = mesh.near.malla("ca", "status")["roots"][0]["fingerprint"]
         outcome.must("the root's roll", ", ".join(steps), "another root", first != last and last in leaves.roots)
     finally:

@@ -2,8 +2,11 @@
 """What tunnels keep: after a million connections, while a reader stalls, and once an identity is gone."""
 import pathlib
 import statistics
+import subprocess
 import sys
 import time
+
+from bench import programs
 
 from .meshes import RELAY, REQUESTS, SINK, Mesh
 from .outcome import Outcome
@@ -105,6 +108,31 @@ def revoked(outcome: Outcome, directory: pathlib.Path, short: bool) -> None:
                      not wrong)
         ended = others.say("stop").result()["ended"]
         outcome.must("others: streams that ended", f"{ended} of {streams}", "0", ended == 0)
+    finally:
+        mesh.stop()
+    expelled(outcome, directory / "expelled")
+
+
+def expelled(outcome: Outcome, directory: pathlib.Path) -> None:
+    """A node is expelled: what it has got holds until it ends, and nothing follows it."""
+    directory.mkdir()
+    mesh, lifetime = Mesh(directory, lifetime=20), 20
+    try:
+        mesh.start()
+        held = mesh.peer("hold", *RELAY, 20, 1).expect("holding")
+        begun = time.monotonic()
+        subprocess.run([programs.MALLA / "malla", "--admin", mesh.near.admin, "ca", "expel", mesh.far.name], check=True,
+                       timeout=30)
+        took = wait_until("requests are refused", lambda: not mesh.answers(), lifetime + 30, 0.5)
+        seen = held.result()
+        last = seen.get("last", float("inf")) - begun
+        outcome.must("expelled node: its streams ended after", f"{seen.get('ended')} of 20, {last:.1f} s",
+                     f"all, by {lifetime + 1} s", seen.get("ended") == 20 and last <= lifetime + 1)
+        problems = {str(one.get("problem")) for one in mesh.far.malla("certificates")}
+        outcome.saw("expelled node: refused, and what it says of it", f"after {took:.1f} s: {', '.join(problems)[:200]}")
+        time.sleep(lifetime)
+        outcome.must("expelled node: still refused a life later", "no" if mesh.answers() else "yes", "yes",
+                     not mesh.answers())
     finally:
         mesh.stop()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Names for the scripts that do the work. `make` alone lists them. ARGS is handed on: make demo ARGS=--once
 .DEFAULT_GOAL := help
-.PHONY: bench-scale bench-tls bench-wire crash fuzz help build test soak bench demo lint fmt reference man install clean
+.PHONY: bench-scale bench-tls bench-wire crash endure fuzz help build test soak bench demo lint fmt reference man install clean
 
 TIME ?= 60
 PREFIX ?= /usr/local
@@ -21,6 +21,9 @@ soak: ## kill the daemon under load 20 times, 60 s away each, and count what cli
 crash: ## end the daemon at every system call of a change that outlives it, and compare the maps after each restart (needs root)
 	@swift build --build-tests
 	@MALLA_CRASH=all stdbuf -oL swift test --skip-build --no-parallel --filter NodeTests.CrashTests
+
+endure: ## run two nodes for long and break things meanwhile: an hour, or minutes with ARGS=--short (needs root)
+	@Benchmarks/endure $(ARGS)
 
 bench: ## measure beside HAProxy, nginx and Envoy (needs root)
 	@Benchmarks/run $(ARGS)

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_DESCRIPTORS 4096
+#define MAX_DESCRIPTORS 20480
 #define HEAD_LIMIT 1024
 #define CHUNK (64 * 1024)
 

@@ -6,8 +6,9 @@
  *   fresh      connect, one request, its answer, close, again
  *   bulk       each connection asks for BYTES bytes, counts them and spot-checks their pattern
  *
- * usage: load MODE ADDRESS PORT CONNECTIONS SECONDS [BYTES]
- * Reads a line when "ready", prints one line of JSON. In mode bulk SECONDS bounds the whole.
+ * usage: load MODE ADDRESS PORT CONNECTIONS SECONDS [BYTES | OPERATIONS]
+ * Reads a line when "ready", prints one line of JSON. In mode bulk SECONDS bounds the whole; in the others it ends after
+ * so many OPERATIONS, if they are given and done before the time is over.
  */
 #include "answer.h"
 #include "sample.h"
@@ -40,11 +41,13 @@ static size_t request_length;
 static struct sockaddr_in to = {.sin_family = AF_INET};
 static enum mode mode;
 static uint64_t bulk_bytes;
+static uint64_t begun, wanted = UINT64_MAX; /* operations */
 static int epoll, open_connections;
 
 static void send_request(int fd)
 {
 	struct client *client = &clients[fd];
+	begun += mode == REQUESTS;
 	client->got = 0;
 	client->answer = (struct answer){};
 	if (mode == REQUESTS)
@@ -62,6 +65,7 @@ static void begin_connection(void)
 			close(fd);
 		return;
 	}
+	begun += mode == FRESH;
 	clients[fd] = (struct client){.in_use = 1, .begun = clock_ns(CLOCK_MONOTONIC)};
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS) {
@@ -105,6 +109,7 @@ static int take_bulk(struct client *client, const char *bytes, size_t length)
 static void finish_operation(int fd, int more)
 {
 	sample_operation(&sample, clients[fd].begun);
+	more = more && begun < wanted;
 	if (mode == REQUESTS && more) {
 		send_request(fd);
 		return;
@@ -118,7 +123,7 @@ static void fail_connection(int fd, const char *what, int more)
 {
 	sample_error(&sample, "%s after %llu bytes", what, (unsigned long long)clients[fd].got);
 	end_connection(fd);
-	if (mode != BULK && more && sample.errors < 100)
+	if (mode != BULK && more && begun < wanted && sample.errors < 100)
 		begin_connection();
 }
 
@@ -197,13 +202,15 @@ int main(int count, char **arguments)
 {
 	int parsed = count >= 6 ? parse_mode(arguments[1]) : -1;
 	if (parsed < 0 || inet_pton(AF_INET, arguments[2], &to.sin_addr) != 1 || (parsed == BULK && count != 7)) {
-		fprintf(stderr, "usage: load requests|fresh|bulk ADDRESS PORT CONNECTIONS SECONDS [BYTES]\n");
+		fprintf(stderr, "usage: load requests|fresh|bulk ADDRESS PORT CONNECTIONS SECONDS [BYTES | OPERATIONS]\n");
 		return 2;
 	}
 	mode = (enum mode)parsed;
 	to.sin_port = htons((uint16_t)atoi(arguments[3]));
 	if (mode == BULK)
 		bulk_bytes = strtoull(arguments[6], 0, 10);
+	else if (count == 7)
+		wanted = strtoull(arguments[6], 0, 10);
 	request_length = (size_t)(mode == BULK
 		? snprintf(request, sizeof(request), "GET /bytes/%llu HTTP/1.1\r\nHost: bench\r\n\r\n",
 			   (unsigned long long)bulk_bytes)

@@ -104,13 +104,14 @@ final class Tap: Sendable {
                     setsockopt(to.number, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(4))
                     setsockopt(from.number, SOL_SOCKET, SO_RCVTIMEO, &forever, socklen_t(MemoryLayout<timeval>.size))
                     _ = Background { [weak self] in
+                        // However it ends: one side may be gone before the other's last words.
+                        defer { self?.state.withLock { $0.ended += 1 } }
                         while let bytes = try? from.receive(256 << 10), !bytes.isEmpty {
                             self?.keep(bytes)
                             while self?.isHeld ?? false { usleep(2000) }
                             try to.send(bytes)
                         }
                         while self?.isHeld ?? false { usleep(2000) }
-                        self?.state.withLock { $0.ended += 1 }
                         to.endWriting()
                     }
                 }

@@ -149,6 +149,6 @@ struct StreamRelay: ~Copyable {
     }
 
     private static func name(_ id: UInt32, in frame: inout [UInt8], at offset: Int) {
-        for index in 0..<4 { frame[offset + 5 + index] = UInt8(truncatingIfNeeded: id >> (24 - 8 * UInt32(index))) }
+        frame.withUnsafeMutableBytes { $0.storeBytes(of: id.bigEndian, toByteOffset: offset + 5, as: UInt32.self) }
     }
 }

@@ -56,6 +56,10 @@ public struct ByteWriter: ~Copyable {
 
     /// Appends a number in decimal.
     public mutating func append(decimal number: UInt64) {
+        if number < 1_000 {
+            appendShort(UInt32(truncatingIfNeeded: number))
+            return
+        }
         let digits = Self.digits(number)
         guard claim(digits) else { return }
         var rest = number
@@ -65,6 +69,16 @@ public struct ByteWriter: ~Copyable {
             memory[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest > 0
+    }
+
+    /// The same of three digits at most: statuses, and lengths of small content.
+    @inline(__always)
+    private mutating func appendShort(_ number: UInt32) {
+        let digits = number < 10 ? 1 : number < 100 ? 2 : 3
+        guard claim(digits) else { return }
+        memory[count - 1] = 0x30 + UInt8(truncatingIfNeeded: number % 10)
+        if digits > 1 { memory[count - 2] = 0x30 + UInt8(truncatingIfNeeded: number / 10 % 10) }
+        if digits > 2 { memory[count - 3] = 0x30 + UInt8(truncatingIfNeeded: number / 100) }
     }
 
     /// Appends a number in hexadecimal, lower case.
@@ -86,6 +100,34 @@ public struct ByteWriter: ~Copyable {
         }
     }
 
+    /// Appends the nine bytes before an HTTP/2 frame: the first eight as a number, then the last.
+    @inline(__always)
+    mutating func append(frameHeader first: UInt64, _ last: UInt8) {
+        guard claim(9) else { return }
+        memory.storeBytes(of: first.bigEndian, toByteOffset: count - 9, as: UInt64.self)
+        memory.storeBytes(of: last, toByteOffset: count - 1, as: UInt8.self)
+    }
+
+    /// Overwrites such a header that was written before.
+    @inline(__always)
+    mutating func patch(frameHeader first: UInt64, _ last: UInt8, at offset: Int) {
+        guard !overflowed else { return }
+        precondition(offset >= 0 && offset + 9 <= count)
+        memory.storeBytes(of: first.bigEndian, toByteOffset: offset, as: UInt64.self)
+        memory.storeBytes(of: last, toByteOffset: offset + 8, as: UInt8.self)
+    }
+
+    /// Appends up to three bytes, the first in the lowest of `prefix`, and a run of bytes behind them.
+    @inline(__always)
+    mutating func append(prefix: UInt32, _ width: Int, _ bytes: Span<UInt8>) {
+        guard claim(width + bytes.count), let start = memory.baseAddress else { return }
+        let at = start + (count - width - bytes.count)
+        at.storeBytes(of: UInt8(truncatingIfNeeded: prefix), as: UInt8.self)
+        if width > 1 { at.storeBytes(of: UInt8(truncatingIfNeeded: prefix &>> 8), toByteOffset: 1, as: UInt8.self) }
+        if width > 2 { at.storeBytes(of: UInt8(truncatingIfNeeded: prefix &>> 16), toByteOffset: 2, as: UInt8.self) }
+        bytes.withUnsafeBytes { if let from = $0.baseAddress { Self.copy(from, to: at + width, $0.count) } }
+    }
+
     /// Appends bytes as they are, capitals as small letters: HTTP/2's field names.
     @inline(__always)
     mutating func append(lowered range: ByteRange, of bytes: Span<UInt8>) {
@@ -96,6 +138,13 @@ public struct ByteWriter: ~Copyable {
             let word = ByteClass.lowered(bytes.word(at: Int(range.start) + index))
             memory.storeBytes(of: word.littleEndian, toByteOffset: at + index, as: UInt64.self)
             index += 8
+        }
+        if index > 0, index < range.count {
+            // The last word overlaps the one before it.
+            index = range.count - 8
+            let word = ByteClass.lowered(bytes.word(at: Int(range.start) + index))
+            memory.storeBytes(of: word.littleEndian, toByteOffset: at + index, as: UInt64.self)
+            return
         }
         while index < range.count {
             memory[at + index] = ByteClass.lowered(bytes[Int(range.start) + index])
@@ -150,18 +199,34 @@ public struct ByteWriter: ~Copyable {
     /// Most pieces are short, and a call would cost more than the copy: two words that overlap.
     @inline(__always)
     static func copy(_ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ length: Int) {
-        if length >= 8, length <= 16 {
-            let first = from.loadUnaligned(as: UInt64.self)
-            let last = from.loadUnaligned(fromByteOffset: length - 8, as: UInt64.self)
-            to.storeBytes(of: first, as: UInt64.self)
-            to.storeBytes(of: last, toByteOffset: length - 8, as: UInt64.self)
-        } else if length < 8 {
-            for index in 0..<length {
-                to.storeBytes(of: from.load(fromByteOffset: index, as: UInt8.self), toByteOffset: index, as: UInt8.self)
+        if length >= 16 {
+            guard length <= 32 else {
+                to.copyMemory(from: from, byteCount: length)
+                return
             }
-        } else {
-            to.copyMemory(from: from, byteCount: length)
+            copyEnds(UInt64.self, from, to, 16)
+            copyEnds(UInt64.self, from + (length - 16), to + (length - 16), 16)
+        } else if length >= 8 {
+            copyEnds(UInt64.self, from, to, length)
+        } else if length >= 4 {
+            copyEnds(UInt32.self, from, to, length)
+        } else if length > 0 {
+            to.storeBytes(of: from.load(as: UInt8.self), as: UInt8.self)
+            guard length > 1 else { return }
+            copyEnds(UInt16.self, from, to, length)
         }
+    }
+
+    /// Copies the first and the last word of a piece, which has as many bytes as the word at least.
+    @inline(__always)
+    private static func copyEnds<Word: BitwiseCopyable>(
+        _: Word.Type, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ length: Int
+    ) {
+        let behind = length - MemoryLayout<Word>.size
+        let first = from.loadUnaligned(as: Word.self)
+        let last = from.loadUnaligned(fromByteOffset: behind, as: Word.self)
+        to.storeBytes(of: first, as: Word.self)
+        to.storeBytes(of: last, toByteOffset: behind, as: Word.self)
     }
 
     /// Moves the end by `length` where that many bytes fit; nothing fits any more after the first that did not.

@@ -11,6 +11,8 @@ public struct Field: Sendable {
     /// Whether it is left out when the head is written on: what is written anew (Host, framing), hop-by-hop fields,
     /// and what a route removes.
     public var isDropped: Bool
+    /// The name's index in HPACK's static table, where that is known; 0: it is not.
+    var nameIndex: UInt8 = 0
 }
 
 /// The fields of the head that was read last, as views.
@@ -82,7 +84,7 @@ public struct FieldTable: ~Copyable {
 
     /// Adds a field; the reader's limit on fields keeps it within the table.
     @inline(__always)
-    mutating func append(name: ByteRange, value: ByteRange, known: KnownField) {
+    mutating func append(name: ByteRange, value: ByteRange, known: KnownField, nameIndex: UInt8 = 0) {
         precondition(count < 256)
         if known != .other {
             let bit = Self.bit(known)
@@ -93,7 +95,8 @@ public struct FieldTable: ~Copyable {
             }
             present |= bit
         }
-        fields[count] = Field(name: name, value: value, known: known, isDropped: known.isWrittenAnew)
+        fields[count] = Field(
+            name: name, value: value, known: known, isDropped: known.isWrittenAnew, nameIndex: nameIndex)
         count += 1
     }
 

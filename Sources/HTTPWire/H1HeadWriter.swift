@@ -138,6 +138,10 @@ public enum H1HeadWriter {
 
     /// The status line.
     public static func beginResponse(_ status: UInt16, into out: inout ByteWriter) {
+        if status == 200 {
+            out.append("HTTP/1.1 200 OK\r\n")
+            return
+        }
         out.append("HTTP/1.1 ")
         out.append(decimal: UInt64(status))
         out.append(0x20)

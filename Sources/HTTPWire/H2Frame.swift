@@ -35,10 +35,11 @@ struct H2Frame {
     /// Reads the header at `offset`; the caller has seen to nine bytes.
     @inline(__always)
     init(_ bytes: Span<UInt8>, at offset: Int) {
-        length = Int(bytes[offset]) << 16 | Int(bytes[offset + 1]) << 8 | Int(bytes[offset + 2])
-        kind = bytes[offset + 3]
-        flags = bytes[offset + 4]
-        stream = Self.number(bytes, at: offset + 5) & 0x7fff_ffff
+        let word = UInt64(bigEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        length = Int(truncatingIfNeeded: word &>> 40)
+        kind = UInt8(truncatingIfNeeded: word &>> 32)
+        flags = UInt8(truncatingIfNeeded: word &>> 24)
+        stream = (UInt32(truncatingIfNeeded: word) &<< 8 | UInt32(bytes[offset + 8])) & 0x7fff_ffff
     }
 
     @inline(__always)
@@ -53,8 +54,14 @@ struct H2Frame {
     /// Writes a frame's header.
     @inline(__always)
     static func write(_ length: Int, _ kind: UInt8, _ flags: UInt8, _ stream: UInt32, into out: inout ByteWriter) {
-        out.append(bigEndian: UInt64(length) << 16 | UInt64(kind) << 8 | UInt64(flags), width: 5)
-        out.append(bigEndian: UInt64(stream), width: 4)
+        out.append(frameHeader: word(length, kind, flags, stream), UInt8(truncatingIfNeeded: stream))
+    }
+
+    /// A header's first eight bytes as a number; the ninth is the stream's lowest.
+    @inline(__always)
+    static func word(_ length: Int, _ kind: UInt8, _ flags: UInt8, _ stream: UInt32) -> UInt64 {
+        UInt64(truncatingIfNeeded: length) &<< 40 | UInt64(kind) &<< 32 | UInt64(flags) &<< 24
+            | UInt64(stream) &>> 8
     }
 }
 

@@ -87,7 +87,7 @@ extension H2Connection {
         for index in 0..<fields.count {
             let field = fields[index]
             if field.isDropped { continue }
-            let nameIndex = HPackEncoder.nameIndex(field.known)
+            let nameIndex = field.nameIndex > 0 ? Int(field.nameIndex) : HPackEncoder.nameIndex(field.known)
             if nameIndex > 0 {
                 encoder.field(nameIndex, bytes.extracting(field.value.range), into: &out)
             } else {
@@ -168,7 +168,12 @@ extension H2Connection {
         guard !out.overflowed else { return false }
         let header = H2Frame.headerLength
         let length = out.count - start - header
-        let pieces = max(1, (length + peerFrame - 1) / peerFrame)
+        if length <= peerFrame {
+            let flags = H2Frame.Flag.endHeaders | (endStream ? H2Frame.Flag.endStream : 0)
+            patch(start, length, H2Frame.Kind.headers, flags, id, &out)
+            return true
+        }
+        let pieces = (length + peerFrame - 1) / peerFrame
         // From the last cut to the first, so that what was moved is not moved again by the next.
         for piece in stride(from: pieces - 1, to: 0, by: -1) {
             let offset = start + header + piece * peerFrame
@@ -178,15 +183,14 @@ extension H2Connection {
             let flags = piece == pieces - 1 ? H2Frame.Flag.endHeaders : 0
             patch(offset, size, H2Frame.Kind.continuation, flags, id, &out)
         }
-        let flags = (pieces == 1 ? H2Frame.Flag.endHeaders : 0) | (endStream ? H2Frame.Flag.endStream : 0)
-        patch(start, min(length, peerFrame), H2Frame.Kind.headers, flags, id, &out)
+        patch(start, peerFrame, H2Frame.Kind.headers, endStream ? H2Frame.Flag.endStream : 0, id, &out)
         return true
     }
 
     private mutating func patch(
         _ offset: Int, _ length: Int, _ kind: UInt8, _ flags: UInt8, _ id: UInt32, _ out: inout ByteWriter
     ) {
-        out.patch(at: offset, bigEndian: UInt64(length) << 16 | UInt64(kind) << 8 | UInt64(flags), width: 5)
-        out.patch(at: offset + 5, bigEndian: UInt64(id), width: 4)
+        out.patch(
+            frameHeader: H2Frame.word(length, kind, flags, id), UInt8(truncatingIfNeeded: id), at: offset)
     }
 }

@@ -60,7 +60,7 @@ extension H2Connection {
             let change = Int64(value) - peerWindow
             peerWindow = Int64(value)
             if change == 0 { return nil }
-            for slot in streams.streams.indices where streams[slot].id != 0 {
+            for slot in streams.slots where streams[slot].id != 0 {
                 if !widen(slot, by: change) { return .h2FlowControl }
             }
         case H2Setting.maxFrameSize:

@@ -64,7 +64,8 @@ extension H2Connection {
         case .lost: return fail(.h2Compression, into: &out)
         }
         let endStream = flags & H2Frame.Flag.endStream != 0
-        let text = arena.bytes.span
+        let storage = arena.bytes
+        let text = storage.span
         guard let slot = streams.find(id) else {
             if role == .server, !wasOpened(id) {
                 controls.earn(1)

@@ -13,8 +13,8 @@ public struct H2StreamHandle: Sendable, Equatable, BitwiseCopyable {
 }
 
 /// One stream (RFC 9113 §5.1). An idle or closed stream has no record at all.
-struct H2Stream {
-    struct Flags: OptionSet {
+struct H2Stream: BitwiseCopyable {
+    struct Flags: OptionSet, BitwiseCopyable {
         var rawValue: UInt8
         /// This side has sent END_STREAM.
         static let localEnd = Flags(rawValue: 1)
@@ -50,19 +50,43 @@ struct H2Stream {
 
 /// The streams of one connection: a slab, found by identifier, and a list of those that wait for a window.
 ///
-/// Memory grows with the streams that were open at once, and is reused; opening and closing allocates nothing then.
-struct H2StreamTable {
-    private(set) var streams: [H2Stream] = []
+/// Memory grows with the streams that were open at once, and is reused; opening and closing allocates nothing then. It is
+/// the table's own and freed with it: there is no reference to count, and every access is checked against its size.
+struct H2StreamTable: ~Copyable {
+    private var streams = UnsafeMutableBufferPointer<H2Stream>(start: nil, count: 0)
+    /// Slots below it have been used.
+    private var used = 0
     private(set) var count = 0
     private var free: UInt32 = 0
     /// Slot plus one by identifier, open addressing; at most half full.
-    private var places: [UInt32] = []
+    private var places = UnsafeMutableBufferPointer<UInt32>(start: nil, count: 0)
     private var listHead: UInt32 = 0
     private var listTail: UInt32 = 0
 
+    deinit {
+        streams.deallocate()
+        places.deallocate()
+    }
+
     subscript(slot: Int) -> H2Stream {
-        @inline(__always) get { streams[slot] }
-        @inline(__always) _modify { yield &streams[slot] }
+        @inline(__always) get {
+            precondition(slot >= 0 && slot < used)
+            return streams[slot]
+        }
+        @inline(__always) _modify {
+            precondition(slot >= 0 && slot < used)
+            yield &streams[slot]
+        }
+    }
+
+    /// All slots that may hold a stream.
+    var slots: Range<Int> { 0..<used }
+
+    /// Where the search for an identifier begins. Identifiers come in rows, and in a row each place would be taken up to
+    /// the row's end, so that every removal went through all of it.
+    @inline(__always)
+    private func home(_ id: UInt32) -> Int {
+        Int(truncatingIfNeeded: (UInt64(id) &* 0x9e37_79b9_7f4a_7c15) &>> 33) & (places.count - 1)
     }
 
     /// The slot of an open stream.
@@ -70,10 +94,10 @@ struct H2StreamTable {
     func find(_ id: UInt32) -> Int? {
         guard !places.isEmpty else { return nil }
         let mask = places.count - 1
-        var place = Int(id >> 1) & mask
+        var place = home(id)
         while places[place] != 0 {
             let slot = Int(places[place] - 1)
-            if streams[slot].id == id { return slot }
+            if self[slot].id == id { return slot }
             place = (place + 1) & mask
         }
         return nil
@@ -83,49 +107,60 @@ struct H2StreamTable {
     @inline(__always)
     func slot(_ handle: H2StreamHandle) -> Int? {
         let slot = Int(handle.slot)
-        return slot < streams.count && streams[slot].id == handle.id ? slot : nil
+        return slot < used && self[slot].id == handle.id ? slot : nil
     }
 
+    @inline(__always)
     func handle(_ slot: Int) -> H2StreamHandle {
-        H2StreamHandle(slot: UInt32(slot), id: streams[slot].id, tag: streams[slot].tag)
+        H2StreamHandle(slot: UInt32(truncatingIfNeeded: slot), id: self[slot].id, tag: self[slot].tag)
     }
 
     mutating func open(_ id: UInt32, sendWindow: Int64, receiveWindow: Int64) -> Int {
         let slot: Int
         if free != 0 {
             slot = Int(free - 1)
-            free = streams[slot].next
+            free = self[slot].next
         } else {
-            slot = streams.count
-            streams.append(H2Stream())
+            slot = used
+            if used == streams.count { makeRoom() }
+            used += 1
         }
-        streams[slot] = H2Stream()
-        streams[slot].id = id
-        streams[slot].sendWindow = sendWindow
-        streams[slot].receiveWindow = receiveWindow
+        var stream = H2Stream()
+        stream.id = id
+        stream.sendWindow = sendWindow
+        stream.receiveWindow = receiveWindow
+        self[slot] = stream
         count += 1
         if count * 2 > places.count { grow() } else { place(slot) }
         return slot
     }
 
+    private mutating func makeRoom() {
+        let larger = UnsafeMutableBufferPointer<H2Stream>.allocate(capacity: max(8, streams.count * 2))
+        larger.initialize(repeating: H2Stream())
+        for slot in 0..<used { larger[slot] = streams[slot] }
+        streams.deallocate()
+        streams = larger
+    }
+
     mutating func close(_ slot: Int) {
         unlist(slot)
-        remove(streams[slot].id)
-        streams[slot].id = 0
-        streams[slot].flags = []
-        streams[slot].next = free
+        remove(self[slot].id)
+        self[slot].id = 0
+        self[slot].flags = []
+        self[slot].next = free
         free = UInt32(slot) + 1
         count -= 1
     }
 
     /// Puts a stream behind the others that can send.
     mutating func list(_ slot: Int) {
-        guard !streams[slot].flags.contains(.isListed) else { return }
-        streams[slot].flags.insert(.isListed)
-        streams[slot].next = 0
-        streams[slot].previous = listTail
+        guard !self[slot].flags.contains(.isListed) else { return }
+        self[slot].flags.insert(.isListed)
+        self[slot].next = 0
+        self[slot].previous = listTail
         let mark = UInt32(slot) + 1
-        if listTail == 0 { listHead = mark } else { streams[Int(listTail - 1)].next = mark }
+        if listTail == 0 { listHead = mark } else { self[Int(listTail - 1)].next = mark }
         listTail = mark
     }
 
@@ -141,40 +176,43 @@ struct H2StreamTable {
     }
 
     mutating func unlist(_ slot: Int) {
-        guard streams[slot].flags.contains(.isListed) else { return }
-        streams[slot].flags.remove(.isListed)
-        let next = streams[slot].next
-        let previous = streams[slot].previous
-        if previous == 0 { listHead = next } else { streams[Int(previous - 1)].next = next }
-        if next == 0 { listTail = previous } else { streams[Int(next - 1)].previous = previous }
-        streams[slot].next = 0
-        streams[slot].previous = 0
+        guard self[slot].flags.contains(.isListed) else { return }
+        self[slot].flags.remove(.isListed)
+        let next = self[slot].next
+        let previous = self[slot].previous
+        if previous == 0 { listHead = next } else { self[Int(previous - 1)].next = next }
+        if next == 0 { listTail = previous } else { self[Int(next - 1)].previous = previous }
+        self[slot].next = 0
+        self[slot].previous = 0
     }
 
     private mutating func place(_ slot: Int) {
         let mask = places.count - 1
-        var place = Int(streams[slot].id >> 1) & mask
+        var place = home(self[slot].id)
         while places[place] != 0 { place = (place + 1) & mask }
         places[place] = UInt32(slot) + 1
     }
 
     private mutating func grow() {
-        places = [UInt32](repeating: 0, count: max(8, places.count * 2))
-        for slot in streams.indices where streams[slot].id != 0 { place(slot) }
+        let larger = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: max(16, places.count * 2))
+        larger.initialize(repeating: 0)
+        places.deallocate()
+        places = larger
+        for slot in slots where self[slot].id != 0 { place(slot) }
     }
 
     /// Empties an identifier's place and moves those behind it that would not be found any more.
     private mutating func remove(_ id: UInt32) {
         let mask = places.count - 1
-        var hole = Int(id >> 1) & mask
-        while places[hole] != 0, streams[Int(places[hole] - 1)].id != id { hole = (hole + 1) & mask }
+        var hole = home(id)
+        while places[hole] != 0, self[Int(places[hole] - 1)].id != id { hole = (hole + 1) & mask }
         var next = hole
         while true {
             next = (next + 1) & mask
             guard places[next] != 0 else { break }
-            let home = Int(streams[Int(places[next] - 1)].id >> 1) & mask
+            let begin = home(self[Int(places[next] - 1)].id)
             // It may move into the hole when its home is not between the hole and where it is.
-            if (next - home) & mask >= (next - hole) & mask {
+            if (next - begin) & mask >= (next - hole) & mask {
                 places[hole] = places[next]
                 hole = next
             }

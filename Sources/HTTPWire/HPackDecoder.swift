@@ -16,9 +16,9 @@ enum HPackOutcome {
 ///
 /// Whatever is wrong with a field, the block is decoded to its end, because later blocks depend on the dynamic table.
 /// The work is bounded by the block's length: beyond the limits nothing is stored any more.
-struct HPackDecoder {
+struct HPackDecoder: ~Copyable {
     private var table: HPackTable
-    private let code = HuffmanCode.shared
+    private let code = HuffmanCode.shared.automaton
 
     init(maximum: Int) { table = HPackTable(maximum: maximum) }
 
@@ -42,8 +42,10 @@ struct HPackDecoder {
                 guard let reference = Self.integer(block, &index, bits: 7) else { return .lost }
                 if reference < HPackStaticTable.count {
                     guard reference > 0 else { return .lost }
-                    let entry = arena.entries[reference]
-                    add(entry.name, entry.value, entry.known, entry.fault, &list, rules, &arena, &fields)
+                    let entry = arena.entry(reference)
+                    add(
+                        entry.name, entry.value, entry.known, UInt8(truncatingIfNeeded: reference), entry.fault, &list,
+                        rules, &arena, &fields)
                 } else if let entry = table.entry(reference - HPackStaticTable.count) {
                     let size = Int(entry.nameLength) + Int(entry.valueLength)
                     // Counted but not copied when the list is too large: indices could expand a block a thousandfold.
@@ -54,8 +56,8 @@ struct HPackDecoder {
                     let text = arena.append(table.text.span.extracting(entry.text))
                     let split = Int(text.start) + Int(entry.nameLength)
                     add(
-                        ByteRange(Int(text.start), split), ByteRange(split, text.end), entry.known, entry.fault, &list,
-                        rules, &arena, &fields)
+                        ByteRange(Int(text.start), split), ByteRange(split, text.end), entry.known, entry.nameIndex,
+                        entry.fault, &list, rules, &arena, &fields)
                 } else {
                     return .lost
                 }
@@ -74,8 +76,8 @@ struct HPackDecoder {
     /// Adds a field to the list, unless the list is too large.
     @inline(__always)
     private func add(
-        _ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ fault: WireReason?, _ list: inout List,
-        _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable
+        _ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ nameIndex: UInt8, _ fault: WireReason?,
+        _ list: inout List, _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable
     ) {
         list.size += name.count + value.count + 32
         if list.isTooLarge || list.size > rules.head || fields.count >= rules.fields {
@@ -84,7 +86,7 @@ struct HPackDecoder {
             return
         }
         if list.fault == nil { list.fault = fault }
-        fields.append(name: name, value: value, known: known)
+        fields.append(name: name, value: value, known: known, nameIndex: nameIndex)
     }
 
     private mutating func readLiteral(
@@ -95,30 +97,38 @@ struct HPackDecoder {
         guard let reference = Self.integer(block, &index, bits: isIndexed ? 6 : 4) else { return false }
         let name: ByteRange
         let known: KnownField
+        var nameIndex: UInt8 = 0
         var fault: WireReason?
         if reference == 0 {
             guard let found = string(block, &index, &arena) else { return false }
             name = found
-            let text = arena.bytes.span
+            let storage = arena.bytes
+            let text = storage.span
             known = KnownField.inH2(name, in: text)
             fault = H2FieldRules.fault(name: name, known: known, in: text, rules)
         } else if reference < HPackStaticTable.count {
-            name = arena.entries[reference].name
-            known = arena.entries[reference].known
-            fault = arena.entries[reference].fault
+            let entry = arena.entry(reference)
+            name = entry.name
+            known = entry.known
+            nameIndex = UInt8(truncatingIfNeeded: reference)
+            fault = entry.fault
         } else {
             guard let entry = table.entry(reference - HPackStaticTable.count) else { return false }
             name = arena.append(table.text.span.extracting(entry.name))
             known = entry.known
+            nameIndex = entry.nameIndex
             fault = H2FieldRules.fault(name: name, known: known, in: arena.bytes.span, rules)
         }
         guard let value = string(block, &index, &arena) else { return false }
         if fault == nil { fault = H2FieldRules.fault(value: value, in: arena.bytes.span) }
         if isIndexed {
-            let text = arena.bytes.span
-            table.insert(text.extracting(name.range), text.extracting(value.range), known: known, fault: fault)
+            let storage = arena.bytes
+            let text = storage.span
+            table.insert(
+                text.extracting(name.range), text.extracting(value.range), known: known, nameIndex: nameIndex,
+                fault: fault)
         }
-        add(name, value, known, fault, &list, rules, &arena, &fields)
+        add(name, value, known, nameIndex, fault, &list, rules, &arena, &fields)
         return true
     }
 

@@ -21,6 +21,16 @@ struct HPackEncoder {
     /// A field whose name is in the static table.
     @inline(__always)
     func field(_ nameIndex: Int, _ value: Span<UInt8>, into out: inout ByteWriter) {
+        if value.count < 127 {
+            let length = UInt32(truncatingIfNeeded: value.count)
+            if nameIndex < 15 {
+                out.append(prefix: UInt32(truncatingIfNeeded: nameIndex) | length &<< 8, 2, value)
+            } else {
+                // The static table ends at 61, so that one more byte is enough.
+                out.append(prefix: 0x0f | UInt32(truncatingIfNeeded: nameIndex - 15) &<< 8 | length &<< 16, 3, value)
+            }
+            return
+        }
         Self.integer(nameIndex, bits: 4, first: 0, into: &out)
         Self.integer(value.count, bits: 7, first: 0, into: &out)
         out.append(value)
@@ -32,6 +42,10 @@ struct HPackEncoder {
         out.append(0x00)
         Self.integer(name.count, bits: 7, first: 0, into: &out)
         out.append(lowered: name, of: bytes)
+        if value.count < 127 {
+            out.append(prefix: UInt32(truncatingIfNeeded: value.count), 1, bytes.extracting(value.range))
+            return
+        }
         Self.integer(value.count, bits: 7, first: 0, into: &out)
         out.append(value, of: bytes)
     }

@@ -4,7 +4,7 @@
 ///
 /// It begins with the text of HPACK's static table, so that a field from there costs no copy.
 public struct HeadArena: ~Copyable {
-    struct Entry {
+    struct Entry: BitwiseCopyable {
         var name: ByteRange
         var value: ByteRange
         var known: KnownField
@@ -12,10 +12,9 @@ public struct HeadArena: ~Copyable {
         var fault: WireReason?
     }
 
-    /// What the views of the last head point into.
-    public private(set) var bytes: [UInt8]
-    /// The static table's entries; index 0 is not used.
-    let entries: [Entry]
+    /// Owned by the arena alone and freed with it, as are the entries: no reference to count, nothing to be made unique.
+    private let memory: UnsafeMutableRawBufferPointer
+    private let entries: UnsafeMutablePointer<Entry>
     private let base: Int
     private(set) var used: Int
 
@@ -38,13 +37,36 @@ public struct HeadArena: ~Copyable {
         // A list within its limit, and one field beyond it: a string grows by 8/5 at most when its Huffman code is
         // undone, a whole block may be one field, and its name may be an entry of the dynamic table.
         let room = limits.head + h2.headerBlock * 8 / 5 + max(h2.headerTable, 4_096) + 64
-        text += [UInt8](repeating: 0, count: room)
-        bytes = text
-        entries = ranges
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count + room, alignment: 16)
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        memory.copyBytes(from: text)
+        self.memory = memory
+        precondition(ranges.count == HPackStaticTable.count)
+        let entries = UnsafeMutablePointer<Entry>.allocate(capacity: ranges.count)
+        entries.initialize(from: ranges, count: ranges.count)
+        self.entries = entries
+    }
+
+    deinit {
+        memory.deallocate()
+        entries.deallocate()
+    }
+
+    /// What the views of the last head point into; valid as long as the arena.
+    public var bytes: UnsafeBufferPointer<UInt8> {
+        @inline(__always) get { UnsafeBufferPointer(memory.assumingMemoryBound(to: UInt8.self)) }
+    }
+
+    /// An entry of the static table; the first has index 1.
+    @inline(__always)
+    func entry(_ index: Int) -> Entry {
+        precondition(index > 0 && index < HPackStaticTable.count)
+        return entries[index]
     }
 
     /// Bytes that can be added.
-    var room: Int { bytes.count - used }
+    @inline(__always)
+    var room: Int { memory.count - used }
 
     mutating func clear() { used = base }
 
@@ -54,11 +76,9 @@ public struct HeadArena: ~Copyable {
         let start = used
         let count = source.count
         precondition(count <= room)
-        bytes.withUnsafeMutableBytes { target in
-            source.withUnsafeBytes { source in
-                guard count > 0, let to = target.baseAddress, let from = source.baseAddress else { return }
-                ByteWriter.copy(from, to: to + start, count)
-            }
+        source.withUnsafeBytes { source in
+            guard let to = memory.baseAddress, let from = source.baseAddress else { return }
+            ByteWriter.copy(from, to: to + start, count)
         }
         used = start + count
         return ByteRange(start, used)
@@ -66,29 +86,33 @@ public struct HeadArena: ~Copyable {
 
     /// Adds what a Huffman-coded string spells; `nil` when it is none. The caller has made sure of room.
     @inline(__always)
-    mutating func append(huffman source: Span<UInt8>, _ code: borrowing HuffmanCode) -> ByteRange? {
+    mutating func append(huffman source: Span<UInt8>, _ code: HuffmanCode.Automaton) -> ByteRange? {
         let start = used
         var end = start
         var state = 0
-        let transitions = code.transitions
-        var target = bytes.mutableSpan
         for index in 0..<source.count {
             let byte = Int(source[index])
-            let high = transitions[state * 16 + byte &>> 4]
+            let high = code.step(state, byte &>> 4)
             if high & HuffmanCode.symbolBit != 0 {
-                target[end] = UInt8(truncatingIfNeeded: high)
+                put(high, at: end)
                 end += 1
             }
-            let low = transitions[Int(high &>> 16) * 16 + byte & 15]
+            let low = code.step(Int(high &>> 16), byte & 15)
             if low & HuffmanCode.symbolBit != 0 {
-                target[end] = UInt8(truncatingIfNeeded: low)
+                put(low, at: end)
                 end += 1
             }
             if (high | low) & HuffmanCode.failureBit != 0 { return nil }
             state = Int(low &>> 16)
         }
-        guard code.mayEnd[state] else { return nil }
+        guard code.mayEnd(state) else { return nil }
         used = end
         return ByteRange(start, end)
+    }
+
+    @inline(__always)
+    private func put(_ symbol: UInt32, at index: Int) {
+        precondition(index < memory.count)
+        memory[index] = UInt8(truncatingIfNeeded: symbol)
     }
 }

@@ -5,10 +5,29 @@
 /// A code has 5 bits at least, so four bits complete one symbol at most. Codes beginning anew are the root; each other
 /// state is an inner node of the code's tree. One instance serves all threads.
 final class HuffmanCode: Sendable {
-    /// Index: state × 16 + four bits. Bits 0–7: the symbol, 8: there is one, 9: no such code, 16–23: the next state.
-    let transitions: [UInt32]
-    /// Whether the input may end in a state: at a symbol's end, or after up to seven bits of padding, all ones.
-    let mayEnd: [Bool]
+    /// The tables, which live as long as the program: no reference is counted for a string.
+    struct Automaton: BitwiseCopyable {
+        fileprivate let transitions: UnsafePointer<UInt32>
+        fileprivate let states: Int
+        /// Where the input may end: at a symbol's end, or after up to seven bits of padding, all ones.
+        fileprivate let ends: InlineArray<8, Int>
+
+        /// Bits 0–7: the symbol, 8: there is one, 9: no such code, 16–23: the next state.
+        @inline(__always)
+        func step(_ state: Int, _ bits: Int) -> UInt32 {
+            precondition(state < states && bits < 16)
+            return transitions[state * 16 + bits]
+        }
+
+        /// Whether the input may end in a state.
+        @inline(__always)
+        func mayEnd(_ state: Int) -> Bool {
+            for index in ends.indices where ends[index] == state { return true }
+            return false
+        }
+    }
+
+    nonisolated(unsafe) let automaton: Automaton
 
     static let symbolBit: UInt32 = 1 << 8
     static let failureBit: UInt32 = 1 << 9
@@ -39,14 +58,15 @@ final class HuffmanCode: Sendable {
                 transitions[state * 16 + bits] = entry == Self.failureBit ? entry : entry | UInt32(node) << 16
             }
         }
-        var mayEnd = [Bool](repeating: false, count: tree.count)
+        var ends = InlineArray<8, Int>(repeating: 0)
         var node = 0
-        for _ in 0..<8 {
-            mayEnd[node] = true
+        for index in ends.indices {
+            ends[index] = node
             node = tree[node][1]
         }
-        self.transitions = transitions
-        self.mayEnd = mayEnd
+        let table = UnsafeMutablePointer<UInt32>.allocate(capacity: transitions.count)
+        table.initialize(from: transitions, count: transitions.count)
+        automaton = Automaton(transitions: UnsafePointer(table), states: tree.count, ends: ends)
     }
 
     /// The code's tree: each inner node has two children; a child below zero is the symbol `-1 - child`.

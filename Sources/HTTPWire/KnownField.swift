@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A field name that some rule of the wire knows. The first eight decide framing and routing.
-public enum KnownField: UInt8, Sendable {
+public enum KnownField: UInt8, Sendable, BitwiseCopyable {
     case host, contentLength, transferEncoding, connection, upgrade, expect, te, trailer
     // Hop by hop beside those above.
     case keepAlive, proxyConnection, http2Settings

@@ -22,6 +22,15 @@ public enum NormalPath {
     public static func write(
         _ path: ByteRange, of bytes: Span<UInt8>, into out: inout ByteWriter
     ) -> WireReason? {
+        if isNormal(path, of: bytes) {
+            out.append(path, of: bytes)
+            return nil
+        }
+        return resolve(path, of: bytes, into: &out)
+    }
+
+    /// The same byte by byte, whatever the path.
+    static func resolve(_ path: ByteRange, of bytes: Span<UInt8>, into out: inout ByteWriter) -> WireReason? {
         let start = out.count
         var writer = Segments(start: start)
         var index = Int(path.start)
@@ -54,6 +63,22 @@ public enum NormalPath {
         guard writer.endPath(&out) else { return refuse(start, &out) }
         if index < path.end { out.append(bytes.extracting(index..<path.end)) }
         return nil
+    }
+
+    /// Whether a quick look finds nothing that another form may be made of, or that is refused: no encoding, backslash
+    /// or parameter, and behind a slash neither another one nor a dot. That is how nearly all paths are.
+    @inline(__always)
+    private static func isNormal(_ path: ByteRange, of bytes: Span<UInt8>) -> Bool {
+        guard !path.isEmpty, bytes[Int(path.start)] == 0x2f else { return false }
+        var isBehindSlash = true
+        for index in (Int(path.start) + 1)..<path.end {
+            let byte = bytes[index]
+            if byte == 0x3f { return true }
+            if byte == 0x25 || byte == 0x5c || byte == 0x3b { return false }
+            if isBehindSlash, byte == 0x2f || byte == 0x2e { return false }
+            isBehindSlash = byte == 0x2f
+        }
+        return true
     }
 
     /// The segments that were written, of which the last is still open.

@@ -3,7 +3,7 @@
 /// Why bytes of a peer were refused: one name for logs, metrics and people.
 ///
 /// The numbers continue the list in `bpf/include/malla/reason.h` (64 and up belong to HTTP) and are never reused.
-public enum WireReason: UInt16, Error, Sendable, CaseIterable {
+public enum WireReason: UInt16, Error, Sendable, CaseIterable, BitwiseCopyable {
     // MARK: HTTP/1.1 heads
 
     /// The request line is not `method SP target SP version CRLF`.

@@ -15,13 +15,12 @@ extension Worker {
 
     /// A backend that can take a request for what was picked: one from the pool, or a new one that is to be dialled.
     /// `nil` when the worker has no place for another.
-    mutating func backend(for picked: Picked, captured: Captured, isHTTP2: Bool) -> Token? {
+    mutating func backend(for picked: Picked, captured: Captured, isHTTP2: Bool, in view: View) -> Token? {
         let key = PoolKey(
             endpoint: picked.endpoint.address, target: picked.endpoint.identity, source: captured.source,
             from: captured.from, isHTTP2: isHTTP2)
-        guard let view else { return nil }
-        let port = view.ports[picked.permitted.identified.port]
-        let captured = captured.at(service: port.service, port: port.port)
+        let port = picked.permitted.identified.port
+        let captured = captured.at(service: view.ports[port].service, port: view.ports[port].port)
         let headRoom = Self.headRoom
         let found = pool.first(key, in: backends) { backend in
             if backend.pointee.wire.state.contains(.ending) { return false }

@@ -164,7 +164,7 @@ extension Worker {
     /// Records an exchange and gives back all that it held. Both ends have to be looked after by the caller.
     mutating func conclude(_ place: UInt32, _ reason: Reason, rule: UInt32 = 0) {
         guard let (token, exchange) = exchanges.occupant(Int(place) - 1) else { return }
-        record(exchange.pointee, reason, rule: rule)
+        record(exchange, reason, rule: rule)
         timers.cancel(exchange.pointee.timer)
         timers.cancel(exchange.pointee.attempt)
         letGo(exchange)

@@ -23,6 +23,8 @@ extension Worker {
         stream: H2StreamHandle?
     ) {
         do throws(Refusal) {
+            // Held once for the whole request; what is called is lent it.
+            guard let view else { throw Refusal(reason: .noSnapshot) }
             guard head.method != .connect else { throw Refusal(reason: .connectMethod) }
             // Shed before anything is done for it: who comes later is served again.
             guard !buffers.isTight else { throw Refusal(reason: .overloaded) }
@@ -32,15 +34,16 @@ extension Worker {
             if let reason = desk.pointee.normalise(head, of: bytes) {
                 throw Refusal(reason: Reason(rawValue: reason.rawValue))
             }
-            let (identified, matched) = try route(head, bytes, client.pointee.captured)
+            let (identified, matched) = try route(head, bytes, client.pointee.captured, in: view)
             var trials = Trials()
-            let permitted = try permit(identified, sparing: &trials)
-            let picked = try pick(permitted, key: key(of: client.pointee.captured, at: identified.port, bytes))
+            let permitted = try permit(identified, sparing: &trials, in: view)
+            let key = key(of: client.pointee.captured, at: identified.port, bytes, in: view)
+            let picked = try pick(permitted, key: key, in: view)
             guard exchanges.count < exchangeLimit else {
                 loads.end(picked.slot)
                 throw Refusal(reason: .overloaded)
             }
-            try forward(head, bytes, picked, matched, trials, token, client, stream)
+            try forward(head, bytes, picked, matched, trials, token, client, stream, in: view)
         } catch {
             refuse(head, bytes, error, token, client, stream)
         }
@@ -48,10 +51,9 @@ extension Worker {
 
     /// The service's port that takes the request: the one that was captured, or what a route says.
     private mutating func route(
-        _ head: RequestHead, _ bytes: Span<UInt8>, _ captured: Captured
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ captured: Captured, in view: View
     ) throws(Refusal) -> (Identified, MatchedRule) {
-        let identified = try identify(captured)
-        guard let view else { throw Refusal(reason: .noSnapshot) }
+        let identified = try identify(captured, in: view)
         let routed = Routing.route(
             head, desk.pointee.fields, of: bytes, path: desk.pointee.pathBytes.span, at: identified.port,
             for: captured.source, draw: random.next(), in: view)
@@ -68,16 +70,17 @@ extension Worker {
     /// Makes the exchange, finds it a backend and writes the head to it.
     private mutating func forward(
         _ head: RequestHead, _ bytes: Span<UInt8>, _ picked: Picked, _ matched: MatchedRule, _ trials: Trials,
-        _ token: Token, _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?
+        _ token: Token, _ client: UnsafeMutablePointer<Client>, _ stream: H2StreamHandle?, in view: View
     ) throws(Refusal) {
         let captured = client.pointee.captured
-        guard let view else { throw Refusal(reason: .noSnapshot) }
-        let port = view.ports[picked.permitted.identified.port]
+        // A port as a whole is not taken out: that would count references to its endpoints.
+        let port = picked.permitted.identified.port
+        let application = view.ports[port].application
         // What asks for another protocol goes by HTTP/1.1, where that is done by Upgrade.
         let isHTTP2 =
-            (port.application == .http2 || port.application == .unknown && stream != nil)
+            (application == .http2 || application == .unknown && stream != nil)
             && !head.flags.contains(.upgrade)
-        guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2),
+        guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2, in: view),
             let backend = backends.find(backendToken)
         else {
             loads.end(picked.slot)
@@ -88,8 +91,8 @@ extension Worker {
             service: captured.service, now: loop.now)
         exchange.clientStream = stream
         exchange.target = picked.endpoint.identity
-        exchange.idleTimeout = port.idleTimeout
-        if port.balancing.algorithm == .peakEWMA { exchange.state.insert(.timed) }
+        exchange.idleTimeout = view.ports[port].idleTimeout
+        if view.ports[port].balancing.algorithm == .peakEWMA { exchange.state.insert(.timed) }
         exchange.matched = matched
         if head.framing == .open { exchange.state.insert(.requestOpen) }
         if isGRPC(bytes) { exchange.state.insert(.grpc) }
@@ -124,11 +127,19 @@ extension Worker {
         // What a workload says about its own certificate is worth nothing.
         desk.pointee.fields.drop(.forwardedClientCertificate)
         let matched = exchange.pointee.matched
-        var head = head
-        if matched.isSome {
+        if matched.isSome, !matched.isPlain {
             guard let isRenamed = changeRequest(matched, bytes) else { return false }
-            if isRenamed { head = head.unnamed }
+            if isRenamed { return write(head.unnamed, bytes, token, exchange, backend) }
         }
+        return write(head, bytes, token, exchange, backend)
+    }
+
+    /// Writes a request's head as the desk has it now.
+    private mutating func write(
+        _ head: RequestHead, _ bytes: Span<UInt8>, _ token: Token, _ exchange: UnsafeMutablePointer<Exchange>,
+        _ backend: UnsafeMutablePointer<Backend>
+    ) -> Bool {
+        let matched = exchange.pointee.matched
         let table = table(of: matched)
         let desk = desk
         let path = desk.pointee.pathBytes

@@ -209,6 +209,12 @@ extension Worker {
     /// Finds the service's port in the snapshot in force.
     func identify(_ captured: Captured) throws(Refusal) -> Identified {
         guard let view else { throw Refusal(reason: .noSnapshot) }
+        return try identify(captured, in: view)
+    }
+
+    /// The same in a view that is held already.
+    @inline(__always)
+    func identify(_ captured: Captured, in view: View) throws(Refusal) -> Identified {
         guard let index = view.port(service: captured.service, port: captured.port) else {
             throw Refusal(reason: .unknownService)
         }
@@ -218,6 +224,13 @@ extension Worker {
     /// Gathers the endpoints that policy lets the source connect to, without those that have failed already.
     mutating func permit(_ identified: Identified, sparing trials: inout Trials) throws(Refusal) -> Permitted {
         guard let view else { throw Refusal(reason: .noSnapshot) }
+        return try permit(identified, sparing: &trials, in: view)
+    }
+
+    /// The same in a view that is held already.
+    mutating func permit(
+        _ identified: Identified, sparing trials: inout Trials, in view: View
+    ) throws(Refusal) -> Permitted {
         let captured = identified.captured
         let shares =
             captured.isIPv4 ? view.ports[identified.port].endpoints4 : view.ports[identified.port].endpoints6
@@ -240,7 +253,9 @@ extension Worker {
                 decision = PolicyDecision(reason: .passed)
             } else if isByAddress || endpoint.scope != question.scope || endpoint.address.port != question.port {
                 question.ask(endpoint)
-                decision = view.policies.decide(question)
+                decision =
+                    isByAddress
+                    ? view.policies.decide(question) : decisions.decide(question, by: view.policies)
             }
             guard decision.isAllowed else {
                 denial = decision

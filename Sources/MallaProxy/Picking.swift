@@ -15,6 +15,13 @@ extension Worker {
     ///   - key: what a hash goes by.
     mutating func pick(_ permitted: Permitted, wished: UInt32 = 0, key: UInt64) throws(Refusal) -> Picked {
         guard let view else { throw Refusal(reason: .noEndpoint) }
+        return try pick(permitted, wished: wished, key: key, in: view)
+    }
+
+    /// The same in a view that is held already.
+    mutating func pick(
+        _ permitted: Permitted, wished: UInt32 = 0, key: UInt64, in view: View
+    ) throws(Refusal) -> Picked {
         if wished != 0, let place = view.place(ofEndpoint: wished), let slot = candidates.slot(ofEndpoint: place) {
             loads.begin(slot)
             return Picked(permitted, endpoint: view.endpoints[place], slot: slot)
@@ -54,8 +61,8 @@ extension Worker {
     }
 
     /// What a hash goes by for the request at the desk: the header that the port names, else who asks.
-    func key(of captured: Captured, at port: Int, _ bytes: Span<UInt8>) -> UInt64 {
-        guard let view, view.ports[port].balancing.algorithm == .hash else { return 0 }
+    func key(of captured: Captured, at port: Int, _ bytes: Span<UInt8>, in view: View) -> UInt64 {
+        guard view.ports[port].balancing.algorithm == .hash else { return 0 }
         let count = view.ports[port].balancing.hashHeader.count
         guard count > 0 else { return Self.key(of: captured) }
         for index in 0..<desk.pointee.fields.count where desk.pointee.fields[index].name.count == count {

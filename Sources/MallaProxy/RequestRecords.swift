@@ -9,16 +9,19 @@ import Reactor
 
 extension Worker {
     /// An exchange is over: counted always; logged unless it is what happens every day.
-    mutating func record(_ exchange: Exchange, _ reason: Reason, rule: UInt32) {
+    mutating func record(_ exchange: UnsafeMutablePointer<Exchange>, _ reason: Reason, rule: UInt32) {
         var key = CounterKey(
-            source: exchange.source, target: exchange.target, service: exchange.service, reason: 0, kind: .requests)
-        let isWhole = exchange.state.contains(.responseEnded) || !exchange.state.contains(.responseBegun)
+            source: exchange.pointee.source, target: exchange.pointee.target, service: exchange.pointee.service,
+            reason: 0, kind: .requests)
+        let isWhole =
+            exchange.pointee.state.contains(.responseEnded) || !exchange.pointee.state.contains(.responseBegun)
         counters.cell(key).answered(
-            Self.outcome(exchange.status, isWhole: isWhole), after: loop.now &- exchange.began, sent: exchange.sent,
-            received: exchange.received)
-        if exchange.state.contains(.grpc) {
+            Self.outcome(exchange.pointee.status, isWhole: isWhole), after: loop.now &- exchange.pointee.began,
+            sent: exchange.pointee.sent,
+            received: exchange.pointee.received)
+        if exchange.pointee.state.contains(.grpc) {
             key.kind = .calls
-            counters.cell(key).called(status: exchange.grpcStatus)
+            counters.cell(key).called(status: exchange.pointee.grpcStatus)
         }
         guard reason != .passed else { return }
         key.kind = .connections

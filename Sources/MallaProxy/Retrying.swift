@@ -165,7 +165,7 @@ extension Worker {
             loads.end(picked.slot)
             throw Refusal(reason: Reason(rawValue: WireReason.h2PeerRefused.rawValue), status: 503)
         }
-        guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2),
+        guard let backendToken = backend(for: picked, captured: captured, isHTTP2: isHTTP2, in: view),
             let backend = backends.find(backendToken)
         else {
             loads.end(picked.slot)

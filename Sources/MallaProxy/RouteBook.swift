@@ -47,7 +47,7 @@ final class RouteBook: Sendable {
     private let general: [Int32]
     /// Pages for clients of a namespace, by the port's place and the client's identity.
     private let special: [UInt64: Int]
-    private let numbers: [UInt32: Int]
+    private let numbers: NumberIndex
     /// What can be taken over.
     private let compiled: [RouteSet: Page]
     private let nextNumber: UInt32
@@ -94,7 +94,8 @@ final class RouteBook: Sendable {
         self.special = special
         self.compiled = compiled
         nextNumber = number
-        numbers = Dictionary(pages.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { first, _ in first })
+        numbers = NumberIndex(
+            Dictionary(pages.enumerated().map { (UInt64($1.number), $0) }, uniquingKeysWith: { first, _ in first }))
     }
 
     /// The place of the page that holds for a client at a port; `nil`: the service itself takes its requests.
@@ -106,17 +107,17 @@ final class RouteBook: Sendable {
     }
 
     /// The page with this number, if it is still in force.
-    func table(number: UInt32) -> RouteTable? { numbers[number].flatMap { pages[$0].table } }
+    func table(number: UInt32) -> RouteTable? { numbers[UInt64(number)].flatMap { pages[$0].table } }
 
     /// Where the backend that was drawn leads now; `nil`: the rule is no longer in force, or the port is gone.
     func port(of matched: MatchedRule) -> Int? {
-        guard matched.backend >= 0, let place = numbers[matched.page] else { return nil }
+        guard matched.backend >= 0, let place = numbers[UInt64(matched.page)] else { return nil }
         return leads[place].port(rule: Int(matched.rule), backend: Int(matched.backend))
     }
 
     /// Where a mirror of the rule leads now.
     func port(mirror: Int, of matched: MatchedRule) -> Int? {
-        guard let place = numbers[matched.page] else { return nil }
+        guard let place = numbers[UInt64(matched.page)] else { return nil }
         return leads[place].port(rule: Int(matched.rule), mirror: mirror)
     }
 

@@ -27,10 +27,10 @@ extension Worker {
         return rewrite.changesHost
     }
 
-    /// The rules that a request matched one of, as long as they are in force.
+    /// The rules that a request matched one of, as long as they are in force and there is something to do by them.
     @inline(__always)
     func table(of matched: MatchedRule) -> RouteTable? {
-        matched.isSome ? view?.routes.table(number: matched.page) : nil
+        matched.isSome && !matched.isPlain ? view?.routes.table(number: matched.page) : nil
     }
 
     /// Writes the fields that the rule adds to a request.

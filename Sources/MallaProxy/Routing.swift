@@ -34,6 +34,8 @@ struct MatchedRule: BitwiseCopyable {
     var backend: Int32 = -1
     /// Bytes of the path that a rewrite of the prefix replaces.
     var prefixLength: Int32 = 0
+    /// Whether rule and backend leave requests and responses as they are, so that neither is looked at again.
+    var isPlain = false
 
     /// Whether there is a rule.
     @inline(__always)
@@ -85,6 +87,8 @@ enum Routing {
         guard let lead = view.routes.leads[place].port(rule: choice.rule, backend: backend) else {
             return Routed(outcome: .answer(status: 500, .noBackend), rule: matched)
         }
+        matched.isPlain =
+            table.rules[choice.rule].isPlain && table.rules[choice.rule].backends[backend].isPlain
         return Routed(outcome: .forward(port: lead), timeout: timeout, rule: matched)
     }
 }

@@ -61,7 +61,7 @@ final class View: Sendable {
 
     /// Whom tunnels lead to: identity and node of endpoints elsewhere.
     private let remote: Set<UInt64>
-    private let portIndex: [UInt64: Int]
+    private let portIndex: NumberIndex
 
     /// The view of a snapshot whose references are whole.
     ///
@@ -87,7 +87,7 @@ final class View: Sendable {
         }
         self.ports = ports
         routes = RouteBook(routed, identities: snapshot.identities, after: former?.routes)
-        self.portIndex = portIndex
+        self.portIndex = NumberIndex(portIndex)
         policies = snapshot.policies
         self.records = records
         names = Names(snapshot)

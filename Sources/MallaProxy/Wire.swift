@@ -98,7 +98,7 @@ extension Worker {
     mutating func write<Result>(
         _ wire: UnsafeMutablePointer<Wire>, _ body: (inout ByteWriter) -> Result
     ) -> Result? {
-        prepare(wire)
+        if !wire.pointee.output.isLargest || wire.pointee.outputOffset != 0 { prepare(wire) }
         let before = Int(wire.pointee.outputCount)
         let memory = UnsafeMutableRawBufferPointer(start: wire.pointee.output.start, count: BufferPool.largest)
         var out = ByteWriter(memory, count: before)

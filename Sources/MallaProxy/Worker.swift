@@ -63,6 +63,8 @@ struct Worker: ~Copyable {
     static let cipherSize = 2 * BufferPool.largest
 
     var view: View?
+    /// What its policies have said.
+    let decisions = DecisionMemo()
     private var epoch: UInt64 = 0
     /// For each endpoint of the view its slot among the loads.
     var loadSlots: [Int] = []
@@ -367,6 +369,7 @@ struct Worker: ~Copyable {
         let former = view
         let isFirst = former == nil
         view = published
+        decisions.forget()
         let endpoints = published.endpoints
         if let former, former.endpoints.line == endpoints.line {
             // Places are as before, and behind them is what came or changed: who may connect to that is judged anew.

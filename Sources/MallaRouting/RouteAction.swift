@@ -28,6 +28,8 @@ public struct RouteAction: Sendable {
     public let retry: RouteRetry?
     /// Whether its requests may be wanted again: for a retry, or for copies.
     public let keepsRequests: Bool
+    /// Whether it leaves requests and responses as they are and keeps nothing of them.
+    public let isPlain: Bool
 
     init(_ rule: RouteRule) {
         name = rule.name
@@ -43,6 +45,7 @@ public struct RouteAction: Sendable {
         backendTimeout = rule.backendTimeout
         retry = rule.retry
         keepsRequests = rule.retry != nil || !filters.mirrors.isEmpty
+        isPlain = filters.isPlain && !keepsRequests
     }
 
     /// The place in ``backends`` that two draws choose; `nil` when the rule has no backend with a share, which is
@@ -64,6 +67,8 @@ public struct RouteTarget: Sendable {
     public let rewrite: RewriteAction?
     /// Requests of its share are sent elsewhere.
     public let redirect: RedirectAction?
+    /// Whether it leaves requests and responses as they are.
+    public let isPlain: Bool
 
     init(_ backend: RouteBackend) {
         service = backend.service
@@ -73,6 +78,7 @@ public struct RouteTarget: Sendable {
         responseHeaders = filters.responseHeaders
         rewrite = filters.rewrite
         redirect = filters.redirect
+        isPlain = filters.isPlain
     }
 }
 
@@ -83,6 +89,11 @@ private struct FilterSet {
     var requestHeaders = HeaderChanges(HeaderModification())
     var responseHeaders = HeaderChanges(HeaderModification())
     var mirrors: [RouteMirror] = []
+
+    /// Whether there is none.
+    var isPlain: Bool {
+        redirect == nil && rewrite == nil && requestHeaders.isEmpty && responseHeaders.isEmpty && mirrors.isEmpty
+    }
 
     init(_ filters: [RouteFilter]) {
         for filter in filters {

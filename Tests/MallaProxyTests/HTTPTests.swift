@@ -48,6 +48,26 @@ struct HTTPTests {
         origins.forEach { $0.stop() }
     }
 
+    @Test("each request is judged by the policies in force, whatever they said to the one before")
+    func policyChanges() throws {
+        let origin = try Origin { _, _ in Origin.ok("here") }
+        let lab = try Self.lab([origin.port])
+        let own = PolicyTable.Key(scope: 1, source: ProxyLab.client, port: 0)
+        for round in 0..<6 {
+            let isDenied = round % 2 == 1
+            try lab.apply([origin.port]) {
+                $0.services[0].ports[0].appProtocol = "http"
+                if isDenied { $0.policies.entries[own] = .init(denyRule: 7) }
+            }
+            for _ in 0..<3 {
+                let client = try TCP.connect(port: lab.proxy.port)
+                try client.send("GET / HTTP/1.1\r\nHost: b\r\n\r\n")
+                #expect(try Self.response(client).hasPrefix(isDenied ? "HTTP/1.1 403" : "HTTP/1.1 200"))
+            }
+        }
+        origin.stop()
+    }
+
     @Test("pipelined requests are answered in their order")
     func pipelining() throws {
         let origin = try Origin { head, _ in Origin.ok(String(head.split(separator: " ")[1])) }

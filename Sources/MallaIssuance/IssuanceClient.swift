@@ -7,6 +7,7 @@ import NIOHPACK
 import NIOHTTP2
 public import NIOPosix
 import NIOSSL
+import Synchronization
 
 /// Calls of another node's authority: a connection for each, as there are few.
 public struct IssuanceClient: Sendable {
@@ -55,37 +56,55 @@ public struct IssuanceClient: Sendable {
         }
         let context = try NIOSSLContext(configuration: configuration)
         let peer = PeerCheck(judge)
-        let bootstrap = ClientBootstrap(group: group).connectTimeout(.seconds(5)).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-                let tls = try NIOSSLClientHandler(
-                    context: context, serverHostname: nil, customVerificationCallback: peer.callback,
-                    configuration: .init())
-                try channel.pipeline.syncOperations.addHandlers(tls)
-            }
-        }
         let channel: any Channel
+        let multiplexer: NIOHTTP2Handler.StreamMultiplexer
         do {
-            channel = try await bootstrap.connect(host: address.address.description, port: Int(address.port)).get()
+            // All of it before the first byte: what came before HTTP/2 was there would be lost, and the call hang.
+            (channel, multiplexer) = try await ClientBootstrap(group: group).connectTimeout(.seconds(5)).connect(
+                host: address.address.description, port: Int(address.port)
+            ) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try NIOSSLClientHandler(
+                        context: context, serverHostname: nil, customVerificationCallback: peer.callback,
+                        configuration: .init())
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandlers(tls)
+                    let multiplexer = try pipeline.configureHTTP2Pipeline(
+                        mode: .client, connectionConfiguration: .init(), streamConfiguration: .init()
+                    ) { stream in stream.close() }
+                    return (channel, multiplexer)
+                }
+            }
         } catch {
             throw IdentityProblem(.unavailable, "the authority at \(address) cannot be reached: \(error)")
         }
         defer { channel.close(promise: nil) }
-        let deadline = channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+        let lateness = Lateness()
+        let deadline = channel.eventLoop.scheduleTask(in: Self.patience) {
+            lateness.note()
+            channel.close(promise: nil)
+        }
         defer { deadline.cancel() }
         do {
-            return try await exchange(channel, path, message, proof)
+            return try await exchange(channel, multiplexer, path, message, proof)
         } catch let problem as IdentityProblem {
             throw problem
         } catch {
             if let problem = peer.problem as? IdentityProblem {
                 throw IdentityProblem(problem.kind, "who answers at \(address) is not the authority: \(problem)")
             }
+            if lateness.isNoted {
+                let seconds = Self.patience.nanoseconds / 1_000_000_000
+                throw IdentityProblem(
+                    .unavailable, "the authority at \(address) did not answer within \(seconds) seconds")
+            }
             throw IdentityProblem(.unavailable, "the call of the authority at \(address) failed: \(error)")
         }
     }
 
     private func exchange(
-        _ channel: any Channel, _ path: String, _ message: [UInt8], _ proof: Proof
+        _ channel: any Channel, _ multiplexer: NIOHTTP2Handler.StreamMultiplexer, _ path: String, _ message: [UInt8],
+        _ proof: Proof
     ) async throws -> [UInt8] {
         var head: HPACKHeaders = [
             ":method": "POST", ":scheme": "https", ":path": path, ":authority": IssuanceServer.name,
@@ -96,9 +115,6 @@ public struct IssuanceClient: Sendable {
         // A connection that ends, however it does, ends the call; the first of several results counts.
         channel.closeFuture.whenComplete { _ in answer.fail(ChannelError.eof) }
         let request = head
-        let multiplexer = try await channel.configureHTTP2Pipeline(
-            mode: .client, connectionConfiguration: .init(), streamConfiguration: .init()
-        ) { stream in stream.close() }.get()
         let opened = channel.eventLoop.makePromise(of: (any Channel).self)
         multiplexer.createStreamChannel(promise: opened) { stream in
             stream.eventLoop.makeCompletedFuture {
@@ -108,6 +124,15 @@ public struct IssuanceClient: Sendable {
         opened.futureResult.whenFailure { answer.fail($0) }
         return try await answer.futureResult.get()
     }
+}
+
+/// Whether a call took longer than it may: else its end would look like the peer's doing.
+private final class Lateness: Sendable {
+    private let noted = Mutex(false)
+
+    var isNoted: Bool { noted.withLock { $0 } }
+
+    func note() { noted.withLock { $0 = true } }
 }
 
 /// The caller's side of one gRPC call.

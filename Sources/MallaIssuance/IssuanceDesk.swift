@@ -48,7 +48,8 @@ public actor IssuanceDesk {
 
     /// Answers a call of a peer that proved to be a node, or has shown a token, or neither.
     func answer(_ path: String, _ message: ArraySlice<UInt8>, _ caller: Caller) async throws -> [UInt8] {
-        if case .node(let name, let since) = caller, let expulsion = try knownExpulsions()[name], since < expulsion {
+        // Of the same second, too: who asks for a new certificate each second would never be rid of.
+        if case .node(let name, let since) = caller, let expulsion = try knownExpulsions()[name], since <= expulsion {
             throw IdentityProblem(
                 .denied, "the node \(name) was expelled: a new token lets it in again: malla ca token create")
         }
@@ -71,6 +72,9 @@ public actor IssuanceDesk {
         case (.node(_, let name), .node(let own, _)):
             throw IdentityProblem(.denied, "the node \(own) cannot have a certificate of the node \(name)")
         case (.node(_, let name), .token(let token)):
+            if let expulsion = try knownExpulsions()[name], now() <= expulsion {
+                throw IdentityProblem(.unavailable, "the node \(name) was expelled this second: try again in the next")
+            }
             try redeem(token, node: name)
             longest = Authority.Lifetime.node
         case (.node(_, let name), .nobody):

@@ -144,11 +144,14 @@ struct NetworkTests {
         let token = try await mesh.desk.createToken(node: "two", lifetime: 600)
         let node = try await mesh.node("two", token: token, directory: "two")
         _ = try await ask(node, backend)
-        mesh.clock.advance(1)
+        // In the second in which it got what it has.
         try await mesh.desk.expel("two")
         let refused = await refusal { _ = try await ask(node, backend) }
         #expect(refused?.kind == .denied && refused?.description.contains("expelled") == true)
         let again = try await mesh.desk.createToken(node: "two", lifetime: 600)
+        let early = await refusal { _ = try await ask(try await mesh.node("two", token: again), backend) }
+        #expect(early?.kind == .unavailable, "what it would get could not be told from what it has")
+        mesh.clock.advance(1)
         _ = try await ask(try await mesh.node("two", token: again), backend)
         #expect(await refusal { _ = try await ask(node, backend) }?.kind == .denied, "what it had is still no good")
         #expect(await refusal { try await mesh.desk.expel("a/b") }?.kind == .invalid)

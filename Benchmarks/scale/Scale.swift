@@ -15,6 +15,7 @@ struct Scale {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
         let seconds = arguments.first ?? 60
         let services = max(10, arguments.dropFirst().first ?? 1000)
+        defer { for size in [services, services / 10] { ScaleNode.remove(services: size) } }
         // First, so that nothing else is in the process when its memory is looked at.
         let large = try large(services: services, seconds: seconds)
         let small = try changes(try node(services: services / 10))

@@ -5,11 +5,10 @@ import MallaKernel
 import MallaModel
 import MallaPolicy
 
-/// A kernel side of its own with a mesh in it, and what is measured on it. Removed at the end.
+/// A kernel side of its own with a mesh in it, and what is measured on it. To be removed afterwards.
 final class ScaleNode {
     let mesh: ScaleMesh
     let kernel: KernelNode
-    private let settings: KernelSettings
     private(set) var index: MeshIndex
     private(set) var book = NumberBook()
     /// From the mesh as values to the first decision by it, in seconds.
@@ -23,12 +22,7 @@ final class ScaleNode {
     init(services: Int) throws {
         var placements: [ObjectName: Placement] = [:]
         mesh = ScaleMesh(services: services, placements: &placements)
-        guard let mount = Self.cgroupMount() else { throw Failure(text: "no cgroup2 file system is mounted") }
-        settings = KernelSettings(
-            cgroup: "\(mount)/malla-scale-\(getpid())-\(services)",
-            pins: "/sys/fs/bpf/malla-scale-\(getpid())-\(services)",
-            proxyPort: 0, dnsPort: 0)
-        kernel = try KernelNode(settings)
+        kernel = try KernelNode(Self.settings(services: services))
         linux_trim_memory()
         memoryBefore = Figures.memory("VmRSS") ?? 0
         let (wall, cpu) = (Figures.wall(), Figures.processor())
@@ -40,8 +34,22 @@ final class ScaleNode {
         cpuToEnforcing = Figures.processor() - cpu
     }
 
-    deinit {
-        _ = try? KernelNode.cleanUp(pins: settings.pins)
+    private static func settings(services: Int) throws -> KernelSettings {
+        guard let mount = cgroupMount() else { throw Failure(text: "no cgroup2 file system is mounted") }
+        return KernelSettings(
+            cgroup: "\(mount)/malla-scale-\(getpid())-\(services)",
+            pins: "/sys/fs/bpf/malla-scale-\(getpid())-\(services)",
+            proxyPort: 0, dnsPort: 0)
+    }
+
+    /// Removes what a node of this size has pinned. A node that is still there has the lock of its pins.
+    static func remove(services: Int) {
+        guard let settings = try? settings(services: services) else { return }
+        do {
+            _ = try KernelNode.cleanUp(pins: settings.pins)
+        } catch {
+            print("not removed: \(error)")
+        }
         for path in ["/proxy", ""] { rmdir(settings.cgroup + path) }
     }
 

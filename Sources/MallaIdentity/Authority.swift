@@ -177,7 +177,8 @@ public struct Authority: Sendable {
             }
             return try Certificate(
                 version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key,
-                notValidBefore: Date(timeIntervalSince1970: Double(max(now - Self.skew, notBefore))),
+                // As much before as always, be the issuer younger: an expulsion goes by when this was issued.
+                notValidBefore: Date(timeIntervalSince1970: Double(now - Self.skew)),
                 notValidAfter: Date(
                     timeIntervalSince1970: Double(min(now + max(lifetime, Lifetime.shortest), notAfter))),
                 issuer: certificate.subject, subject: DistinguishedName(), extensions: extensions,

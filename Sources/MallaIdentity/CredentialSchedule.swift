@@ -94,7 +94,8 @@ public struct CredentialSchedule: Sendable {
         entry.isAsking = false
         entry.failures += 1
         entry.problem = why
-        entry.due = now + Renewal.pause(failures: entry.failures, random: random)
+        let left = entry.credential.map { max(0, $0.notAfter - now) } ?? 0
+        entry.due = now + Renewal.pause(failures: entry.failures, left: left, random: random)
         entries[identity] = entry
     }
 

@@ -11,8 +11,12 @@ public enum Renewal {
 
     /// How long to wait after so many failures in a row: a second, doubling to five minutes, each time between half of
     /// that and all of it.
-    public static func pause(failures: Int, random: Double) -> Int64 {
-        let longest = Double(min(300, 1 << min(max(failures - 1, 0), 9)))
+    ///
+    /// - Parameter left: how long what there is holds. The closer its end, the more often it is tried: who has nothing
+    ///   that holds waits fifteen seconds at most, so that the mesh is whole soon after its authority is.
+    public static func pause(failures: Int, left: Int64 = .max, random: Double) -> Int64 {
+        let most = min(300, max(15, left / 4))
+        let longest = Double(min(most, 1 << min(max(failures - 1, 0), 9)))
         return max(1, Int64((longest * (0.5 + 0.5 * share(random))).rounded()))
     }
 

@@ -38,6 +38,8 @@ struct ScheduleTests {
         #expect(
             (1...12).map { Renewal.pause(failures: $0, random: 0) } == [1, 1, 2, 4, 8, 16, 32, 64, 128, 150, 150, 150])
         #expect(Renewal.pause(failures: .max, random: 1) == 300)
+        #expect(Renewal.pause(failures: .max, left: 400, random: 1) == 100)
+        #expect(Renewal.pause(failures: .max, left: 0, random: 1) == 15, "nothing that holds is left")
     }
 
     @Test("An identity is asked for once, then at half of its life, and given up when it is wanted no longer")

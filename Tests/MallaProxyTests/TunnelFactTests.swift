@@ -11,7 +11,9 @@ import Testing
 struct TunnelFactTests {
     @Test("each end tells who is at the other, and what went by; workers answer together; counters agree")
     func facts() throws {
-        let lab = try TunnelLab(workers: 2)
+        var times = Proxy.TunnelTimes()
+        times.pause = 50_000_000
+        let lab = try TunnelLab(workers: 2, times: times)
         let listener = try TCP.listenAnywhere()
         try lab.apply(
             [listener.port],
@@ -38,6 +40,9 @@ struct TunnelFactTests {
             #expect(try counted(.tunnels, side).active == 1 && counted(.streams, side).active == 1)
         }
 
+        for side in [lab.near, lab.far] {
+            try side.eventually("a PING was answered") { try self.facts(of: side).first?.roundTrip ?? 0 > 0 }
+        }
         client.endWriting()
         server.endWriting()
         try lab.near.eventually("the stream is over") { try self.facts(of: lab.near).first?.streams == 0 }

@@ -80,7 +80,7 @@ struct KernelTests {
         let output = try malla(["doctor", "--admin", "/nowhere"] + node.location)
         #expect(output.status == 3 && output.text.contains("× no daemon answers on /nowhere"))
         #expect(output.text.contains("programs are attached to \(node.cgroup)\n"), "\(output.text)")
-        #expect(output.text.contains("links are pinned in \(node.pins)/3/links: they outlive the daemon\n"))
+        #expect(output.text.contains("links are pinned in \(node.pins)/4/links: they outlive the daemon\n"))
     }
 
     @Test("cleanup removes every object, proves it, and finds nothing the second time")

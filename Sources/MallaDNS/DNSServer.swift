@@ -47,7 +47,7 @@ public final class DNSServer: ServiceLifecycle.Service {
 
     /// Serves until the service group shuts down or the task is cancelled. Throws when IPv4 loopback cannot be bound.
     public func run() async throws {
-        let (first, bound) = try await listen("127.0.0.1", port: port)
+        let (first, bound) = try await listenOnIPv4()
         let loopback = [first] + (await listenOnIPv6(port: bound))
         let listeners = loopback + (await listenTransparently(port: bound))
         await onListening(bound)
@@ -70,6 +70,14 @@ public final class DNSServer: ServiceLifecycle.Service {
     private struct Listener: Sendable {
         var datagrams: Datagrams
         var streams: Streams
+    }
+
+    private func listenOnIPv4() async throws -> (Listener, UInt16) {
+        do {
+            return try await listen("127.0.0.1", port: port)
+        } catch {
+            throw DNSNotServed(port: port, cause: "\(error)")
+        }
     }
 
     private func listenOnIPv6(port: UInt16) async -> [Listener] {
@@ -119,7 +127,7 @@ public final class DNSServer: ServiceLifecycle.Service {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(IdleStateHandler(readTimeout: .seconds(10)))
                     try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
-                    return try Stream(wrappingChannelSynchronously: channel)
+                    return try Stream.kept(by: channel)
                 }
             }
         let bound = UInt16(clamping: streams.channel.localAddress?.port ?? Int(port))
@@ -130,7 +138,7 @@ public final class DNSServer: ServiceLifecycle.Service {
                 try await datagram
                 .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSQuery.longest + 1))
                 .bind(to: try NIOCore.SocketAddress(ipAddress: host, port: Int(bound))) { channel in
-                    channel.eventLoop.makeCompletedFuture { try Datagrams(wrappingChannelSynchronously: channel) }
+                    channel.eventLoop.makeCompletedFuture { try Datagrams.kept(by: channel) }
                 }
             if let address = Address(host) { onBound(BoundSockets.find(address, port: bound)) }
             return (Listener(datagrams: datagrams, streams: streams), bound)
@@ -203,6 +211,17 @@ public final class DNSServer: ServiceLifecycle.Service {
     private func ended(_ transport: String, _ error: any Error) {
         guard !(error is CancellationError) else { return }
         logger.error("DNS stopped answering", metadata: ["transport": "\(transport)", "error": "\(error)"])
+    }
+}
+
+/// Names would not be answered for, as the port on loopback cannot be had.
+public struct DNSNotServed: Error, CustomStringConvertible {
+    let port: UInt16
+    let cause: String
+
+    /// What failed, why, and what to do.
+    public var description: String {
+        "DNS cannot be served on 127.0.0.1:\(port): \(cause). End who has the port, or choose another by --dns-port"
     }
 }
 

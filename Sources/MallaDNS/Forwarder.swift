@@ -42,8 +42,7 @@ struct Forwarder: Sendable {
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65535))
             .connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>(
-                        wrappingChannelSynchronously: channel)
+                    try NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>.kept(by: channel)
                 }
             }
         let deadline = close(channel.channel, after: timeout)
@@ -65,7 +64,7 @@ struct Forwarder: Sendable {
             .connectTimeout(timeout)
             .connect(to: NIOCore.SocketAddress(server)) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>.kept(by: channel)
                 }
             }
         let deadline = close(channel.channel, after: timeout)

@@ -70,6 +70,39 @@ struct ServerTests {
         }
     }
 
+    @Test("a port that somebody has is refused in words, whichever transport has it", arguments: [true, false])
+    func taken(stream: Bool) async throws {
+        // Often, as what went wrong here once was a race.
+        for _ in 0..<50 {
+            let other = try Socket(stream: stream, listening: stream)
+            let server = DNSServer(
+                port: other.port, group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "dns"))
+            let error = await #expect(throws: DNSNotServed.self) { try await server.run() }
+            #expect("\(error, default: "none")".contains("127.0.0.1:\(other.port)"))
+        }
+    }
+
+    @Test("a resolver that cannot be reached is passed over: nobody there by TCP, or no way to it")
+    func unreachable() async throws {
+        let cut = try Upstream(
+            listens: false,
+            byUDP: { question in
+                var reply = Messages.reply(to: question, address: Self.address)
+                reply[2] |= 0x02
+                return [reply]
+            })
+        defer { cut.stop() }
+        let question = Messages.question("example.com")
+        guard case .query(let query) = DNSQuery.parse(question) else { return #expect(Bool(false), "no question") }
+        let nowhere = MallaModel.SocketAddress(Address(ipv4: 0xffff_ffff), 53)
+        for (address, answers) in [(MallaModel.SocketAddress(.loopback4, cut.port), true), (nowhere, false)] {
+            let forwarder = Forwarder(
+                resolvers: SystemResolvers(fixed: [address]), group: MultiThreadedEventLoopGroup.singleton,
+                timeout: .seconds(60))
+            for _ in 0..<50 { #expect((await forwarder.ask(query, question) != nil) == answers) }
+        }
+    }
+
     @Test("a server that is dead, silent or failing is passed over")
     func failover() async throws {
         let closed = try Socket(stream: false).port

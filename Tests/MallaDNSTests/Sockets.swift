@@ -78,16 +78,16 @@ final class Upstream: Sendable {
     private let streams: Socket
     private let stopped = Atomic<Bool>(false)
 
-    /// `byUDP` gives the datagrams that answer a question, `byTCP` the message.
+    /// `byUDP` gives the datagrams that answer a question, `byTCP` the message; unless it `listens`, TCP is refused.
     init(
-        byUDP: @escaping @Sendable ([UInt8]) -> [[UInt8]],
+        listens: Bool = true, byUDP: @escaping @Sendable ([UInt8]) -> [[UInt8]],
         byTCP: @escaping @Sendable ([UInt8]) -> [UInt8]? = { _ in nil }
     ) throws {
-        streams = try Socket(stream: true, listening: true)
+        streams = try Socket(stream: true, listening: listens)
         datagrams = try Socket(stream: false, at: streams.port)
         port = streams.port
         start { upstream in upstream.answerDatagrams(byUDP) }
-        start { upstream in upstream.answerStreams(byTCP) }
+        if listens { start { upstream in upstream.answerStreams(byTCP) } }
     }
 
     func stop() {

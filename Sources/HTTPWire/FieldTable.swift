@@ -13,6 +13,8 @@ public struct Field: Sendable {
     public var isDropped: Bool
     /// The name's index in HPACK's static table, where that is known; 0: it is not.
     var nameIndex: UInt8 = 0
+    /// Whether the peer had it as a literal that is never to be indexed, on no hop (RFC 7541 §6.2.3).
+    var isNeverIndexed = false
 }
 
 /// The fields of the head that was read last, as views.
@@ -84,7 +86,9 @@ public struct FieldTable: ~Copyable {
 
     /// Adds a field; the reader's limit on fields keeps it within the table.
     @inline(__always)
-    mutating func append(name: ByteRange, value: ByteRange, known: KnownField, nameIndex: UInt8 = 0) {
+    mutating func append(
+        name: ByteRange, value: ByteRange, known: KnownField, nameIndex: UInt8 = 0, isNeverIndexed: Bool = false
+    ) {
         precondition(count < 256)
         if known != .other {
             let bit = Self.bit(known)
@@ -96,7 +100,8 @@ public struct FieldTable: ~Copyable {
             present |= bit
         }
         fields[count] = Field(
-            name: name, value: value, known: known, isDropped: known.isWrittenAnew, nameIndex: nameIndex)
+            name: name, value: value, known: known, isDropped: known.isWrittenAnew, nameIndex: nameIndex,
+            isNeverIndexed: isNeverIndexed)
         count += 1
     }
 

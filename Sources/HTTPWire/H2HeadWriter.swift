@@ -89,9 +89,10 @@ extension H2Connection {
             if field.isDropped { continue }
             let nameIndex = field.nameIndex > 0 ? Int(field.nameIndex) : HPackEncoder.nameIndex(field.known)
             if nameIndex > 0 {
-                encoder.field(nameIndex, bytes.extracting(field.value.range), into: &out)
+                encoder.field(
+                    nameIndex, bytes.extracting(field.value.range), isNeverIndexed: field.isNeverIndexed, into: &out)
             } else {
-                encoder.field(field.name, field.value, of: bytes, into: &out)
+                encoder.field(field.name, field.value, isNeverIndexed: field.isNeverIndexed, of: bytes, into: &out)
             }
         }
     }

@@ -77,7 +77,8 @@ struct HPackDecoder: ~Copyable {
     @inline(__always)
     private func add(
         _ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ nameIndex: UInt8, _ fault: WireReason?,
-        _ list: inout List, _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable
+        _ list: inout List, _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable,
+        isNeverIndexed: Bool = false
     ) {
         list.size += name.count + value.count + 32
         if list.isTooLarge || list.size > rules.head || fields.count >= rules.fields {
@@ -86,7 +87,7 @@ struct HPackDecoder: ~Copyable {
             return
         }
         if list.fault == nil { list.fault = fault }
-        fields.append(name: name, value: value, known: known, nameIndex: nameIndex)
+        fields.append(name: name, value: value, known: known, nameIndex: nameIndex, isNeverIndexed: isNeverIndexed)
     }
 
     private mutating func readLiteral(
@@ -94,6 +95,7 @@ struct HPackDecoder: ~Copyable {
         _ fields: inout FieldTable
     ) -> Bool {
         let isIndexed = block[index] & 0x40 != 0
+        let isNeverIndexed = block[index] & 0x70 == 0x10
         guard let reference = Self.integer(block, &index, bits: isIndexed ? 6 : 4) else { return false }
         let name: ByteRange
         let known: KnownField
@@ -128,7 +130,7 @@ struct HPackDecoder: ~Copyable {
                 text.extracting(name.range), text.extracting(value.range), known: known, nameIndex: nameIndex,
                 fault: fault)
         }
-        add(name, value, known, nameIndex, fault, &list, rules, &arena, &fields)
+        add(name, value, known, nameIndex, fault, &list, rules, &arena, &fields, isNeverIndexed: isNeverIndexed)
         return true
     }
 

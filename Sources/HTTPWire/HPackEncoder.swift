@@ -18,28 +18,36 @@ struct HPackEncoder {
     @inline(__always)
     func indexed(_ index: UInt8, into out: inout ByteWriter) { out.append(0x80 | index) }
 
+    /// The first byte's high half: a literal that this peer does not remember, or one that no peer may.
+    @inline(__always)
+    private static func literal(_ isNeverIndexed: Bool) -> UInt8 { isNeverIndexed ? 0x10 : 0x00 }
+
     /// A field whose name is in the static table.
     @inline(__always)
-    func field(_ nameIndex: Int, _ value: Span<UInt8>, into out: inout ByteWriter) {
+    func field(_ nameIndex: Int, _ value: Span<UInt8>, isNeverIndexed: Bool = false, into out: inout ByteWriter) {
+        let first = Self.literal(isNeverIndexed)
         if value.count < 127 {
             let length = UInt32(truncatingIfNeeded: value.count)
             if nameIndex < 15 {
-                out.append(prefix: UInt32(truncatingIfNeeded: nameIndex) | length &<< 8, 2, value)
+                out.append(prefix: UInt32(first) | UInt32(truncatingIfNeeded: nameIndex) | length &<< 8, 2, value)
             } else {
                 // The static table ends at 61, so that one more byte is enough.
-                out.append(prefix: 0x0f | UInt32(truncatingIfNeeded: nameIndex - 15) &<< 8 | length &<< 16, 3, value)
+                let rest = UInt32(truncatingIfNeeded: nameIndex - 15)
+                out.append(prefix: UInt32(first) | 0x0f | rest &<< 8 | length &<< 16, 3, value)
             }
             return
         }
-        Self.integer(nameIndex, bits: 4, first: 0, into: &out)
+        Self.integer(nameIndex, bits: 4, first: first, into: &out)
         Self.integer(value.count, bits: 7, first: 0, into: &out)
         out.append(value)
     }
 
     /// A field with a name of its own, which is written in small letters.
     @inline(__always)
-    func field(_ name: ByteRange, _ value: ByteRange, of bytes: Span<UInt8>, into out: inout ByteWriter) {
-        out.append(0x00)
+    func field(
+        _ name: ByteRange, _ value: ByteRange, isNeverIndexed: Bool, of bytes: Span<UInt8>, into out: inout ByteWriter
+    ) {
+        out.append(Self.literal(isNeverIndexed))
         Self.integer(name.count, bits: 7, first: 0, into: &out)
         out.append(lowered: name, of: bytes)
         if value.count < 127 {

@@ -6,11 +6,13 @@ public enum StoredHead {
     /// Bytes that stand beside the names and values: of a head, and of each field.
     private static let headBytes = 13
     private static let fieldBytes = 9
+    /// Beside the number of a known field, which is less.
+    private static let neverIndexed: UInt8 = 0x80
 
     /// Writes the fields that go on. The caller checks `out` for overflow.
     public static func write(_ fields: borrowing FieldTable, of bytes: Span<UInt8>, into out: inout ByteWriter) {
         for index in 0..<fields.count where !fields[index].isDropped {
-            out.append(fields[index].known.rawValue)
+            out.append(fields[index].known.rawValue | (fields[index].isNeverIndexed ? neverIndexed : 0))
             out.append(bigEndian: UInt64(fields[index].name.count), width: 4)
             out.append(bigEndian: UInt64(fields[index].value.count), width: 4)
             out.append(fields[index].name, of: bytes)
@@ -65,12 +67,14 @@ public enum StoredHead {
         fields.clear()
         var index = start
         while index + fieldBytes <= bytes.count {
-            let known = KnownField(rawValue: bytes[index]) ?? .other
+            let known = KnownField(rawValue: bytes[index] & ~neverIndexed) ?? .other
             let name = index + fieldBytes
             let value = name + Int(number(bytes, at: index + 1, width: 4))
             let end = value + Int(number(bytes, at: index + 5, width: 4))
             guard end <= bytes.count else { return }
-            fields.append(name: ByteRange(name, value), value: ByteRange(value, end), known: known)
+            fields.append(
+                name: ByteRange(name, value), value: ByteRange(value, end), known: known,
+                isNeverIndexed: bytes[index] & neverIndexed != 0)
             // What was dropped is not here, and what is here was not dropped.
             var field = fields[fields.count - 1]
             field.isDropped = false

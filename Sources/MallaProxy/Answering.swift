@@ -52,7 +52,10 @@ extension Worker {
             guard wire.pointee.mayRead else { return }
             let place = backend.pointee.exchange
             let limit = place == 0 ? Self.scratchSize : min(responseRoom(place), portion(place, wire))
-            guard limit > (wire.pointee.isStarved ? Int(wire.pointee.inputCount) : 0) else { return }
+            guard limit > (wire.pointee.isStarved ? Int(wire.pointee.inputCount) : 0) else {
+                awaitMore(response: place)
+                return
+            }
             let count = fill(wire, limit: limit)
             guard count >= 0 else {
                 lose(backend: token, Refusal(reason: .upstreamReset))
@@ -100,6 +103,7 @@ extension Worker {
                 if consumed == 0 {
                     // Bounded by the client's room, there may be more to look at when that has grown.
                     keep(wire, from: offset, to: count, isStarved: end == count)
+                    if end < count { awaitMore(response: place) }
                     return end == count
                 }
             case .interim(let head):
@@ -147,9 +151,20 @@ extension Worker {
         let wire = Self.wire(of: client)
         // Before its head has been written there must be room for that, whatever windows say.
         if !exchange.pointee.state.contains(.responseBegun) {
-            return room(wire) >= Self.headRoom ? Self.scratchSize : 0
+            guard room(wire) < Self.headRoom else { return Self.scratchSize }
+            client.pointee.hasWaitingHeads = true
+            return 0
         }
         return contentRoom(wire, client.pointee.h2, exchange.pointee.clientStream)
+    }
+
+    /// There is room for a response, but for less than it takes to go on, such as the rest of a chunk's head: the client's
+    /// progress wakes the backend all the same.
+    private mutating func awaitMore(response place: UInt32) {
+        guard let exchange = exchange(place), let h2 = clients.find(exchange.pointee.client)?.pointee.h2,
+            let stream = exchange.pointee.clientStream
+        else { return }
+        h2.pointee.awaitRoom(stream)
     }
 
     /// Passes on an interim response. It is left out where it cannot be read, or where it would take the final one's

@@ -145,7 +145,6 @@ extension Worker {
         if responseRoom(place) == 0 {
             hold(head, storage.span, exchange)
             exchange.pointee.response.isEnd = endStream
-            clients.find(exchange.pointee.client)?.pointee.hasWaitingHeads = true
             return
         }
         respond(head, storage.span, place)

@@ -179,10 +179,7 @@ extension Worker {
 
     /// Writes a head that waited. False: it still has to, or the exchange is over.
     private mutating func resumeHead(_ place: UInt32, _ exchange: UnsafeMutablePointer<Exchange>) -> Bool {
-        guard responseRoom(place) > 0 else {
-            clients.find(exchange.pointee.client)?.pointee.hasWaitingHeads = true
-            return false
-        }
+        guard responseRoom(place) > 0 else { return false }
         var kept = exchange.pointee.response.head
         let bytes = UnsafeRawBufferPointer(start: kept.start, count: Int(exchange.pointee.response.headCount))
         exchange.pointee.response.head = .none

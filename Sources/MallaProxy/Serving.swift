@@ -102,7 +102,10 @@ extension Worker {
             if isAwaiting { return }
             let limit = client.pointee.exchange == 0 ? Self.scratchSize : requestRoom(client.pointee.exchange)
             // What is kept needs more behind it, for which there is no room now: the backend's progress wakes.
-            guard limit > (wire.pointee.isStarved ? Int(wire.pointee.inputCount) : 0) else { return }
+            guard limit > (wire.pointee.isStarved ? Int(wire.pointee.inputCount) : 0) else {
+                awaitMore(request: client.pointee.exchange)
+                return
+            }
             let count = fill(wire, limit: limit)
             guard count >= 0 else {
                 abandon(client: token, .clientReset)
@@ -112,6 +115,14 @@ extension Worker {
             guard readRequests(token, client, count) else { return }
         }
         if wire.pointee.mayRead { later(client: token, client) }
+    }
+
+    /// There is room for a request, but for less than it takes to go on, such as the rest of a chunk's head.
+    private mutating func awaitMore(request place: UInt32) {
+        guard let exchange = exchange(place), let h2 = backends.find(exchange.pointee.backend)?.pointee.h2,
+            let stream = exchange.pointee.backendStream
+        else { return }
+        h2.pointee.awaitRoom(stream)
     }
 
     /// Goes through `count` bytes in the scratch area. False: the client is gone or has to wait.

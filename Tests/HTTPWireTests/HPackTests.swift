@@ -29,6 +29,21 @@ struct HPackSession: ~Copyable {
         return (outcome, fields)
     }
 
+    /// How the fields that were decoded last are written on; `stored`: after they have waited.
+    mutating func rewritten(stored: Bool) -> [UInt8] {
+        var end = H2End(.client)
+        _ = end.takeOutput()
+        guard stored else {
+            end.write { connection, out in connection.fields(table, of: arena.bytes.span, into: &out) }
+            return end.takeOutput()
+        }
+        end.write { _, out in StoredHead.write(table, of: arena.bytes.span, into: &out) }
+        let kept = end.takeOutput()
+        StoredHead.read(kept.span, into: &table)
+        end.write { connection, out in connection.fields(table, of: kept.span, into: &out) }
+        return end.takeOutput()
+    }
+
     func bytes(_ hex: String) -> [UInt8] {
         let digits = hex.filter { !$0.isWhitespace }.utf8.map { ByteClass.hexValue($0) }
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
@@ -78,6 +93,20 @@ struct HPackTests {
         #expect(session.decode("1008 7061 7373 776f 7264 0673 6563 7265 74").fields == ["password: secret"])
         #expect(session.decode("82").fields == [":method: GET"])
         #expect(session.decode("be").fields == ["custom-key: custom-header"])
+    }
+
+    @Test("what may never be indexed says so to the next hop as well (RFC 7541 §6.2.3)", arguments: [false, true])
+    func neverIndexed(stored: Bool) {
+        var session = HPackSession()
+        for (block, forwarded) in [
+            ("1008 7061 7373 776f 7264 0673 6563 7265 74", "1008 7061 7373 776f 7264 0673 6563 7265 74"),
+            ("1f08 0473 3363 72", "1f08 0473 3363 72"),
+            ("0f08 0473 3363 72", "0f08 0473 3363 72"),
+            ("5704 7333 6372", "0f08 0473 3363 72"),
+        ] {
+            #expect(session.decode(block).outcome.isDecoded)
+            #expect(session.rewritten(stored: stored) == session.bytes(forwarded), "\(block)")
+        }
     }
 
     @Test("requests of C.3, plain")

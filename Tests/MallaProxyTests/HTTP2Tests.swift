@@ -15,6 +15,10 @@ struct HTTP2Tests {
             if path == "/chunks" {
                 return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-End: 1\r\n\r\n"
             }
+            if path == "/small-chunks" {
+                let chunks = String(repeating: "7\r\nseven..\r\n", count: 5_000)
+                return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(chunks)0\r\n\r\n"
+            }
             if path == "/nothing" { return "HTTP/1.1 204 No Content\r\n\r\n" }
             return Origin.ok("\(path) \(content.count)")
         }
@@ -75,6 +79,16 @@ struct HTTP2Tests {
         // A client whose windows are small: everything has to wait for updates, all at once.
         let report = try Tool.run("h2load -n 60 -c 2 -m 30 -w 10 -W 12 \(url)/large")
         #expect(report.contains("60 succeeded, 0 failed"), "\(report)")
+        origin.stop()
+    }
+
+    @Test("a window that ends within a chunk's head is waited for like one that ends at its end")
+    func smallChunks() throws {
+        let origin = try Self.origin()
+        let lab = try HTTPTests.lab([origin.port])
+        // 1,023 bytes are 146 chunks of seven and one more, for which a head of three has to be read.
+        let report = try Tool.run("h2load -n 12 -c 2 -m 6 -w 10 -W 16 http://127.0.0.1:\(lab.proxy.port)/small-chunks")
+        #expect(report.contains("12 succeeded, 0 failed"), "\(report)")
         origin.stop()
     }
 

@@ -45,7 +45,9 @@ private func check(
     var encoder = HPackEncoder()
     encoder.begin(into: &out)
     for index in 0..<fields.count {
-        encoder.field(fields[index].name, fields[index].value, of: arena.bytes.span, into: &out)
+        encoder.field(
+            fields[index].name, fields[index].value, isNeverIndexed: fields[index].isNeverIndexed,
+            of: arena.bytes.span, into: &out)
     }
     precondition(!out.overflowed)
     let again = Array(memory[..<out.count])

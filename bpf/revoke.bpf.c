@@ -41,8 +41,8 @@ static __always_inline int cut_socket(struct bpf_iter_meta *meta, struct sock_co
 	if (bpf_sock_destroy(common))
 		return 0;
 	count_cut(record, ruling.reason);
-	if (record->direction == MALLA_OUTBOUND)
-		event_cut(record, ruling.reason, ruling.rule);
+	/* Of a connection within the node the end that the walk meets first is cut, and takes the other along. */
+	event_cut(record, ruling.reason, ruling.rule);
 	return 0;
 }
 

@@ -19,26 +19,33 @@ extension Worker {
 
     // MARK: Going on
 
+    /// Outputs of HTTP/1 that wait for the end of the turn at most: each of them holds a buffer of full size.
+    private static var waitingOutputs: Int { 32 }
+
+    /// Whether one more output of HTTP/1 may wait for the end of the turn. Who is sent to wakes up, and takes the core if
+    /// it shares it, so that all is read and decided before anything is sent: the last of a turn waits less for it.
+    /// HTTP/2 always waits, so that all frames of a connection leave in one send.
+    private var mayWait: Bool { batched.count < Self.waitingOutputs && buffers.hasRoom }
+
     /// Goes on with a client, once what is being done is done.
     mutating func wake(client token: Token) {
         guard let client = clients.find(token), !client.pointee.isQueued else { return }
         client.pointee.isQueued = true
-        if client.pointee.h2 == nil {
-            prompt.append(token.with(kind: Kind.httpClient))
-        } else {
+        if client.pointee.h2 != nil || mayWait {
             batched.append(token.with(kind: Kind.httpClient))
+        } else {
+            prompt.append(token.with(kind: Kind.httpClient))
         }
     }
 
-    /// Goes on with a backend, once what is being done is done. HTTP/2 waits for the end of the turn, so that all frames
-    /// of it leave in one send.
+    /// Goes on with a backend, once what is being done is done.
     mutating func wake(backend token: Token) {
         guard let backend = backends.find(token), !backend.pointee.isQueued else { return }
         backend.pointee.isQueued = true
-        if backend.pointee.h2 == nil {
-            prompt.append(token.with(kind: Kind.backend))
-        } else {
+        if backend.pointee.h2 != nil || mayWait {
             batched.append(token.with(kind: Kind.backend))
+        } else {
+            prompt.append(token.with(kind: Kind.backend))
         }
     }
 

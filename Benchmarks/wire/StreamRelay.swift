@@ -67,7 +67,8 @@ struct StreamRelay: ~Copyable {
         let bytes = isFirst ? first : next
         var out = ByteWriter(output)
         let (event, _) = client.next(bytes.span, arena: &arena, fields: &fields, into: &out)
-        guard case .request(let handle, let head, _) = event else { return nil }
+        guard case .request(let handle, _) = event else { return nil }
+        let head = arena.request
         let text = arena.bytes
         var normal = ByteWriter(path)
         WireBench.require(NormalPath.write(head.path, of: text.span, into: &normal) == nil, "no path")
@@ -100,10 +101,10 @@ struct StreamRelay: ~Copyable {
             let piece = response.span.extracting(offset..<response.count)
             let (event, consumed) = endpoint.next(piece, arena: &arena, fields: &fields, into: &out)
             switch event {
-            case .response(_, let head, let endStream):
+            case .response(_, let endStream):
                 let text = arena.bytes
                 let isWritten = Translation.toH2(
-                    head, fields, of: text.span, endStream: endStream, on: handle, of: &client, into: &out)
+                    arena.response, fields, of: text.span, endStream: endStream, on: handle, of: &client, into: &out)
                 WireBench.require(isWritten, "no head")
             case .data(let from, let range, let endStream):
                 let taken = client.write(piece.extracting(range), endStream: endStream, on: handle, into: &out)

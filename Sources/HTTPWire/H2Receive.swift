@@ -24,7 +24,7 @@ extension H2Connection {
         guard input.count >= H2Frame.headerLength else { return (.incomplete, 0) }
         guard out.room >= Self.replyRoom else { return (.outputFull, 0) }
         let frame = H2Frame(input, at: 0)
-        if let reason = misplacement(frame) { return (fail(reason, into: &out), 0) }
+        if !isPlain(frame), let reason = misplacement(frame) { return (fail(reason, into: &out), 0) }
         if frame.kind == H2Frame.Kind.data { return beginData(frame, input, into: &out) }
         if frame.kind > H2Frame.Kind.continuation {
             guard emptyFrames.spend() else { return (fail(.h2EmptyFrameFlood, into: &out), 0) }
@@ -49,6 +49,13 @@ extension H2Connection {
         default: event = fail(.h2Protocol, into: &out)  // PUSH_PROMISE, which SETTINGS forbade or a client may not send
         }
         return (event, length)
+    }
+
+    /// Whether nothing is wrong with the header of DATA or HEADERS: what most frames are.
+    @inline(__always)
+    private mutating func isPlain(_ frame: H2Frame) -> Bool {
+        frame.kind <= H2Frame.Kind.headers && frame.stream != 0 && phase == .open && frame.length <= 16_384
+            && !block.isOpen
     }
 
     /// What a frame's header alone shows to be wrong.

@@ -78,13 +78,32 @@ public struct ByteWriter: ~Copyable {
     /// Appends two bytes, the first in the lowest of `prefix`, the count of a number's decimal digits, and those: a
     /// number as a literal value of HPACK.
     @inline(__always)
-    mutating func append(prefix: UInt32, decimal number: UInt64) {
-        let digits = number < 10 ? 1 : number < 100 ? 2 : number < 1_000 ? 3 : Self.digits(number)
+    mutating func append(prefix: UInt64, decimal number: UInt64) {
+        // Up to three digits are written at once with what stands before them.
+        guard number < 1_000, room >= 8 else { return appendLong(prefix, number) }
+        let tens = number / 10
+        let hundreds = number / 100
+        var digits = number - tens * 10
+        var count: UInt64 = 1
+        if tens > 0 {
+            digits = digits << 8 | (tens - hundreds * 10)
+            count = 2
+        }
+        if hundreds > 0 {
+            digits = digits << 8 | hundreds
+            count = 3
+        }
+        let word = (digits | 0x30_3030) << 24 | count << 16 | prefix
+        memory.storeBytes(of: word.littleEndian, toByteOffset: self.count, as: UInt64.self)
+        self.count += 3 + Int(count)
+    }
+
+    private mutating func appendLong(_ prefix: UInt64, _ number: UInt64) {
         guard claim(3) else { return }
         memory[count - 3] = UInt8(truncatingIfNeeded: prefix)
         memory[count - 2] = UInt8(truncatingIfNeeded: prefix &>> 8)
-        memory[count - 1] = UInt8(truncatingIfNeeded: digits)
-        if digits <= 3 { appendShort(UInt32(truncatingIfNeeded: number)) } else { append(decimal: number) }
+        memory[count - 1] = UInt8(truncatingIfNeeded: Self.digits(number))
+        append(decimal: number)
     }
 
     /// The same of three digits at most: statuses, and lengths of small content.

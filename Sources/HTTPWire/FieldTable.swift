@@ -148,6 +148,17 @@ public struct FieldTable: ~Copyable {
         note(field.pointee.known)
     }
 
+    /// Adds a field with a value of its own, and what was found out about that.
+    @inline(__always)
+    mutating func append(_ field: UnsafePointer<Field>, value: ByteRange, _ traits: FieldTraits) {
+        precondition(count < Self.capacity)
+        let place = fields + count
+        place.pointee = field.pointee
+        place.pointee.value = value
+        place.pointee.traits = traits
+        note(field.pointee.known)
+    }
+
     /// Counts the field behind the last one.
     @inline(__always)
     private mutating func note(_ known: KnownField) {

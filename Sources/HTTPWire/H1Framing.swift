@@ -38,6 +38,14 @@ enum H1Framing {
     static func decimal(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
         guard !range.isEmpty, range.count <= 40 else { return nil }
         var number: UInt64 = 0
+        if range.count <= 18 {
+            for index in range.range {
+                let digit = bytes[index] &- 0x30
+                guard digit < 10 else { return nil }
+                number = number * 10 + UInt64(digit)
+            }
+            return number
+        }
         let limit = UInt64(Int64.max) / 10
         for index in range.range {
             let digit = bytes[index] &- 0x30

@@ -110,12 +110,20 @@ public struct H2Connection: ~Copyable {
         windowUpdates = FloodBudget(h2.windowUpdates)
     }
 
+    // What changes nothing is `mutating` as well: others would be handed a copy of the whole connection.
+
     /// Streams that are open, from either side.
-    public var openStreams: Int { streams.count }
+    public var openStreams: Int {
+        mutating get { streams.count }
+    }
     /// Whether nothing is read or written any more.
-    public var isFailed: Bool { phase == .failed }
+    public var isFailed: Bool {
+        mutating get { phase == .failed }
+    }
     /// Whether a header block has begun and not ended: the time when the head timeout runs.
-    public var isInsideHead: Bool { block.isOpen }
+    public var isInsideHead: Bool {
+        mutating get { block.isOpen }
+    }
     /// Whether this side may open another stream now (client role).
     public var canOpen: Bool {
         mutating get { mayOpen() }
@@ -127,7 +135,9 @@ public struct H2Connection: ~Copyable {
             && nextID < 0x7fff_fffd
     }
     /// Whether the peer, having said so, opens no more streams and all are closed.
-    public var isDone: Bool { (isDraining && drainLimit < 0x7fff_ffff || peerIsLeaving) && streams.count == 0 }
+    public var isDone: Bool {
+        mutating get { (isDraining && drainLimit < 0x7fff_ffff || peerIsLeaving) && streams.count == 0 }
+    }
 
     /// Writes the preface (client role), SETTINGS and the connection's window: 85 bytes at most.
     public mutating func start(into out: inout ByteWriter) {

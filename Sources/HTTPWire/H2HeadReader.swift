@@ -151,7 +151,7 @@ enum H2HeadReader {
             head.form = .asterisk
             return head.method == .options ? nil : .httpBadTarget
         }
-        return Target.isPath(bytes, head.path) ? nil : .httpBadTarget
+        return Target.isPath(bytes, head.path, isNormal: &head.hasNormalPath) ? nil : .httpBadTarget
     }
 
     private static func framing(

@@ -36,6 +36,8 @@ extension H2Connection {
         let payload = input.extracting(H2Frame.headerLength..<length)
         let event: H2Event
         switch frame.kind {
+        case H2Frame.Kind.headers where frame.isWholeHead:
+            event = readBlock(payload, frame.stream, frame.flags, arena: &arena, fields: &fields, into: &out)
         case H2Frame.Kind.headers:
             event = readHeaders(frame, payload, arena: &arena, fields: &fields, into: &out)
         case H2Frame.Kind.continuation:

@@ -7,10 +7,6 @@ extension H2Connection {
         _ frame: H2Frame, _ payload: Span<UInt8>, arena: inout HeadArena, fields: inout FieldTable,
         into out: inout ByteWriter
     ) -> H2Event {
-        let plain = H2Frame.Flag.padded | H2Frame.Flag.priority | H2Frame.Flag.endHeaders
-        if frame.flags & plain == H2Frame.Flag.endHeaders {
-            return readBlock(payload, frame.stream, frame.flags, arena: &arena, fields: &fields, into: &out)
-        }
         var start = 0
         var end = payload.count
         if frame.has(H2Frame.Flag.padded) {
@@ -56,7 +52,7 @@ extension H2Connection {
     }
 
     /// A whole header block. It is decoded before anything else is judged: later blocks depend on it.
-    private mutating func readBlock(
+    mutating func readBlock(
         _ bytes: Span<UInt8>, _ id: UInt32, _ flags: UInt8, arena: inout HeadArena, fields: inout FieldTable,
         into out: inout ByteWriter
     ) -> H2Event {

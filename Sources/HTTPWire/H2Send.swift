@@ -48,7 +48,7 @@ extension H2Connection {
     }
 
     /// Content that may be sent on a stream now, as far as the windows go.
-    public func allowance(_ handle: H2StreamHandle) -> Int {
+    public mutating func allowance(_ handle: H2StreamHandle) -> Int {
         guard let slot = streams.slot(handle) else { return 0 }
         return Int(max(0, min(streams[slot].sendWindow, sendWindow)))
     }
@@ -120,7 +120,9 @@ extension H2Connection {
     }
 
     /// Whether ``nextWritable()`` would name a stream.
-    public var hasWritable: Bool { phase != .failed && sendWindow > 0 && streams.hasListed }
+    public var hasWritable: Bool {
+        mutating get { phase != .failed && sendWindow > 0 && streams.hasListed }
+    }
 
     /// A stream that waited and whose windows are open: the next one in turn. Write to it or it is forgotten.
     ///

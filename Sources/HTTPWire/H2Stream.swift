@@ -161,6 +161,7 @@ struct H2StreamTable: ~Copyable {
         streams = larger
     }
 
+    @inline(__always)
     mutating func close(_ slot: Int) {
         unlist(slot)
         remove(self[slot].id)
@@ -208,6 +209,7 @@ struct H2StreamTable: ~Copyable {
         self[slot].previous = 0
     }
 
+    @inline(__always)
     private mutating func place(_ slot: Int) {
         let mask = places.count - 1
         var place = home(self[slot].id)
@@ -224,6 +226,7 @@ struct H2StreamTable: ~Copyable {
     }
 
     /// Empties an identifier's place and moves those behind it that would not be found any more.
+    @inline(__always)
     private mutating func remove(_ id: UInt32) {
         let mask = places.count - 1
         var hole = home(id)

@@ -82,6 +82,7 @@ struct HPackDecoder: ~Copyable {
         while index < block.count {
             let byte = block[index]
             guard byte & 0x80 != 0 else {
+                if byte < 0x20, Self.readShort(block, &index, &list, &arena, &fields) { continue }
                 guard byte & 0xe0 != 0x20, readLiteral(block, &index, &list, rules, &arena, &fields) else {
                     return .lost
                 }
@@ -108,6 +109,43 @@ struct HPackDecoder: ~Copyable {
         }
         fields.isMisplaced = list.isMisplaced
         return list.isTooLarge ? .tooLarge : list.fault.map { .malformed($0) } ?? .decoded
+    }
+
+    /// Reads a literal of the kind that most are: not remembered, its name in the static table, its value short and plain.
+    /// False when it is of another kind: then nothing has happened.
+    @inline(__always)
+    private static func readShort(
+        _ block: Span<UInt8>, _ index: inout Int, _ list: inout List, _ arena: inout HeadArena,
+        _ fields: inout FieldTable
+    ) -> Bool {
+        var at = index
+        guard block.count - at >= 3 else { return false }
+        let first = block[at]
+        var reference = Int(first & 0x0f)
+        if reference == 15 {
+            at += 1
+            reference += Int(block[at])
+        }
+        let length = Int(block[at + 1])
+        at += 2
+        guard reference > 0, reference < HPackStaticTable.count, length < 127, length <= block.count - at,
+            arena.room >= 4 + length
+        else { return false }
+        let entry = arena.entry(reference)
+        let value = arena.append(literal: block.extracting(at..<at + length), first & 0x10, UInt8(reference))
+        index = at + length
+        guard list.take(Int(entry.pointee.field.name.length) + length + 32, fields.count) else {
+            arena.clear()
+            return true
+        }
+        list.note(
+            entry.pointee.field.traits,
+            entry.pointee.fault ?? H2FieldRules.fault(value: value, in: arena.bytes.span))
+        var traits = entry.pointee.field.traits
+        if first & 0x10 != 0 { traits.insert(.isNeverIndexed) }
+        if reference >= 15 { traits.insert(.isEncoded) }
+        fields.append(UnsafeRawPointer(entry).assumingMemoryBound(to: Field.self), value: value, traits)
+        return true
     }
 
     private mutating func readLiteral(

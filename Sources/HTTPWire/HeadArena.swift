@@ -108,6 +108,18 @@ public struct HeadArena: ~Copyable {
         return ByteRange(start, used)
     }
 
+    /// Adds a value, and before it what makes a literal of it with a name of the static table, in three bytes; those mean
+    /// nothing where the name's index is less than 15. The caller has made sure of room for four bytes more.
+    @inline(__always)
+    mutating func append(literal value: Span<UInt8>, _ form: UInt8, _ nameIndex: UInt8) -> ByteRange {
+        precondition(value.count < 127 && value.count <= room - 4)
+        let prefix =
+            UInt32(form | 0x0f) | UInt32(nameIndex &- 15) &<< 8 | UInt32(truncatingIfNeeded: value.count) &<< 16
+        memory.storeBytes(of: prefix.littleEndian, toByteOffset: used, as: UInt32.self)
+        used += 3
+        return append(value)
+    }
+
     /// Adds a copy of a part of an HPACK table's text, which has slack behind it. The caller has made sure of room.
     @inline(__always)
     mutating func append(table text: UnsafeRawPointer, _ count: Int) {

@@ -29,6 +29,15 @@ public enum NormalPath {
         return resolve(path, of: bytes, into: &out)
     }
 
+    /// The same of a request's path, which its reader may have seen to be normal already.
+    public static func write(
+        _ head: borrowing RequestHead, of bytes: Span<UInt8>, into out: inout ByteWriter
+    ) -> WireReason? {
+        guard head.hasNormalPath else { return write(head.path, of: bytes, into: &out) }
+        out.append(head.path, of: bytes)
+        return nil
+    }
+
     /// The same byte by byte, whatever the path.
     static func resolve(_ path: ByteRange, of bytes: Span<UInt8>, into out: inout ByteWriter) -> WireReason? {
         let start = out.count
@@ -70,29 +79,13 @@ public enum NormalPath {
     @inline(__always)
     private static func isNormal(_ path: ByteRange, of bytes: Span<UInt8>) -> Bool {
         guard !path.isEmpty, bytes[Int(path.start)] == 0x2f else { return false }
-        let end = path.end
-        var index = Int(path.start) + 1
         var isBehindSlash = true
-        while index < end {
-            // As many of the next eight as are letters, digits, dashes, dots and slashes.
-            let left = end - index
-            let word = left >= 8 ? bytes.word(at: index) : end >= 8 ? bytes.word(last: left, before: end) : 0
-            let plain = ByteClass.commonBytes(word, mark: 0x2f)
-            if plain > 0 {
-                let slashes = ByteClass.matches(word, 0x2f)
-                let behind = slashes &<< 8 | (isBehindSlash ? 0x80 : 0)
-                let all = UInt64.max &>> UInt64(truncatingIfNeeded: 64 - 8 * plain)
-                guard behind & (slashes | ByteClass.matches(word, 0x2e)) & all == 0 else { return false }
-                index += plain
-                isBehindSlash = bytes[index - 1] == 0x2f
-                continue
-            }
+        for index in (Int(path.start) + 1)..<path.end {
             let byte = bytes[index]
             if byte == 0x3f { return true }
             if byte == 0x25 || byte == 0x5c || byte == 0x3b { return false }
             if isBehindSlash, byte == 0x2f || byte == 0x2e { return false }
             isBehindSlash = byte == 0x2f
-            index += 1
         }
         return true
     }

@@ -6,12 +6,14 @@
 /// appends, so that a head is written without a check after each field.
 public struct ByteWriter: ~Copyable {
     private let memory: UnsafeMutableRawBufferPointer
-    /// Where writing ends: the memory's end, or where it stood when something did not fit.
+    /// Where writing ends; below zero once something did not fit.
     private var limit: Int
     /// Bytes written so far.
     public private(set) var count: Int
     /// Whether something did not fit. What was written is then incomplete and must not be sent.
-    public private(set) var overflowed = false
+    public var overflowed: Bool {
+        @inline(__always) get { limit < 0 }
+    }
 
     /// A writer that goes on behind `count` bytes that stand in `memory` already.
     public init(_ memory: UnsafeMutableRawBufferPointer, count: Int = 0) {
@@ -21,7 +23,7 @@ public struct ByteWriter: ~Copyable {
         limit = memory.count
     }
 
-    /// Bytes that still fit.
+    /// Bytes that still fit; below zero once something did not.
     @inline(__always)
     public var room: Int { limit - count }
 
@@ -30,7 +32,6 @@ public struct ByteWriter: ~Copyable {
         precondition(count >= 0 && count <= self.count)
         self.count = count
         limit = memory.count
-        overflowed = false
     }
 
     /// Appends one byte.
@@ -272,8 +273,7 @@ public struct ByteWriter: ~Copyable {
     @inline(__always)
     private mutating func claim(_ length: Int) -> Bool {
         guard length <= room else {
-            limit = count
-            overflowed = true
+            limit = -1
             return false
         }
         count += length

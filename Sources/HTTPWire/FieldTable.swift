@@ -35,8 +35,6 @@ struct FieldTraits: OptionSet, BitwiseCopyable, Sendable {
     static var isEncoded: Self { Self(rawValue: 2) }
     /// The value has the form of an authority.
     static var isAuthority: Self { Self(rawValue: 4) }
-    /// It is a pseudo-header field.
-    static var isPseudo: Self { Self(rawValue: 0x80) }
 }
 
 /// The fields of the head that was read last, as views.
@@ -52,8 +50,6 @@ public struct FieldTable: ~Copyable {
     /// Bit n: the field with raw value n is there, or is there more than once.
     private var present: UInt64 = 0
     private var repeated: UInt64 = 0
-    /// Whether a pseudo-header field stands behind another field. HPACK's decoder says so.
-    var isMisplaced = false
     /// Where each known field stands first; means something only where its bit in `present` is set.
     private var first = InlineArray<64, UInt8>(repeating: 0)
 
@@ -115,7 +111,6 @@ public struct FieldTable: ~Copyable {
         count = 0
         present = 0
         repeated = 0
-        isMisplaced = false
     }
 
     /// Adds a field; the reader's limit on fields keeps it within the table.

@@ -111,10 +111,18 @@ enum H2HeadReader {
     /// Pseudo-header fields stand before all others and once each.
     @inline(__always)
     private static func isPlaced(_ fields: borrowing FieldTable) -> Bool {
-        !fields.isMisplaced && !fields.isAnyRepeated(pseudoBits)
+        var leading: UInt64 = 0
+        var index = 0
+        while index < fields.count, fields[index].known.isPseudo {
+            leading |= FieldTable.bit(fields[index].known)
+            index += 1
+        }
+        // None of them is among the others then.
+        return !fields.hasAny(pseudoBits & ~leading) && !fields.isAnyRepeated(pseudoBits)
     }
 
     /// Which pseudo-header fields there must be, and what they hold (RFC 9113 §8.3.1, §8.5, RFC 8441 §4).
+    @inline(__always)
     private static func target(
         _ head: inout RequestHead, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ extendedConnect: Bool
     ) -> WireReason? {

@@ -136,6 +136,7 @@ extension H2Connection {
     }
 
     /// Why a DATA frame may not be on its stream; otherwise it is counted against the announced length.
+    @inline(__always)
     private mutating func refusal(of content: Int, ends: Bool, _ frame: H2Frame, _ slot: Int) -> WireReason? {
         if streams[slot].flags.contains(.remoteEnd) { return .h2StreamClosed }
         if !streams[slot].flags.contains(.hasHead) { return .h2Protocol }
@@ -178,6 +179,7 @@ extension H2Connection {
         return (.incomplete, length)
     }
 
+    @inline(__always)
     private mutating func endOfData(_ range: Range<Int>) -> H2Event {
         dataEnds = false
         let handle = streams.handle(dataSlot)

@@ -133,6 +133,7 @@ struct H2StreamTable: ~Copyable {
         H2StreamHandle(slot: UInt32(truncatingIfNeeded: slot), id: self[slot].id, tag: self[slot].tag)
     }
 
+    @inline(__always)
     mutating func open(_ id: UInt32, sendWindow: Int64, receiveWindow: Int64) -> Int {
         let slot: Int
         if free != 0 {

@@ -35,9 +35,6 @@ struct HPackDecoder: ~Copyable {
         var most: Int
         let mostFields: Int
         var fault: WireReason?
-        /// The highest bit: a field that is no pseudo-header field has come; such a one has come behind another.
-        private var hasOther: UInt8 = 0
-        private var misplaced: UInt8 = 0
 
         init(_ rules: WireRules) {
             most = rules.head
@@ -45,7 +42,6 @@ struct HPackDecoder: ~Copyable {
         }
 
         var isTooLarge: Bool { most < 0 }
-        var isMisplaced: Bool { misplaced & FieldTraits.isPseudo.rawValue != 0 }
 
         /// Whether there is room for a field, which then counts.
         @inline(__always)
@@ -59,25 +55,18 @@ struct HPackDecoder: ~Copyable {
         }
 
         @inline(__always)
-        mutating func note(_ traits: FieldTraits, _ fault: WireReason?) {
-            misplaced |= traits.rawValue & hasOther
-            hasOther |= ~traits.rawValue
+        mutating func note(_ fault: WireReason?) {
             if fault != nil, self.fault == nil { self.fault = fault }
         }
     }
 
+    @inline(__always)
     mutating func decode(
         _ block: Span<UInt8>, rules: WireRules, arena: inout HeadArena, fields: inout FieldTable
     ) -> HPackOutcome {
         arena.clear()
         fields.clear()
-        var index = 0
-        // Only before the first field; two are needed at most (RFC 7541 §4.2).
-        while index < block.count, block[index] & 0xe0 == 0x20 {
-            guard index < 2 * 6, let limit = Self.integer(block, &index, bits: 5), table.resize(limit) else {
-                return .lost
-            }
-        }
+        guard var index = readSizes(block) else { return .lost }
         var list = List(rules)
         while index < block.count {
             let byte = block[index]
@@ -93,12 +82,12 @@ struct HPackDecoder: ~Copyable {
                 guard reference > 0 else { return .lost }
                 let entry = arena.entry(reference)
                 guard list.take(entry.pointee.size, fields.count) else { continue }
-                list.note(entry.pointee.field.traits, entry.pointee.fault)
+                list.note(entry.pointee.fault)
                 fields.append(entry.pointee.field)
             } else if let entry = table.entry(reference - HPackStaticTable.count) {
                 // Counted but not copied when the list is too large: indices could expand a block a thousandfold.
                 guard list.take(Int(entry.pointee.size), fields.count) else { continue }
-                list.note(entry.pointee.field.traits, entry.pointee.fault)
+                list.note(entry.pointee.fault)
                 let length = Int(entry.pointee.length)
                 guard let text = table.text(from: Int(entry.pointee.start), length) else { return .lost }
                 fields.append(UnsafeRawPointer(entry).assumingMemoryBound(to: Field.self), at: arena.used)
@@ -107,8 +96,20 @@ struct HPackDecoder: ~Copyable {
                 return .lost
             }
         }
-        fields.isMisplaced = list.isMisplaced
         return list.isTooLarge ? .tooLarge : list.fault.map { .malformed($0) } ?? .decoded
+    }
+
+    /// The table's sizes at a block's beginning; the index behind them, or `nil` where one is wrong.
+    @inline(__always)
+    private mutating func readSizes(_ block: Span<UInt8>) -> Int? {
+        var index = 0
+        // Only before the first field; two are needed at most (RFC 7541 §4.2).
+        while index < block.count, block[index] & 0xe0 == 0x20 {
+            guard index < 2 * 6, let limit = Self.integer(block, &index, bits: 5), table.resize(limit) else {
+                return nil
+            }
+        }
+        return index
     }
 
     /// Reads a literal of the kind that most are: not remembered, its name in the static table, its value short and plain.
@@ -138,12 +139,9 @@ struct HPackDecoder: ~Copyable {
             arena.clear()
             return true
         }
-        list.note(
-            entry.pointee.field.traits,
-            entry.pointee.fault ?? H2FieldRules.fault(value: value, in: arena.bytes.span))
-        var traits = entry.pointee.field.traits
+        list.note(entry.pointee.fault ?? H2FieldRules.fault(value: value, in: arena.bytes.span))
+        var traits: FieldTraits = reference < 15 ? [] : .isEncoded
         if first & 0x10 != 0 { traits.insert(.isNeverIndexed) }
-        if reference >= 15 { traits.insert(.isEncoded) }
         fields.append(UnsafeRawPointer(entry).assumingMemoryBound(to: Field.self), value: value, traits)
         return true
     }
@@ -183,7 +181,7 @@ struct HPackDecoder: ~Copyable {
             arena.clear()
             return true
         }
-        list.note(field.traits, fault)
+        list.note(fault)
         fields.append(field)
         return true
     }
@@ -201,8 +199,8 @@ struct HPackDecoder: ~Copyable {
             guard let entry = table.entry(reference - HPackStaticTable.count) else { return nil }
             field = entry.pointee.field
             field.value = .empty
-            // The form of an authority was that of another value.
-            field.traits.formIntersection(.isPseudo)
+            // They told of another value.
+            field.traits = []
             if field.nameIndex == 0 {
                 let length = field.name.count
                 guard length <= arena.room,

@@ -13,6 +13,7 @@ public enum Method: UInt8, Sendable, BitwiseCopyable {
     }
 
     /// The method that a token is; methods are told apart by letter case.
+    @inline(__always)
     static func named(_ name: ByteRange, in bytes: Span<UInt8>) -> Method {
         switch name.count {
         case 3: bytes.isExactly(name, "GET") ? .get : bytes.isExactly(name, "PUT") ? .put : .other

@@ -71,9 +71,7 @@ public struct HeadArena: ~Copyable {
 
     /// A field as it enters.
     static func field(_ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ nameIndex: UInt8) -> Field {
-        Field(
-            name: name, value: value, known: known, isDropped: known.isWrittenAnew, nameIndex: nameIndex,
-            traits: known.isPseudo ? .isPseudo : [])
+        Field(name: name, value: value, known: known, isDropped: known.isWrittenAnew, nameIndex: nameIndex)
     }
 
     /// What the views of the last head point into; valid as long as the arena.

@@ -28,6 +28,7 @@ enum Target {
     /// The same, and whether it was seen to be in its normal form.
     @inline(__always)
     static func isPath(_ bytes: Span<UInt8>, _ range: ByteRange, isNormal: inout Bool) -> Bool {
+        isNormal = false
         guard range.count > 0, bytes[Int(range.start)] == 0x2f else { return false }
         guard let end = endOfPlain(bytes, range) else { return isPath(bytes, range, from: Int(range.start)) }
         isNormal = end == range.end || bytes[end] == 0x3f

@@ -10,7 +10,8 @@
 /// there, but three bytes before the value. That is less than the 32 bytes by which the size counts more than the text.
 struct HPackTable: ~Copyable {
     struct Entry: BitwiseCopyable {
-        /// Its value, and its name if that is its own, are counted from where the text begins.
+        /// Its value, and its name if that is its own, are counted from where the text begins. It stands first, so that an
+        /// entry's address is its own.
         var field = Field(name: .empty, value: .empty, known: .other, isDropped: true)
         var start: UInt32 = 0
         /// Bytes of its text.

@@ -7,6 +7,7 @@
 public struct HeadArena: ~Copyable {
     /// A field of the static table.
     struct Entry: BitwiseCopyable {
+        /// It stands first, so that an entry's address is its own.
         var field: Field
         /// What it counts in a list.
         var size: Int
@@ -59,6 +60,8 @@ public struct HeadArena: ~Copyable {
         guard let start = memory.baseAddress else { preconditionFailure("memory of no bytes") }
         self.memory = start
         precondition(list.count == HPackStaticTable.count)
+        precondition(MemoryLayout<Entry>.offset(of: \.field) == 0)
+        precondition(MemoryLayout<HPackTable.Entry>.offset(of: \.field) == 0)
         let entries = UnsafeMutablePointer<Entry>.allocate(capacity: list.count)
         entries.initialize(from: list, count: list.count)
         self.entries = entries

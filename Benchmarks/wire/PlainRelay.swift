@@ -40,7 +40,7 @@ struct PlainRelay: ~Copyable {
         let (event, _) = client.next(request.span, closed: false, reader: reader, fields: &fields)
         guard case .head(let head) = event else { WireBench.fail("no request") }
         var normal = ByteWriter(path)
-        WireBench.require(NormalPath.write(head.path, of: request.span, into: &normal) == nil, "no path")
+        WireBench.require(NormalPath.write(head, of: request.span, into: &normal) == nil, "no path")
         let bytes = UnsafeBufferPointer(
             start: path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: normal.count)
         WireBench.require(endpoint.begin(RequestFacts(method: head.method, asksUpgrade: false)), "busy")

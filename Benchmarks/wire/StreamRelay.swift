@@ -13,35 +13,37 @@ struct StreamRelay: ~Copyable {
     private let path = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 << 10, alignment: 16)
     private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     /// One request each, with places for the stream's number.
-    private var first: [UInt8]
-    private var next: [UInt8]
-    private var firstResponse: [UInt8]
-    private var response: [UInt8]
+    private let first: UnsafeMutableBufferPointer<UInt8>
+    private let next: UnsafeMutableBufferPointer<UInt8>
+    private let firstResponse: UnsafeMutableBufferPointer<UInt8>
+    private let response: UnsafeMutableBufferPointer<UInt8>
     private let firstContentAt: Int
     private let contentAt: Int
 
     init() {
         // GET, http; the path as it is; then authority and user agent, remembered.
         let path: [UInt8] = [0x04] + Self.text("/small")
-        first = Self.frame(
-            1, 5,
-            [0x82, 0x86] + path + [0x41] + Self.text("127.0.0.1:8080") + [0x7a] + Self.text("h2load nghttp2/1.52.0"))
+        first = Self.kept(
+            Self.frame(
+                1, 5,
+                [0x82, 0x86] + path + [0x41] + Self.text("127.0.0.1:8080") + [0x7a]
+                    + Self.text("h2load nghttp2/1.52.0")))
         // The last that was remembered is 62.
-        next = Self.frame(1, 5, [0x82, 0x86] + path + [0xbf, 0xbe])
+        next = Self.kept(Self.frame(1, 5, [0x82, 0x86] + path + [0xbf, 0xbe]))
         let length: [UInt8] = [0x0f, 0x0d] + Self.text("100")
         let date = Self.text("Mon, 01 Jan 2024 00:00:00 GMT")
         // Server, cache-control, date and last-modified, remembered.
-        firstResponse = Self.frame(
+        let firstHead = Self.frame(
             1, 4,
             [0x88, 0x76] + Self.text("nghttpd nghttp2/1.52.0") + [0x58] + Self.text("max-age=3600") + [0x61] + date
                 + length
                 + [0x6c] + date)
-        response = Self.frame(1, 4, [0x88, 0xc1, 0xc0, 0xbf] + length + [0xbe])
+        let head = Self.frame(1, 4, [0x88, 0xc1, 0xc0, 0xbf] + length + [0xbe])
         let content = Self.frame(0, 1, [UInt8](repeating: 0x78, count: 100))
-        firstContentAt = firstResponse.count
-        contentAt = response.count
-        firstResponse += content
-        response += content
+        firstContentAt = firstHead.count
+        contentAt = head.count
+        firstResponse = Self.kept(firstHead + content)
+        response = Self.kept(head + content)
         var out = ByteWriter(output)
         client.start(into: &out)
         endpoint.start(into: &out)
@@ -53,6 +55,10 @@ struct StreamRelay: ~Copyable {
     deinit {
         path.deallocate()
         output.deallocate()
+        first.deallocate()
+        next.deallocate()
+        firstResponse.deallocate()
+        response.deallocate()
     }
 
     /// One request and its response, on this stream of both connections.
@@ -62,15 +68,15 @@ struct StreamRelay: ~Copyable {
     }
 
     private mutating func ask(_ id: UInt32) -> H2StreamHandle? {
-        Self.name(id, in: &first, at: 0)
-        Self.name(id, in: &next, at: 0)
-        let bytes = isFirst ? first : next
+        let bytes = UnsafeBufferPointer(isFirst ? first : next)
+        Self.name(id, in: isFirst ? first : next, at: 0)
         var out = ByteWriter(output)
         let (event, _) = client.next(bytes.span, arena: &arena, fields: &fields, into: &out)
-        guard case .request(let handle, let head, _) = event else { return nil }
+        guard case .request(let handle, _) = event else { return nil }
+        let head = arena.request
         let text = arena.bytes
         var normal = ByteWriter(path)
-        WireBench.require(NormalPath.write(head.path, of: text.span, into: &normal) == nil, "no path")
+        WireBench.require(NormalPath.write(head, of: text.span, into: &normal) == nil, "no path")
         let target = UnsafeBufferPointer(
             start: path.baseAddress?.assumingMemoryBound(to: UInt8.self), count: normal.count)
         guard let stream = endpoint.openStream(RequestFacts(method: head.method, asksUpgrade: false), tag: UInt64(id))
@@ -87,26 +93,25 @@ struct StreamRelay: ~Copyable {
     }
 
     private mutating func answer(_ id: UInt32, _ handle: H2StreamHandle) {
-        Self.name(id, in: &response, at: 0)
-        Self.name(id, in: &response, at: contentAt)
-        Self.name(id, in: &firstResponse, at: 0)
-        Self.name(id, in: &firstResponse, at: firstContentAt)
-        let response = isFirst ? firstResponse : response
+        let memory = isFirst ? firstResponse : response
+        Self.name(id, in: memory, at: 0)
+        Self.name(id, in: memory, at: isFirst ? firstContentAt : contentAt)
+        let response = UnsafeBufferPointer(memory)
         isFirst = false
         var out = ByteWriter(output)
         var offset = 0
         var isOver = false
         while offset < response.count {
-            let piece = response.span.extracting(offset..<response.count)
-            let (event, consumed) = endpoint.next(piece, arena: &arena, fields: &fields, into: &out)
+            let piece = UnsafeBufferPointer(rebasing: response[offset...])
+            let (event, consumed) = endpoint.next(piece.span, arena: &arena, fields: &fields, into: &out)
             switch event {
-            case .response(_, let head, let endStream):
+            case .response(_, let endStream):
                 let text = arena.bytes
                 let isWritten = Translation.toH2(
-                    head, fields, of: text.span, endStream: endStream, on: handle, of: &client, into: &out)
+                    arena.response, fields, of: text.span, endStream: endStream, on: handle, of: &client, into: &out)
                 WireBench.require(isWritten, "no head")
             case .data(let from, let range, let endStream):
-                let taken = client.write(piece.extracting(range), endStream: endStream, on: handle, into: &out)
+                let taken = client.write(piece.span.extracting(range), endStream: endStream, on: handle, into: &out)
                 WireBench.require(taken == range.count, "no window")
                 WireBench.require(endpoint.passedOn(from, range.count, into: &out), "no room")
                 isOver = endStream
@@ -115,7 +120,8 @@ struct StreamRelay: ~Copyable {
             }
             offset += consumed
         }
-        WireBench.require(isOver && client.openStreams == 0 && endpoint.openStreams == 0, "not over")
+        let open = client.openStreams + endpoint.openStreams
+        WireBench.require(isOver && open == 0, "not over")
         grant()
     }
 
@@ -148,7 +154,14 @@ struct StreamRelay: ~Copyable {
         [0, UInt8(payload.count >> 8), UInt8(payload.count & 255), kind, flags, 0, 0, 0, 0] + payload
     }
 
-    private static func name(_ id: UInt32, in frame: inout [UInt8], at offset: Int) {
-        frame.withUnsafeMutableBytes { $0.storeBytes(of: id.bigEndian, toByteOffset: offset + 5, as: UInt32.self) }
+    private static func name(_ id: UInt32, in frame: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
+        UnsafeMutableRawBufferPointer(frame).storeBytes(of: id.bigEndian, toByteOffset: offset + 5, as: UInt32.self)
+    }
+
+    /// Memory that is the relay's own: what counts is the codec, and not how arrays are kept.
+    private static func kept(_ bytes: [UInt8]) -> UnsafeMutableBufferPointer<UInt8> {
+        let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+        _ = memory.initialize(from: bytes)
+        return memory
     }
 }

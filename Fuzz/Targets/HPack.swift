@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Header blocks of one connection, cut at the byte 0xff 0x00: whatever is decoded is within the limits, and what is
-/// encoded from it decodes to the same.
+/// encoded from it, field by field or as the proxy writes it on, decodes to the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzHPack(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let start, count > 0 else { return 0 }
@@ -51,13 +51,26 @@ private func check(
     }
     precondition(!out.overflowed)
     let again = Array(memory[..<out.count])
-    var other = HPackDecoder(maximum: 4_096)
-    guard case .decoded = other.decode(again.span, rules: WireRules(limits), arena: &arena, fields: &fields) else {
-        fatalError("what was encoded cannot be decoded")
-    }
-    for index in 0..<fields.count {
-        precondition(Array(arena.bytes[fields[index].name.range]) == pairs[index * 2])
-        precondition(Array(arena.bytes[fields[index].value.range]) == pairs[index * 2 + 1])
+    // What the decoder left in the arena ready to be written on.
+    out.rewind(to: 0)
+    var connection = H2Connection(role: .client)
+    connection.fields(fields, of: arena.bytes.span, into: &out)
+    precondition(!out.overflowed)
+    let forwarded = Array(memory[..<out.count])
+    let goesOn = (0..<fields.count).map { !fields[$0].isDropped }
+    let never = (0..<fields.count).map { fields[$0].isNeverIndexed }
+    for (block, kept) in [(again, goesOn.map { _ in true }), (forwarded, goesOn)] {
+        var other = HPackDecoder(maximum: 4_096)
+        guard case .decoded = other.decode(block.span, rules: WireRules(limits), arena: &arena, fields: &fields) else {
+            fatalError("what was encoded cannot be decoded")
+        }
+        let expected = kept.indices.filter { kept[$0] }
+        precondition(fields.count == expected.count)
+        for (index, place) in expected.enumerated() {
+            precondition(Array(arena.bytes[fields[index].name.range]) == pairs[place * 2])
+            precondition(Array(arena.bytes[fields[index].value.range]) == pairs[place * 2 + 1])
+            precondition(fields[index].isNeverIndexed == never[place])
+        }
     }
     return outcome
 }

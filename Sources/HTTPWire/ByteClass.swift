@@ -32,17 +32,22 @@ enum ByteClass {
     @inline(__always)
     static func skipCommon(_ bytes: Span<UInt8>, from start: Int, to end: Int, mark: UInt64) -> Int {
         var index = start
-        while index + 8 <= end {
+        while true {
+            let left = end - index
+            guard left >= 8 else {
+                // What is missing of a word is zero, which is none of them.
+                guard left > 0, end >= 8 else { return index }
+                return index + commonBytes(bytes.word(last: left, before: end), mark: mark)
+            }
             let common = commonBytes(bytes.word(at: index), mark: mark)
             index += common
-            if common < 8 { break }
+            if common < 8 { return index }
         }
-        return index
     }
 
     /// How many of eight bytes, from the lowest on, are such.
     @inline(__always)
-    private static func commonBytes(_ word: UInt64, mark: UInt64) -> Int {
+    static func commonBytes(_ word: UInt64, mark: UInt64) -> Int {
         let high: UInt64 = 0x8080_8080_8080_8080
         let low = word & ~high
         // In each byte, without carries into the next: bit 7 of a sum tells "at least", of a difference "at most".
@@ -52,6 +57,15 @@ enum ByteClass {
         let marks = (low &+ 0x5353_5353_5353_5353) & ((0x80 | mark) &* 0x0101_0101_0101_0101 &- low)
         let others = (letters | digits | marks) & high ^ high | word & high
         return others == 0 ? 8 : others.trailingZeroBitCount / 8
+    }
+
+    /// The highest bit of each of eight bytes that is `byte`.
+    @inline(__always)
+    static func matches(_ word: UInt64, _ byte: UInt64) -> UInt64 {
+        let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
+        let other = word ^ byte &* 0x0101_0101_0101_0101
+        // No carry into the next byte.
+        return ~((other & low) &+ low | other | low)
     }
 
     /// Eight bytes with capitals as small letters.

@@ -15,6 +15,10 @@ public struct ByteRange: Sendable, Equatable, BitwiseCopyable {
         length = UInt32(truncatingIfNeeded: end - start)
     }
 
+    /// Makes it mean bytes that lie as many further on.
+    @inline(__always)
+    mutating func move(by count: Int) { start += UInt32(truncatingIfNeeded: count) }
+
     /// No bytes.
     public static var empty: ByteRange { ByteRange(0, 0) }
 
@@ -56,10 +60,28 @@ extension Span<UInt8> {
     /// Whether the bytes of `range` are exactly `text`.
     @inline(__always)
     func isExactly(_ range: ByteRange, _ text: StaticString) -> Bool {
-        guard range.count == text.utf8CodeUnitCount else { return false }
-        let expected = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        for index in 0..<range.count where self[Int(range.start) + index] != expected[index] { return false }
+        let count = text.utf8CodeUnitCount
+        guard range.count == count else { return false }
+        let expected = UnsafeRawBufferPointer(start: text.utf8Start, count: count)
+        // One word, or two that overlap, whatever the processor's order of bytes.
+        if count >= 2, count <= 16 {
+            let found = bytes.extracting(range.range)
+            if count >= 8 { return Self.isSame(UInt64.self, found, expected) }
+            return count >= 4
+                ? Self.isSame(UInt32.self, found, expected) : Self.isSame(UInt16.self, found, expected)
+        }
+        for index in 0..<count where self[Int(range.start) + index] != expected[index] { return false }
         return true
+    }
+
+    @inline(__always)
+    private static func isSame<Word: FixedWidthInteger & BitwiseCopyable>(
+        _: Word.Type, _ found: RawSpan, _ expected: UnsafeRawBufferPointer
+    ) -> Bool {
+        let behind = expected.count - MemoryLayout<Word>.size
+        return found.unsafeLoadUnaligned(as: Word.self) == expected.loadUnaligned(as: Word.self)
+            && found.unsafeLoadUnaligned(fromByteOffset: behind, as: Word.self)
+                == expected.loadUnaligned(fromByteOffset: behind, as: Word.self)
     }
 
     /// Whether two runs of tokens are the same name, letter case ignored.
@@ -76,6 +98,13 @@ extension Span<UInt8> {
     @inline(__always)
     func word(at offset: Int) -> UInt64 {
         UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    /// The last `count` bytes before `end`, fewer than eight, as the low bytes of a little-endian word; the others are
+    /// zero. Eight bytes must stand before `end`.
+    @inline(__always)
+    func word(last count: Int, before end: Int) -> UInt64 {
+        word(at: end - 8) &>> UInt64(truncatingIfNeeded: 64 - 8 * count)
     }
 
     /// The index of the first LF from `start` on and before `end`; `nil` when there is none.

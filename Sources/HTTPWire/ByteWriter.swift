@@ -6,27 +6,32 @@
 /// appends, so that a head is written without a check after each field.
 public struct ByteWriter: ~Copyable {
     private let memory: UnsafeMutableRawBufferPointer
+    /// Where writing ends; below zero once something did not fit.
+    private var limit: Int
     /// Bytes written so far.
     public private(set) var count: Int
     /// Whether something did not fit. What was written is then incomplete and must not be sent.
-    public private(set) var overflowed = false
+    public var overflowed: Bool {
+        @inline(__always) get { limit < 0 }
+    }
 
     /// A writer that goes on behind `count` bytes that stand in `memory` already.
     public init(_ memory: UnsafeMutableRawBufferPointer, count: Int = 0) {
         precondition(count >= 0 && count <= memory.count)
         self.memory = memory
         self.count = count
+        limit = memory.count
     }
 
-    /// Bytes that still fit.
+    /// Bytes that still fit; below zero once something did not.
     @inline(__always)
-    public var room: Int { memory.count - count }
+    public var room: Int { limit - count }
 
     /// Forgets what was written from `count` on, and that something did not fit.
     public mutating func rewind(to count: Int) {
         precondition(count >= 0 && count <= self.count)
         self.count = count
-        overflowed = false
+        limit = memory.count
     }
 
     /// Appends one byte.
@@ -71,6 +76,37 @@ public struct ByteWriter: ~Copyable {
         } while rest > 0
     }
 
+    /// Appends two bytes, the first in the lowest of `prefix`, the count of a number's decimal digits, and those: a
+    /// number as a literal value of HPACK.
+    @inline(__always)
+    mutating func append(prefix: UInt64, decimal number: UInt64) {
+        // Up to three digits are written at once with what stands before them.
+        guard number < 1_000, room >= 8 else { return appendLong(prefix, number) }
+        let tens = number / 10
+        let hundreds = number / 100
+        var digits = number - tens * 10
+        var count: UInt64 = 1
+        if tens > 0 {
+            digits = digits << 8 | (tens - hundreds * 10)
+            count = 2
+        }
+        if hundreds > 0 {
+            digits = digits << 8 | hundreds
+            count = 3
+        }
+        let word = (digits | 0x30_3030) << 24 | count << 16 | prefix
+        memory.storeBytes(of: word.littleEndian, toByteOffset: self.count, as: UInt64.self)
+        self.count += 3 + Int(count)
+    }
+
+    private mutating func appendLong(_ prefix: UInt64, _ number: UInt64) {
+        guard claim(3) else { return }
+        memory[count - 3] = UInt8(truncatingIfNeeded: prefix)
+        memory[count - 2] = UInt8(truncatingIfNeeded: prefix &>> 8)
+        memory[count - 1] = UInt8(truncatingIfNeeded: Self.digits(number))
+        append(decimal: number)
+    }
+
     /// The same of three digits at most: statuses, and lengths of small content.
     @inline(__always)
     private mutating func appendShort(_ number: UInt32) {
@@ -107,6 +143,10 @@ public struct ByteWriter: ~Copyable {
         memory.storeBytes(of: first.bigEndian, toByteOffset: count - 9, as: UInt64.self)
         memory.storeBytes(of: last, toByteOffset: count - 1, as: UInt8.self)
     }
+
+    /// Leaves the place of such a header, which ``patch(frameHeader:_:at:)`` fills in.
+    @inline(__always)
+    mutating func leaveFrameHeader() { _ = claim(9) }
 
     /// Overwrites such a header that was written before.
     @inline(__always)
@@ -196,16 +236,16 @@ public struct ByteWriter: ~Copyable {
 
     /// Copies bytes between places that do not overlap.
     ///
-    /// Most pieces are short, and a call would cost more than the copy: two words that overlap.
+    /// Most pieces are short, and a call would cost more than the copy: two or four words that overlap.
     @inline(__always)
     static func copy(_ from: UnsafeRawPointer, to: UnsafeMutableRawPointer, _ length: Int) {
         if length >= 16 {
-            guard length <= 32 else {
+            guard length <= 64 else {
                 to.copyMemory(from: from, byteCount: length)
                 return
             }
-            copyEnds(UInt64.self, from, to, 16)
-            copyEnds(UInt64.self, from + (length - 16), to + (length - 16), 16)
+            copyEnds(SIMD16<UInt8>.self, from, to, min(length, 32))
+            if length > 32 { copyEnds(SIMD16<UInt8>.self, from + (length - 32), to + (length - 32), 32) }
         } else if length >= 8 {
             copyEnds(UInt64.self, from, to, length)
         } else if length >= 4 {
@@ -232,8 +272,8 @@ public struct ByteWriter: ~Copyable {
     /// Moves the end by `length` where that many bytes fit; nothing fits any more after the first that did not.
     @inline(__always)
     private mutating func claim(_ length: Int) -> Bool {
-        guard !overflowed, length <= room else {
-            overflowed = true
+        guard length <= room else {
+            limit = -1
             return false
         }
         count += length

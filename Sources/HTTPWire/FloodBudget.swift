@@ -8,6 +8,8 @@
 struct FloodBudget {
     /// In thousandths, so that short times count.
     private var credit: Int64
+    /// What was earned since the last time that one was spent.
+    private var earned: Int64 = 0
     private let most: Int64
 
     init(_ count: Int) {
@@ -18,6 +20,7 @@ struct FloodBudget {
     /// Takes one; false when nothing was left.
     @inline(__always)
     mutating func spend() -> Bool {
+        settle()
         guard credit >= 1000 else { return false }
         credit -= 1000
         return true
@@ -25,10 +28,16 @@ struct FloodBudget {
 
     /// Gives `count` back.
     @inline(__always)
-    mutating func earn(_ count: Int64) { credit = min(most, credit + count * 1000) }
+    mutating func earn(_ count: Int64) { earned += count * 1000 }
+
+    private mutating func settle() {
+        credit = min(most, credit + earned)
+        earned = 0
+    }
 
     /// Time gives a full budget back in 30 seconds.
     mutating func elapse(milliseconds: UInt32) {
+        settle()
         credit = min(most, credit + most * Int64(milliseconds) / 30_000)
     }
 }

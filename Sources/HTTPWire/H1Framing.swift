@@ -37,6 +37,7 @@ enum H1Framing {
     /// The number that decimal digits spell, up to 2^63 - 1; leading zeros are allowed, nothing else is.
     static func decimal(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
         guard !range.isEmpty, range.count <= 40 else { return nil }
+        if range.count <= 8, range.end >= 8 { return shortDecimal(bytes, range) }
         var number: UInt64 = 0
         let limit = UInt64(Int64.max) / 10
         for index in range.range {
@@ -46,6 +47,24 @@ enum H1Framing {
             number = number * 10 + UInt64(digit)
         }
         return number
+    }
+}
+
+extension H1Framing {
+    /// The same for up to eight digits, all at once.
+    @inline(__always)
+    private static func shortDecimal(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
+        // The first digit in the lowest byte, zeros before it.
+        let others = UInt64(truncatingIfNeeded: 8 * (8 - range.count))
+        let zeros: UInt64 = 0x3030_3030_3030_3030
+        let word = (bytes.word(at: range.end - 8) &>> others) &<< others | zeros & ~(UInt64.max &<< others)
+        let digits = word ^ zeros
+        // Above nine, a digit carries into its byte's high half.
+        guard (digits | (digits &+ 0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 == 0 else { return nil }
+        // Pairs, then fours, then all eight.
+        let pairs = (digits &* 10 &+ digits &>> 8) & 0x00ff_00ff_00ff_00ff
+        let fours = (pairs &* 100 &+ pairs &>> 16) & 0x0000_ffff_0000_ffff
+        return (fours &* 10_000 &+ fours &>> 32) & 0xffff_ffff
     }
 }
 

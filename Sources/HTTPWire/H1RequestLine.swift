@@ -59,7 +59,7 @@ extension RequestHead: StartLine {
         if first == 0x2f {
             form = .origin
             path = target
-            return Target.isPath(bytes, target)
+            return Target.isPath(bytes, target, isNormal: &hasNormalPath)
         }
         if first == 0x2a {
             form = .asterisk

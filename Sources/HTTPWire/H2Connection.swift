@@ -7,12 +7,13 @@ public enum H2Event: Sendable {
     /// Replies to the peer do not fit into the output: send some of it before reading on. A peer that does not take
     /// its replies is not read from, so it cannot make them pile up.
     case outputFull
-    /// A request (server role). Its views are valid until the next head is read into the same arena and table.
-    case request(H2StreamHandle, RequestHead, endStream: Bool)
-    /// An interim response (client role); the final one follows.
-    case interim(H2StreamHandle, ResponseHead)
-    /// A final response's head (client role).
-    case response(H2StreamHandle, ResponseHead, endStream: Bool)
+    /// A request (server role). Its head is ``HeadArena/request``, valid until the next head is read into the same arena
+    /// and table.
+    case request(H2StreamHandle, endStream: Bool)
+    /// An interim response (client role), which is ``HeadArena/response``; the final one follows.
+    case interim(H2StreamHandle)
+    /// A final response (client role), which is ``HeadArena/response``.
+    case response(H2StreamHandle, endStream: Bool)
     /// Content: these indices of the input, maybe none. Report them by `passedOn` when they have left, whatever becomes
     /// of the stream.
     case data(H2StreamHandle, Range<Int>, endStream: Bool)
@@ -109,12 +110,20 @@ public struct H2Connection: ~Copyable {
         windowUpdates = FloodBudget(h2.windowUpdates)
     }
 
+    // What changes nothing is `mutating` as well: others would be handed a copy of the whole connection.
+
     /// Streams that are open, from either side.
-    public var openStreams: Int { streams.count }
+    public var openStreams: Int {
+        mutating get { streams.count }
+    }
     /// Whether nothing is read or written any more.
-    public var isFailed: Bool { phase == .failed }
+    public var isFailed: Bool {
+        mutating get { phase == .failed }
+    }
     /// Whether a header block has begun and not ended: the time when the head timeout runs.
-    public var isInsideHead: Bool { block.isOpen }
+    public var isInsideHead: Bool {
+        mutating get { block.isOpen }
+    }
     /// Whether this side may open another stream now (client role).
     public var canOpen: Bool {
         mutating get { mayOpen() }
@@ -126,7 +135,9 @@ public struct H2Connection: ~Copyable {
             && nextID < 0x7fff_fffd
     }
     /// Whether the peer, having said so, opens no more streams and all are closed.
-    public var isDone: Bool { (isDraining && drainLimit < 0x7fff_ffff || peerIsLeaving) && streams.count == 0 }
+    public var isDone: Bool {
+        mutating get { (isDraining && drainLimit < 0x7fff_ffff || peerIsLeaving) && streams.count == 0 }
+    }
 
     /// Writes the preface (client role), SETTINGS and the connection's window: 85 bytes at most.
     public mutating func start(into out: inout ByteWriter) {
@@ -177,26 +188,33 @@ struct H2HeaderBlock {
 }
 
 /// The streams that were closed last, to tell late frames from wrong ones.
-struct H2ClosedStreams {
+struct H2ClosedStreams: ~Copyable {
     private static let kept = 128
     private static let lateBit: UInt32 = 1 << 31
-    private var ids: [UInt32] = []
+    /// A ring; its owner's alone, and there from the first note on.
+    private var ids = UnsafeMutableBufferPointer<UInt32>(start: nil, count: 0)
     private var next = 0
 
     enum Fate { case reset, ended, forgotten }
 
+    deinit { ids.deallocate() }
+
     /// Notes a closed stream. `late`: this side reset it, so frames of it may still be on their way.
+    @inline(__always)
     mutating func note(_ id: UInt32, late: Bool) {
-        let mark = late ? id | Self.lateBit : id
-        if ids.count < Self.kept {
-            ids.append(mark)
-        } else {
-            ids[next] = mark
-            next = (next + 1) % Self.kept
-        }
+        if ids.isEmpty { allocate() }
+        ids[next & (Self.kept - 1)] = late ? id | Self.lateBit : id
+        next = (next + 1) & (Self.kept - 1)
+    }
+
+    private mutating func allocate() {
+        // No stream has the identifier zero.
+        ids = .allocate(capacity: Self.kept)
+        ids.initialize(repeating: 0)
     }
 
     func fate(_ id: UInt32) -> Fate {
+        guard id != 0 else { return .forgotten }
         for mark in ids where mark & ~Self.lateBit == id { return mark & Self.lateBit != 0 ? .reset : .ended }
         return .forgotten
     }

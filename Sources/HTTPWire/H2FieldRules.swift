@@ -30,13 +30,18 @@ enum H2FieldRules {
     }
 
     /// What is wrong with a value: no control bytes but HTAB, no space around it.
+    @inline(__always)
     static func fault(value: ByteRange, in bytes: Span<UInt8>) -> WireReason? {
         guard !value.isEmpty else { return nil }
+        if hasControl(value, in: bytes) { return faultOfControls(value, in: bytes) }
+        return bytes[Int(value.start)] == 0x20 || bytes[value.end - 1] == 0x20 ? .httpBadFieldValue : nil
+    }
+
+    /// The same where there are control bytes: HTAB may be inside.
+    private static func faultOfControls(_ value: ByteRange, in bytes: Span<UInt8>) -> WireReason? {
         let text = bytes.extracting(value.range)
-        if hasControl(text) {
-            for index in 0..<text.count where !ByteClass.isText(text[index]) && text[index] != 0x09 {
-                return .httpBadFieldValue
-            }
+        for index in 0..<text.count where !ByteClass.isText(text[index]) && text[index] != 0x09 {
+            return .httpBadFieldValue
         }
         let first = text[0]
         let last = text[text.count - 1]
@@ -46,16 +51,25 @@ enum H2FieldRules {
 
     /// Whether there is a control byte, HTAB included.
     @inline(__always)
-    private static func hasControl(_ text: Span<UInt8>) -> Bool {
-        guard text.count >= 8 else {
-            for index in 0..<text.count where !ByteClass.isText(text[index]) { return true }
-            return false
+    private static func hasControl(_ value: ByteRange, in bytes: Span<UInt8>) -> Bool {
+        let end = value.end
+        var index = Int(value.start)
+        if value.count >= 8 {
+            while true {
+                if ByteClass.controls(bytes.word(at: index)) != 0 { return true }
+                if index + 8 == end { return false }
+                index = min(index + 8, end - 8)
+            }
         }
-        var offset = 0
-        while true {
-            if ByteClass.controls(text.word(at: offset)) != 0 { return true }
-            if offset + 8 == text.count { return false }
-            offset = min(offset + 8, text.count - 8)
+        if end >= 8 {
+            // What is missing of a word is space.
+            let missing: UInt64 = 0x2020_2020_2020_2020 &<< UInt64(truncatingIfNeeded: 8 * value.count)
+            return ByteClass.controls(bytes.word(last: value.count, before: end) | missing) != 0
         }
+        while index < end {
+            if !ByteClass.isText(bytes[index]) { return true }
+            index += 1
+        }
+        return false
     }
 }

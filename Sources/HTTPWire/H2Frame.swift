@@ -45,6 +45,10 @@ struct H2Frame {
     @inline(__always)
     func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
 
+    /// Whether the payload of HEADERS is a header block and nothing else.
+    @inline(__always)
+    var isWholeHead: Bool { flags & (Flag.padded | Flag.priority | Flag.endHeaders) == Flag.endHeaders }
+
     /// The 32-bit number at `offset`.
     @inline(__always)
     static func number(_ bytes: Span<UInt8>, at offset: Int) -> UInt32 {

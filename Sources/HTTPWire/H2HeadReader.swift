@@ -4,79 +4,69 @@
 /// as well. Every rule that keeps an HTTP/1.1 recipient from reading something else is checked here, before anything
 /// is sent on.
 enum H2HeadReader {
-    /// A request's head.
+    /// Fills in a request's head; a reason where it is none.
     static func request(
-        _ fields: inout FieldTable, in bytes: Span<UInt8>, endStream: Bool, rules: WireRules, extendedConnect: Bool
-    ) -> Result<RequestHead, WireReason> {
-        if let reason = placement(fields) { return .failure(reason) }
-        guard !fields.has(.pseudoStatus), let method = fields.value(of: .pseudoMethod) else {
-            return .failure(.h2BadPseudoField)
+        _ head: inout RequestHead, _ fields: inout FieldTable, in bytes: Span<UInt8>, endStream: Bool,
+        rules: WireRules, extendedConnect: Bool
+    ) -> WireReason? {
+        guard isPlaced(fields), !fields.has(.pseudoStatus), let method = fields.value(of: .pseudoMethod) else {
+            return .h2BadPseudoField
         }
-        var head = RequestHead()
+        head = RequestHead()
         head.version = .http2
-        head.flags.insert(.keepAlive)
-        guard !method.isEmpty, method.count <= rules.method, isToken(method, bytes) else {
-            return .failure(.httpBadMethod)
-        }
+        head.flags = .keepAlive
         head.methodName = method
         head.method = Method.named(method, in: bytes)
-        head.scheme = fields.value(of: .pseudoScheme) ?? .empty
-        head.path = fields.value(of: .pseudoPath) ?? .empty
-        head.authority = fields.value(of: .pseudoAuthority) ?? .empty
-        if let reason = target(&head, fields, bytes, extendedConnect) { return .failure(reason) }
+        // Those that are known by name are tokens.
+        guard !method.isEmpty, method.count <= rules.method, head.method != .other || isToken(method, bytes) else {
+            return .httpBadMethod
+        }
+        if let reason = target(&head, fields, bytes, extendedConnect) { return reason }
         if let host = fields.value(of: .host) {
-            guard !fields.isRepeated(.host) else { return .failure(.httpRepeatedHost) }
-            guard Target.isAuthority(bytes, host) else { return .failure(.httpBadHost) }
+            guard !fields.isRepeated(.host) else { return .httpRepeatedHost }
+            guard Target.isAuthority(bytes, host) else { return .httpBadHost }
             if head.authority.isEmpty { head.authority = host }
-            guard bytes.sameToken(head.authority, host) else { return .failure(.httpBadHost) }
+            guard bytes.sameToken(head.authority, host) else { return .httpBadHost }
         }
-        guard !head.authority.isEmpty else { return .failure(.httpMissingHost) }
-        switch framing(fields, bytes, endStream: endStream) {
-        case .success(let found): head.framing = found
-        case .failure(let reason): return .failure(reason)
-        }
+        guard !head.authority.isEmpty else { return .httpMissingHost }
+        if let reason = framing(&head.framing, fields, bytes, endStream: endStream) { return reason }
         let isConnect = head.method == .connect
         if isConnect ? fields.has(.contentLength) : head.method == .trace && !endStream {
-            return .failure(.httpUnexpectedContent)
+            return .httpUnexpectedContent
         }
         if let expectation = fields.value(of: .expect) {
             guard !fields.isRepeated(.expect), bytes.isToken(expectation, "100-continue") else {
-                return .failure(.httpBadExpectation)
+                return .httpBadExpectation
             }
             if !endStream, !isConnect { head.flags.insert(.expectContinue) }
         }
         if fields.has(.te) { head.flags.insert(.takesTrailers) }
         finish(&fields, head.framing)
-        return .success(head)
+        return nil
     }
 
-    /// A response's head, interim ones included.
+    /// Fills in a response's head, interim ones included; a reason where it is none.
     static func response(
-        _ fields: inout FieldTable, in bytes: Span<UInt8>, to request: RequestFacts, endStream: Bool
-    ) -> Result<ResponseHead, WireReason> {
-        if let reason = placement(fields) { return .failure(reason) }
-        guard let status = fields.value(of: .pseudoStatus), status.count == 3, !fields.has(.pseudoMethod),
-            !fields.has(.pseudoScheme), !fields.has(.pseudoAuthority), !fields.has(.pseudoPath),
-            !fields.has(.pseudoProtocol), let number = H1Framing.decimal(bytes, status), number >= 100, number < 600,
-            number != 101
-        else { return .failure(.h2BadPseudoField) }
-        var head = ResponseHead()
+        _ head: inout ResponseHead, _ fields: inout FieldTable, in bytes: Span<UInt8>, to request: RequestFacts,
+        endStream: Bool
+    ) -> WireReason? {
+        guard isPlaced(fields), !fields.hasAny(pseudoBits & ~FieldTable.bit(.pseudoStatus)),
+            let status = fields.value(of: .pseudoStatus), let number = statusCode(bytes, status), number != 101
+        else { return .h2BadPseudoField }
+        head = ResponseHead()
         head.version = .http2
-        head.flags.insert(.keepAlive)
-        head.status = UInt16(number)
+        head.flags = .keepAlive
+        head.status = number
         if number < 200 {
-            guard !endStream, !fields.has(.contentLength) else { return .failure(.httpUnexpectedContent) }
+            guard !endStream, !fields.has(.contentLength) else { return .httpUnexpectedContent }
             finish(&fields, .none)
-            return .success(head)
+            return nil
         }
         let hasNoContent = request.method == .head || number == 304
-        switch framing(fields, bytes, endStream: endStream && !hasNoContent) {
-        case .success(let found): head.framing = found
-        case .failure(let reason): return .failure(reason)
-        }
+        if let reason = framing(&head.framing, fields, bytes, endStream: endStream && !hasNoContent) { return reason }
         if number == 204 {
             guard head.framing == .none || head.framing == .length(0) || head.framing == .open else {
-                return .failure(.httpUnexpectedContent)
+                return .httpUnexpectedContent
             }
             head.framing = .none
         }
@@ -85,11 +75,23 @@ enum H2HeadReader {
             if head.framing == .open { head.framing = .none }
         }
         if request.method == .connect, number < 300 {
-            guard !fields.has(.contentLength) else { return .failure(.httpUnexpectedContent) }
+            guard !fields.has(.contentLength) else { return .httpUnexpectedContent }
             head.flags.insert(.upgrade)
         }
         finish(&fields, head.framing)
-        return .success(head)
+        return nil
+    }
+
+    /// The number that three digits spell, if it is a status.
+    @inline(__always)
+    private static func statusCode(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt16? {
+        guard range.count == 3 else { return nil }
+        let start = Int(range.start)
+        let first = bytes[start] &- 0x30
+        let second = bytes[start + 1] &- 0x30
+        let third = bytes[start + 2] &- 0x30
+        guard first >= 1, first < 6, second < 10, third < 10 else { return nil }
+        return UInt16(first) * 100 + UInt16(second) * 10 + UInt16(third)
     }
 
     /// A trailer section. Fields that may not trail are marked as dropped.
@@ -107,21 +109,26 @@ enum H2HeadReader {
     }
 
     /// Pseudo-header fields stand before all others and once each.
-    private static func placement(_ fields: borrowing FieldTable) -> WireReason? {
+    @inline(__always)
+    private static func isPlaced(_ fields: borrowing FieldTable) -> Bool {
+        var leading: UInt64 = 0
         var index = 0
-        while index < fields.count, fields[index].known.isPseudo { index += 1 }
-        while index < fields.count {
-            if fields[index].known.isPseudo { return .h2BadPseudoField }
+        while index < fields.count, fields[index].known.isPseudo {
+            leading |= FieldTable.bit(fields[index].known)
             index += 1
         }
-        return fields.isAnyRepeated(pseudoBits) ? .h2BadPseudoField : nil
+        // None of them is among the others then.
+        return !fields.hasAny(pseudoBits & ~leading) && !fields.isAnyRepeated(pseudoBits)
     }
 
     /// Which pseudo-header fields there must be, and what they hold (RFC 9113 §8.3.1, §8.5, RFC 8441 §4).
+    @inline(__always)
     private static func target(
         _ head: inout RequestHead, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ extendedConnect: Bool
     ) -> WireReason? {
         let isConnect = head.method == .connect
+        head.scheme = fields.value(of: .pseudoScheme) ?? .empty
+        head.path = fields.value(of: .pseudoPath) ?? .empty
         if let asked = fields.value(of: .pseudoProtocol) {
             guard isConnect, extendedConnect, UpgradeName.isProtocol(asked, in: bytes),
                 !UpgradeName.isHTTP(asked, in: bytes)
@@ -129,9 +136,14 @@ enum H2HeadReader {
             head.upgrade = asked
             head.flags.insert(.upgrade)
         }
-        if fields.has(.pseudoAuthority) {
+        if let authority = fields.field(.pseudoAuthority) {
+            head.authority = authority.value
             let needsPort = isConnect && !head.flags.contains(.upgrade)
-            guard Target.isAuthority(bytes, head.authority, needsPort: needsPort) else { return .httpBadHost }
+            // What a table remembers was looked at when it came.
+            guard
+                authority.traits.contains(.isAuthority) && !needsPort
+                    || Target.isAuthority(bytes, authority.value, needsPort: needsPort)
+            else { return .httpBadHost }
         }
         if isConnect && !head.flags.contains(.upgrade) {
             head.form = .authority
@@ -147,25 +159,30 @@ enum H2HeadReader {
             head.form = .asterisk
             return head.method == .options ? nil : .httpBadTarget
         }
-        return Target.isPath(bytes, head.path) ? nil : .httpBadTarget
+        return Target.isPath(bytes, head.path, isNormal: &head.hasNormalPath) ? nil : .httpBadTarget
     }
 
     private static func framing(
-        _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, endStream: Bool
-    ) -> Result<Framing, WireReason> {
+        _ framing: inout Framing, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, endStream: Bool
+    ) -> WireReason? {
         if let te = fields.value(of: .te) {
-            guard !fields.isRepeated(.te), bytes.isExactly(te, "trailers") else { return .failure(.h2ConnectionField) }
+            guard !fields.isRepeated(.te), bytes.isExactly(te, "trailers") else { return .h2ConnectionField }
         }
-        guard let length = fields.value(of: .contentLength) else { return .success(endStream ? .none : .open) }
-        guard !fields.isRepeated(.contentLength) else { return .failure(.httpRepeatedContentLength) }
-        guard let number = H1Framing.decimal(bytes, length) else { return .failure(.httpBadContentLength) }
-        guard !endStream || number == 0 else { return .failure(.h2LengthMismatch) }
-        return .success(.length(number))
+        guard let length = fields.value(of: .contentLength) else {
+            framing = endStream ? .none : .open
+            return nil
+        }
+        guard !fields.isRepeated(.contentLength) else { return .httpRepeatedContentLength }
+        guard let number = H1Framing.decimal(bytes, length) else { return .httpBadContentLength }
+        guard !endStream || number == 0 else { return .h2LengthMismatch }
+        framing = .length(number)
+        return nil
     }
 
     /// Leaves out what the next hop's head says anew.
+    @inline(__always)
     private static func finish(_ fields: inout FieldTable, _ framing: Framing) {
-        if framing != .open { fields.drop(.trailer) }
+        if fields.has(.trailer), framing != .open { fields.drop(.trailer) }
     }
 
     private static func isToken(_ range: ByteRange, _ bytes: Span<UInt8>) -> Bool {

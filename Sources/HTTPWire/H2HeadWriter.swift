@@ -84,25 +84,46 @@ extension H2Connection {
 
     /// The fields that go on, their names in small letters.
     public mutating func fields(_ fields: borrowing FieldTable, of bytes: Span<UInt8>, into out: inout ByteWriter) {
+        // What HPACK's decoder left as literals behind each other leaves in one piece.
+        var start = 0
+        var end = 0
         for index in 0..<fields.count {
             let field = fields[index]
             if field.isDropped { continue }
-            let nameIndex = field.nameIndex > 0 ? Int(field.nameIndex) : HPackEncoder.nameIndex(field.known)
-            if nameIndex > 0 {
-                encoder.field(
-                    nameIndex, bytes.extracting(field.value.range), isNeverIndexed: field.isNeverIndexed, into: &out)
-            } else {
-                encoder.field(field.name, field.value, isNeverIndexed: field.isNeverIndexed, of: bytes, into: &out)
+            if field.traits.contains(.isEncoded) {
+                let begin = field.encodedStart
+                if begin != end {
+                    if start < end { out.append(bytes.extracting(start..<end)) }
+                    start = begin
+                }
+                end = field.value.end
+                continue
             }
+            if start < end { out.append(bytes.extracting(start..<end)) }
+            start = end
+            Self.write(field, of: bytes, encoder, into: &out)
+        }
+        if start < end { out.append(bytes.extracting(start..<end)) }
+    }
+
+    @inline(__always)
+    private static func write(
+        _ field: Field, of bytes: Span<UInt8>, _ encoder: HPackEncoder, into out: inout ByteWriter
+    ) {
+        let nameIndex = field.nameIndex > 0 ? Int(field.nameIndex) : HPackEncoder.nameIndex(field.known)
+        if nameIndex > 0 {
+            encoder.field(
+                nameIndex, bytes.extracting(field.value.range), isNeverIndexed: field.isNeverIndexed, into: &out)
+        } else {
+            encoder.field(field.name, field.value, isNeverIndexed: field.isNeverIndexed, of: bytes, into: &out)
         }
     }
 
     /// What the head says beside its fields: length, expectation, TE.
     public mutating func framing(_ framing: Framing, _ flags: HeadFlags, into out: inout ByteWriter) {
         if case .length(let length) = framing {
-            HPackEncoder.integer(28, bits: 4, first: 0, into: &out)
-            out.append(UInt8(truncatingIfNeeded: ByteWriter.digits(length)))
-            out.append(decimal: length)
+            // Content-Length is entry 28 of the static table: 15 and 13.
+            out.append(prefix: 0x0d0f, decimal: length)
         }
         if flags.contains(.expectContinue) {
             HPackEncoder.integer(35, bits: 4, first: 0, into: &out)
@@ -132,7 +153,7 @@ extension H2Connection {
         _ start: H2HeadStart, on handle: H2StreamHandle, endStream: Bool, into out: inout ByteWriter
     ) -> Bool {
         guard phase != .failed, let slot = streams.slot(handle), !streams[slot].flags.contains(.localEnd),
-            split(start.offset, handle.id, endStream, into: &out)
+            finish(start.offset, handle.id, endStream, into: &out)
         else {
             out.rewind(to: start.offset)
             encoder = HPackEncoder()  // the block that told the table's size may be the one that is gone
@@ -157,23 +178,28 @@ extension H2Connection {
         return endHead(start, on: handle, endStream: endStream, into: &out)
     }
 
+    @inline(__always)
     private mutating func beginHead(into out: inout ByteWriter) -> H2HeadStart {
         let start = H2HeadStart(offset: out.count)
-        H2Frame.write(0, 0, 0, 0, into: &out)
+        out.leaveFrameHeader()
         encoder.begin(into: &out)
         return start
     }
 
     /// Fills in the frame's header, and cuts the block where the peer takes no longer frames.
-    private mutating func split(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
+    @inline(__always)
+    private mutating func finish(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
         guard !out.overflowed else { return false }
+        let length = out.count - start - H2Frame.headerLength
+        guard length <= peerFrame else { return split(start, id, endStream, into: &out) }
+        let flags = H2Frame.Flag.endHeaders | (endStream ? H2Frame.Flag.endStream : 0)
+        patch(start, length, H2Frame.Kind.headers, flags, id, &out)
+        return true
+    }
+
+    private mutating func split(_ start: Int, _ id: UInt32, _ endStream: Bool, into out: inout ByteWriter) -> Bool {
         let header = H2Frame.headerLength
         let length = out.count - start - header
-        if length <= peerFrame {
-            let flags = H2Frame.Flag.endHeaders | (endStream ? H2Frame.Flag.endStream : 0)
-            patch(start, length, H2Frame.Kind.headers, flags, id, &out)
-            return true
-        }
         let pieces = (length + peerFrame - 1) / peerFrame
         // From the last cut to the first, so that what was moved is not moved again by the next.
         for piece in stride(from: pieces - 1, to: 0, by: -1) {
@@ -188,6 +214,7 @@ extension H2Connection {
         return true
     }
 
+    @inline(__always)
     private mutating func patch(
         _ offset: Int, _ length: Int, _ kind: UInt8, _ flags: UInt8, _ id: UInt32, _ out: inout ByteWriter
     ) {

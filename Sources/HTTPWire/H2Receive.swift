@@ -24,7 +24,7 @@ extension H2Connection {
         guard input.count >= H2Frame.headerLength else { return (.incomplete, 0) }
         guard out.room >= Self.replyRoom else { return (.outputFull, 0) }
         let frame = H2Frame(input, at: 0)
-        if let reason = misplacement(frame) { return (fail(reason, into: &out), 0) }
+        if !isPlain(frame), let reason = misplacement(frame) { return (fail(reason, into: &out), 0) }
         if frame.kind == H2Frame.Kind.data { return beginData(frame, input, into: &out) }
         if frame.kind > H2Frame.Kind.continuation {
             guard emptyFrames.spend() else { return (fail(.h2EmptyFrameFlood, into: &out), 0) }
@@ -36,6 +36,8 @@ extension H2Connection {
         let payload = input.extracting(H2Frame.headerLength..<length)
         let event: H2Event
         switch frame.kind {
+        case H2Frame.Kind.headers where frame.isWholeHead:
+            event = readBlock(payload, frame.stream, frame.flags, arena: &arena, fields: &fields, into: &out)
         case H2Frame.Kind.headers:
             event = readHeaders(frame, payload, arena: &arena, fields: &fields, into: &out)
         case H2Frame.Kind.continuation:
@@ -49,6 +51,13 @@ extension H2Connection {
         default: event = fail(.h2Protocol, into: &out)  // PUSH_PROMISE, which SETTINGS forbade or a client may not send
         }
         return (event, length)
+    }
+
+    /// Whether nothing is wrong with the header of DATA or HEADERS: what most frames are.
+    @inline(__always)
+    private mutating func isPlain(_ frame: H2Frame) -> Bool {
+        frame.kind <= H2Frame.Kind.headers && frame.stream != 0 && phase == .open && frame.length <= 16_384
+            && !block.isOpen
     }
 
     /// What a frame's header alone shows to be wrong.
@@ -127,6 +136,7 @@ extension H2Connection {
     }
 
     /// Why a DATA frame may not be on its stream; otherwise it is counted against the announced length.
+    @inline(__always)
     private mutating func refusal(of content: Int, ends: Bool, _ frame: H2Frame, _ slot: Int) -> WireReason? {
         if streams[slot].flags.contains(.remoteEnd) { return .h2StreamClosed }
         if !streams[slot].flags.contains(.hasHead) { return .h2Protocol }
@@ -169,6 +179,7 @@ extension H2Connection {
         return (.incomplete, length)
     }
 
+    @inline(__always)
     private mutating func endOfData(_ range: Range<Int>) -> H2Event {
         dataEnds = false
         let handle = streams.handle(dataSlot)

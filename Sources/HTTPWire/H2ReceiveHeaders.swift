@@ -52,7 +52,7 @@ extension H2Connection {
     }
 
     /// A whole header block. It is decoded before anything else is judged: later blocks depend on it.
-    private mutating func readBlock(
+    mutating func readBlock(
         _ bytes: Span<UInt8>, _ id: UInt32, _ flags: UInt8, arena: inout HeadArena, fields: inout FieldTable,
         into out: inout ByteWriter
     ) -> H2Event {
@@ -64,28 +64,26 @@ extension H2Connection {
         case .lost: return fail(.h2Compression, into: &out)
         }
         let endStream = flags & H2Frame.Flag.endStream != 0
-        let storage = arena.bytes
-        let text = storage.span
-        guard let slot = streams.find(id) else {
-            if role == .server, !wasOpened(id) {
-                controls.earn(1)
-                emptyFrames.earn(1)
-                return openRequest(id, reason, endStream: endStream, &fields, text, into: &out)
-            }
-            return lateHeaders(id, into: &out)
+        if role == .server, !wasOpened(id) {
+            controls.earn(1)
+            emptyFrames.earn(1)
+            return openRequest(id, reason, endStream: endStream, &arena, &fields, into: &out)
         }
+        guard let slot = streams.find(id) else { return lateHeaders(id, into: &out) }
         controls.earn(1)
         emptyFrames.earn(1)
-        if streams[slot].flags.contains(.remoteEnd) { return resetStream(slot, .h2StreamClosed, into: &out) }
+        let state = streams[slot].flags
+        if state.contains(.remoteEnd) { return resetStream(slot, .h2StreamClosed, into: &out) }
         if let reason { return resetStream(slot, reason, into: &out) }
-        if streams[slot].flags.contains(.hasHead) {
-            return readTrailers(slot, endStream: endStream, &fields, text, into: &out)
+        if state.contains(.hasHead) {
+            return readTrailers(slot, endStream: endStream, &fields, arena.bytes.span, into: &out)
         }
-        return readResponse(slot, endStream: endStream, &fields, text, into: &out)
+        return readResponse(slot, endStream: endStream, &arena, &fields, into: &out)
     }
 
+    @inline(__always)
     private mutating func openRequest(
-        _ id: UInt32, _ fault: WireReason?, endStream: Bool, _ fields: inout FieldTable, _ text: Span<UInt8>,
+        _ id: UInt32, _ fault: WireReason?, endStream: Bool, _ arena: inout HeadArena, _ fields: inout FieldTable,
         into out: inout ByteWriter
     ) -> H2Event {
         guard id & 1 == 1 else { return fail(.h2Protocol, into: &out) }
@@ -95,46 +93,45 @@ extension H2Connection {
             return refuse(id, .h2TooManyStreams, into: &out)
         }
         if let fault { return refuse(id, fault, into: &out) }
-        let result = H2HeadReader.request(
-            &fields, in: text, endStream: endStream, rules: rules, extendedConnect: h2.extendedConnect)
-        switch result {
-        case .failure(let reason): return refuse(id, reason, into: &out)
-        case .success(let head):
-            let slot = open(id)
-            peerOpened += 1
-            streams[slot].request = RequestFacts(method: head.method, asksUpgrade: head.flags.contains(.upgrade))
-            streams[slot].flags.insert(.hasHead)
-            expect(head.framing, slot)
-            if endStream { streams[slot].flags.insert(.remoteEnd) }
-            return .request(streams.handle(slot), head, endStream: endStream)
+        // The arena's bytes stay where they are while its head is filled in.
+        let storage = arena.bytes
+        if let reason = H2HeadReader.request(
+            &arena.request, &fields, in: storage.span, endStream: endStream, rules: rules,
+            extendedConnect: h2.extendedConnect)
+        {
+            return refuse(id, reason, into: &out)
         }
+        let slot = open(id)
+        peerOpened += 1
+        streams[slot].begin(arena.request, endStream: endStream)
+        return .request(streams.handle(slot), endStream: endStream)
     }
 
     private mutating func readResponse(
-        _ slot: Int, endStream: Bool, _ fields: inout FieldTable, _ text: Span<UInt8>, into out: inout ByteWriter
+        _ slot: Int, endStream: Bool, _ arena: inout HeadArena, _ fields: inout FieldTable,
+        into out: inout ByteWriter
     ) -> H2Event {
         let request = streams[slot].request
-        switch H2HeadReader.response(&fields, in: text, to: request, endStream: endStream) {
-        case .failure(let reason): return resetStream(slot, reason, into: &out)
-        case .success(let head):
-            if head.isInterim {
-                streams[slot].interim += 1
-                guard Int(streams[slot].interim) <= rules.interim else {
-                    return resetStream(slot, .httpTooManyInterim, into: &out)
-                }
-                return .interim(streams.handle(slot), head)
-            }
-            streams[slot].flags.insert(.hasHead)
-            let isTunnel = request.method == .connect && head.status < 300
-            if head.flags.contains(.noContent) || head.framing == .none && !isTunnel {
-                expect(.length(0), slot)
-            } else {
-                expect(head.framing, slot)
-            }
-            let handle = streams.handle(slot)
-            if endStream { endRemote(slot) }
-            return .response(handle, head, endStream: endStream)
+        let storage = arena.bytes
+        if let reason = H2HeadReader.response(
+            &arena.response, &fields, in: storage.span, to: request, endStream: endStream)
+        {
+            return resetStream(slot, reason, into: &out)
         }
+        if arena.response.isInterim {
+            streams[slot].interim += 1
+            guard Int(streams[slot].interim) <= rules.interim else {
+                return resetStream(slot, .httpTooManyInterim, into: &out)
+            }
+            return .interim(streams.handle(slot))
+        }
+        let isTunnel = request.method == .connect && arena.response.status < 300
+        let hasNone =
+            arena.response.flags.contains(.noContent) || arena.response.framing == .none && !isTunnel
+        streams[slot].expect(hasNone ? .length(0) : arena.response.framing)
+        let handle = streams.handle(slot)
+        if endStream { endRemote(slot) }
+        return .response(handle, endStream: endStream)
     }
 
     private mutating func readTrailers(
@@ -167,12 +164,5 @@ extension H2Connection {
         writeReset(id, reason.h2Code, into: &out)
         closed.note(id, late: true)
         return .refused(id: id, reason)
-    }
-
-    private mutating func expect(_ framing: Framing, _ slot: Int) {
-        if case .length(let length) = framing {
-            streams[slot].flags.insert(.hasLength)
-            streams[slot].remaining = length
-        }
     }
 }

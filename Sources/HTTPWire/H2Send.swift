@@ -48,7 +48,7 @@ extension H2Connection {
     }
 
     /// Content that may be sent on a stream now, as far as the windows go.
-    public func allowance(_ handle: H2StreamHandle) -> Int {
+    public mutating func allowance(_ handle: H2StreamHandle) -> Int {
         guard let slot = streams.slot(handle) else { return 0 }
         return Int(max(0, min(streams[slot].sendWindow, sendWindow)))
     }
@@ -64,6 +64,20 @@ extension H2Connection {
         guard phase != .failed, let slot = streams.slot(handle), !streams[slot].flags.contains(.localEnd) else {
             return content.count
         }
+        if content.count > 0, out.room >= H2Frame.headerLength + content.count, content.count <= peerFrame,
+            Int64(content.count) <= min(streams[slot].sendWindow, sendWindow)
+        {
+            writeData(content, endStream, slot, into: &out)
+            if endStream { endLocal(slot) } else { calm(slot) }
+            return content.count
+        }
+        return writePieces(content, endStream: endStream, slot, into: &out)
+    }
+
+    /// The same where not all of it may go in one frame.
+    private mutating func writePieces(
+        _ content: Span<UInt8>, endStream: Bool, _ slot: Int, into out: inout ByteWriter
+    ) -> Int {
         var taken = 0
         while true {
             let left = content.count - taken
@@ -76,20 +90,26 @@ extension H2Connection {
                 return taken
             }
             let ends = isLast && endStream
-            H2Frame.write(
-                length, H2Frame.Kind.data, ends ? H2Frame.Flag.endStream : 0, streams[slot].id, into: &out)
-            out.append(content.extracting(taken..<taken + length))
-            streams[slot].sendWindow -= Int64(length)
-            sendWindow -= Int64(length)
+            writeData(content.extracting(taken..<taken + length), ends, slot, into: &out)
             taken += length
-            controls.earn(1)
-            windowUpdates.earn(20)
             if ends { endLocal(slot) }
             if isLast {
                 if !ends { calm(slot) }
                 return taken
             }
         }
+    }
+
+    /// Writes a DATA frame that windows and room allow.
+    @inline(__always)
+    private mutating func writeData(_ content: Span<UInt8>, _ ends: Bool, _ slot: Int, into out: inout ByteWriter) {
+        let flags = ends ? H2Frame.Flag.endStream : 0
+        H2Frame.write(content.count, H2Frame.Kind.data, flags, streams[slot].id, into: &out)
+        out.append(content)
+        streams[slot].sendWindow -= Int64(content.count)
+        sendWindow -= Int64(content.count)
+        controls.earn(1)
+        windowUpdates.earn(20)
     }
 
     /// The owner has content for a stream and stopped reading it, since ``allowance(_:)`` or the output gave no room:
@@ -100,7 +120,9 @@ extension H2Connection {
     }
 
     /// Whether ``nextWritable()`` would name a stream.
-    public var hasWritable: Bool { phase != .failed && sendWindow > 0 && streams.hasListed }
+    public var hasWritable: Bool {
+        mutating get { phase != .failed && sendWindow > 0 && streams.hasListed }
+    }
 
     /// A stream that waited and whose windows are open: the next one in turn. Write to it or it is forgotten.
     ///

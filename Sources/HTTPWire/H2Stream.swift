@@ -46,6 +46,24 @@ struct H2Stream: BitwiseCopyable {
     /// Neighbours in the list of streams that can send, or the next free slot; slot plus one, 0 for none.
     var next: UInt32 = 0
     var previous: UInt32 = 0
+
+    /// A request's head has come.
+    @inline(__always)
+    mutating func begin(_ head: borrowing RequestHead, endStream: Bool) {
+        request = RequestFacts(method: head.method, asksUpgrade: head.flags.contains(.upgrade))
+        expect(head.framing)
+        if endStream { flags.insert(.remoteEnd) }
+    }
+
+    /// The final head has come, and says how content ends.
+    @inline(__always)
+    mutating func expect(_ framing: Framing) {
+        flags.insert(.hasHead)
+        if case .length(let length) = framing {
+            flags.insert(.hasLength)
+            remaining = length
+        }
+    }
 }
 
 /// The streams of one connection: a slab, found by identifier, and a list of those that wait for a window.
@@ -115,6 +133,7 @@ struct H2StreamTable: ~Copyable {
         H2StreamHandle(slot: UInt32(truncatingIfNeeded: slot), id: self[slot].id, tag: self[slot].tag)
     }
 
+    @inline(__always)
     mutating func open(_ id: UInt32, sendWindow: Int64, receiveWindow: Int64) -> Int {
         let slot: Int
         if free != 0 {
@@ -143,6 +162,7 @@ struct H2StreamTable: ~Copyable {
         streams = larger
     }
 
+    @inline(__always)
     mutating func close(_ slot: Int) {
         unlist(slot)
         remove(self[slot].id)
@@ -175,8 +195,12 @@ struct H2StreamTable: ~Copyable {
         return slot
     }
 
+    @inline(__always)
     mutating func unlist(_ slot: Int) {
-        guard self[slot].flags.contains(.isListed) else { return }
+        if self[slot].flags.contains(.isListed) { takeOut(slot) }
+    }
+
+    private mutating func takeOut(_ slot: Int) {
         self[slot].flags.remove(.isListed)
         let next = self[slot].next
         let previous = self[slot].previous
@@ -186,6 +210,7 @@ struct H2StreamTable: ~Copyable {
         self[slot].previous = 0
     }
 
+    @inline(__always)
     private mutating func place(_ slot: Int) {
         let mask = places.count - 1
         var place = home(self[slot].id)
@@ -202,6 +227,7 @@ struct H2StreamTable: ~Copyable {
     }
 
     /// Empties an identifier's place and moves those behind it that would not be found any more.
+    @inline(__always)
     private mutating func remove(_ id: UInt32) {
         let mask = places.count - 1
         var hole = home(id)

@@ -5,6 +5,7 @@ extension H2Connection {
     //
     // Even what changes nothing is `mutating`: it hands on the connection's address instead of all of its words.
 
+    @inline(__always)
     mutating func open(_ id: UInt32) -> Int {
         // Before SETTINGS are acknowledged the peer may still count with the initial window.
         let window = isAcknowledged ? h2.streamWindow : max(h2.streamWindow, 65_535)
@@ -19,12 +20,14 @@ extension H2Connection {
     }
 
     /// The peer has ended its side.
+    @inline(__always)
     mutating func endRemote(_ slot: Int) {
         streams[slot].flags.insert(.remoteEnd)
         if streams[slot].flags.contains(.localEnd) { finish(slot) }
     }
 
     /// This side has ended.
+    @inline(__always)
     mutating func endLocal(_ slot: Int) {
         streams[slot].flags.insert(.localEnd)
         streams[slot].flags.remove(.waits)

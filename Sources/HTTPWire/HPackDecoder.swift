@@ -16,130 +16,211 @@ enum HPackOutcome {
 ///
 /// Whatever is wrong with a field, the block is decoded to its end, because later blocks depend on the dynamic table.
 /// The work is bounded by the block's length: beyond the limits nothing is stored any more.
+///
+/// What a field is, and whether its name and value are right, is found out where it enters as a literal. Both tables
+/// remember it, so that a reference is a check of the limits, a copy and a place in the list.
 struct HPackDecoder: ~Copyable {
     private var table: HPackTable
     private let code = HuffmanCode.shared.automaton
 
     init(maximum: Int) { table = HPackTable(maximum: maximum) }
 
+    /// Entries of the dynamic table.
+    var remembered: Int { table.count }
+
     /// What is known of the list that is being decoded.
     private struct List {
         var size = 0
-        var isTooLarge = false
+        /// How large it may be; below zero once it was larger.
+        var most: Int
+        let mostFields: Int
         var fault: WireReason?
+
+        init(_ rules: WireRules) {
+            most = rules.head
+            mostFields = rules.fields
+        }
+
+        var isTooLarge: Bool { most < 0 }
+
+        /// Whether there is room for a field, which then counts.
+        @inline(__always)
+        mutating func take(_ field: Int, _ count: Int) -> Bool {
+            size += field
+            guard size <= most, count < mostFields else {
+                most = -1
+                return false
+            }
+            return true
+        }
+
+        @inline(__always)
+        mutating func note(_ fault: WireReason?) {
+            if fault != nil, self.fault == nil { self.fault = fault }
+        }
     }
 
+    @inline(__always)
     mutating func decode(
         _ block: Span<UInt8>, rules: WireRules, arena: inout HeadArena, fields: inout FieldTable
     ) -> HPackOutcome {
         arena.clear()
         fields.clear()
-        var index = 0
-        var list = List()
+        guard var index = readSizes(block) else { return .lost }
+        var list = List(rules)
         while index < block.count {
             let byte = block[index]
-            if byte & 0x80 != 0 {
-                guard let reference = Self.integer(block, &index, bits: 7) else { return .lost }
-                if reference < HPackStaticTable.count {
-                    guard reference > 0 else { return .lost }
-                    let entry = arena.entry(reference)
-                    add(
-                        entry.name, entry.value, entry.known, UInt8(truncatingIfNeeded: reference), entry.fault, &list,
-                        rules, &arena, &fields)
-                } else if let entry = table.entry(reference - HPackStaticTable.count) {
-                    let size = Int(entry.nameLength) + Int(entry.valueLength)
-                    // Counted but not copied when the list is too large: indices could expand a block a thousandfold.
-                    if list.isTooLarge || list.size + size > rules.head {
-                        list.isTooLarge = true
-                        continue
-                    }
-                    let text = arena.append(table.text.span.extracting(entry.text))
-                    let split = Int(text.start) + Int(entry.nameLength)
-                    add(
-                        ByteRange(Int(text.start), split), ByteRange(split, text.end), entry.known, entry.nameIndex,
-                        entry.fault, &list, rules, &arena, &fields)
-                } else {
+            guard byte & 0x80 != 0 else {
+                if byte < 0x20, Self.readShort(block, &index, &list, &arena, &fields) { continue }
+                guard byte & 0xe0 != 0x20, readLiteral(block, &index, &list, rules, &arena, &fields) else {
                     return .lost
                 }
-            } else if byte & 0xe0 == 0x20 {
-                // Only before the first field; two are needed at most (RFC 7541 §4.2).
-                guard index < 2 * 6, list.size == 0, let limit = Self.integer(block, &index, bits: 5),
-                    table.resize(limit)
-                else { return .lost }
+                continue
+            }
+            guard let reference = Self.integer(block, &index, bits: 7) else { return .lost }
+            if reference < HPackStaticTable.count {
+                guard reference > 0 else { return .lost }
+                let entry = arena.entry(reference)
+                guard list.take(entry.pointee.size, fields.count) else { continue }
+                list.note(entry.pointee.fault)
+                fields.append(entry.pointee.field)
+            } else if let entry = table.entry(reference - HPackStaticTable.count) {
+                // Counted but not copied when the list is too large: indices could expand a block a thousandfold.
+                guard list.take(Int(entry.pointee.size), fields.count) else { continue }
+                list.note(entry.pointee.fault)
+                let length = Int(entry.pointee.length)
+                guard let text = table.text(from: Int(entry.pointee.start), length) else { return .lost }
+                fields.append(UnsafeRawPointer(entry).assumingMemoryBound(to: Field.self), at: arena.used)
+                arena.append(table: text, length)
             } else {
-                guard readLiteral(block, &index, &list, rules, &arena, &fields) else { return .lost }
+                return .lost
             }
         }
         return list.isTooLarge ? .tooLarge : list.fault.map { .malformed($0) } ?? .decoded
     }
 
-    /// Adds a field to the list, unless the list is too large.
+    /// The table's sizes at a block's beginning; the index behind them, or `nil` where one is wrong.
     @inline(__always)
-    private func add(
-        _ name: ByteRange, _ value: ByteRange, _ known: KnownField, _ nameIndex: UInt8, _ fault: WireReason?,
-        _ list: inout List, _ rules: WireRules, _ arena: inout HeadArena, _ fields: inout FieldTable,
-        isNeverIndexed: Bool = false
-    ) {
-        list.size += name.count + value.count + 32
-        if list.isTooLarge || list.size > rules.head || fields.count >= rules.fields {
-            list.isTooLarge = true
-            arena.clear()
-            return
+    private mutating func readSizes(_ block: Span<UInt8>) -> Int? {
+        var index = 0
+        // Only before the first field; two are needed at most (RFC 7541 §4.2).
+        while index < block.count, block[index] & 0xe0 == 0x20 {
+            guard index < 2 * 6, let limit = Self.integer(block, &index, bits: 5), table.resize(limit) else {
+                return nil
+            }
         }
-        if list.fault == nil { list.fault = fault }
-        fields.append(name: name, value: value, known: known, nameIndex: nameIndex, isNeverIndexed: isNeverIndexed)
+        return index
+    }
+
+    /// Reads a literal of the kind that most are: not remembered, its name in the static table, its value short and plain.
+    /// False when it is of another kind: then nothing has happened.
+    @inline(__always)
+    private static func readShort(
+        _ block: Span<UInt8>, _ index: inout Int, _ list: inout List, _ arena: inout HeadArena,
+        _ fields: inout FieldTable
+    ) -> Bool {
+        var at = index
+        guard block.count - at >= 3 else { return false }
+        let first = block[at]
+        var reference = Int(first & 0x0f)
+        if reference == 15 {
+            at += 1
+            reference += Int(block[at])
+        }
+        let length = Int(block[at + 1])
+        at += 2
+        guard reference > 0, reference < HPackStaticTable.count, length < 127, length <= block.count - at,
+            arena.room >= 4 + length
+        else { return false }
+        let entry = arena.entry(reference)
+        let value = arena.append(literal: block.extracting(at..<at + length), first & 0x10, UInt8(reference))
+        index = at + length
+        guard list.take(Int(entry.pointee.field.name.length) + length + 32, fields.count) else {
+            arena.clear()
+            return true
+        }
+        list.note(entry.pointee.fault ?? H2FieldRules.fault(value: value, in: arena.bytes.span))
+        var traits: FieldTraits = reference < 15 ? [] : .isEncoded
+        if first & 0x10 != 0 { traits.insert(.isNeverIndexed) }
+        fields.append(UnsafeRawPointer(entry).assumingMemoryBound(to: Field.self), value: value, traits)
+        return true
     }
 
     private mutating func readLiteral(
         _ block: Span<UInt8>, _ index: inout Int, _ list: inout List, _ rules: WireRules, _ arena: inout HeadArena,
         _ fields: inout FieldTable
     ) -> Bool {
-        let isIndexed = block[index] & 0x40 != 0
-        let isNeverIndexed = block[index] & 0x70 == 0x10
+        let first = block[index]
+        let isIndexed = first & 0x40 != 0
         guard let reference = Self.integer(block, &index, bits: isIndexed ? 6 : 4) else { return false }
-        let name: ByteRange
-        let known: KnownField
-        var nameIndex: UInt8 = 0
+        var field: Field
         var fault: WireReason?
-        if reference == 0 {
-            guard let found = string(block, &index, &arena) else { return false }
-            name = found
-            let storage = arena.bytes
-            let text = storage.span
-            known = KnownField.inH2(name, in: text)
-            fault = H2FieldRules.fault(name: name, known: known, in: text, rules)
-        } else if reference < HPackStaticTable.count {
+        // Whatever does not fit is beyond the limits: the arena has room for a whole list and a whole block beside it.
+        if reference > 0, reference < HPackStaticTable.count {
+            guard arena.leave(3) else { return false }
             let entry = arena.entry(reference)
-            name = entry.name
-            known = entry.known
-            nameIndex = UInt8(truncatingIfNeeded: reference)
-            fault = entry.fault
+            field = entry.pointee.field
+            fault = entry.pointee.fault
         } else {
-            guard let entry = table.entry(reference - HPackStaticTable.count) else { return false }
-            name = arena.append(table.text.span.extracting(entry.name))
-            known = entry.known
-            nameIndex = entry.nameIndex
-            fault = H2FieldRules.fault(name: name, known: known, in: arena.bytes.span, rules)
+            guard let named = name(reference, block, &index, &arena) else { return false }
+            field = named
+            fault = H2FieldRules.fault(name: named.name, known: named.known, in: arena.bytes.span, rules)
         }
-        guard let value = string(block, &index, &arena) else { return false }
+        guard let value = Self.string(block, &index, &arena, code) else { return false }
+        field.value = value
         if fault == nil { fault = H2FieldRules.fault(value: value, in: arena.bytes.span) }
+        if first & 0x70 == 0x10 { field.traits.insert(.isNeverIndexed) }
+        if arena.writePrefix(of: field) { field.traits.insert(.isEncoded) }
         if isIndexed {
-            let storage = arena.bytes
-            let text = storage.span
-            table.insert(
-                text.extracting(name.range), text.extracting(value.range), known: known, nameIndex: nameIndex,
-                fault: fault)
+            if field.known == .pseudoAuthority, Target.isAuthority(arena.bytes.span, value) {
+                field.traits.insert(.isAuthority)
+            }
+            table.insert(field, of: arena, fault: fault)
         }
-        add(name, value, known, nameIndex, fault, &list, rules, &arena, &fields, isNeverIndexed: isNeverIndexed)
+        guard list.take(field.name.count + value.count + 32, fields.count) else {
+            arena.clear()
+            return true
+        }
+        list.note(fault)
+        fields.append(field)
         return true
+    }
+
+    /// A field of which only the name is known: one that stands in the block, or that of an entry of the dynamic table.
+    private mutating func name(
+        _ reference: Int, _ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena
+    ) -> Field? {
+        guard arena.leave(2) else { return nil }
+        var field: Field
+        if reference == 0 {
+            guard let name = Self.string(block, &index, &arena, code) else { return nil }
+            field = HeadArena.field(name, .empty, KnownField.inH2(name, in: arena.bytes.span), 0)
+        } else {
+            guard let entry = table.entry(reference - HPackStaticTable.count) else { return nil }
+            field = entry.pointee.field
+            field.value = .empty
+            // They told of another value.
+            field.traits = []
+            if field.nameIndex == 0 {
+                let length = field.name.count
+                guard length <= arena.room,
+                    let text = table.text(from: Int(entry.pointee.start) + Int(field.name.start), length)
+                else { return nil }
+                field.name = ByteRange(arena.used, arena.used + length)
+                arena.append(table: text, length)
+            }
+        }
+        return arena.leave(1) ? field : nil
     }
 
     /// A string literal, decoded into the arena; `nil` when it is cut off or no Huffman code.
     @inline(__always)
-    private mutating func string(_ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena) -> ByteRange? {
+    private static func string(
+        _ block: Span<UInt8>, _ index: inout Int, _ arena: inout HeadArena, _ code: HuffmanCode.Automaton
+    ) -> ByteRange? {
         guard index < block.count else { return nil }
         let isHuffman = block[index] & 0x80 != 0
-        guard let length = Self.integer(block, &index, bits: 7), length <= block.count - index else { return nil }
+        guard let length = integer(block, &index, bits: 7), length <= block.count - index else { return nil }
         let source = block.extracting(index..<index + length)
         index += length
         let needed = isHuffman ? length * 8 / 5 + 1 : length
@@ -153,9 +234,17 @@ struct HPackDecoder: ~Copyable {
     static func integer(_ block: Span<UInt8>, _ index: inout Int, bits: UInt8) -> Int? {
         guard index < block.count else { return nil }
         let mask = (1 &<< Int(bits)) - 1
-        var value = Int(block[index]) & mask
+        let value = Int(block[index]) & mask
         index += 1
         if value < mask { return value }
+        guard index < block.count, block[index] < 0x80 else { return rest(block, &index, value) }
+        index += 1
+        return value + Int(block[index - 1])
+    }
+
+    /// What follows a prefix of ones.
+    private static func rest(_ block: Span<UInt8>, _ index: inout Int, _ prefix: Int) -> Int? {
+        var value = prefix
         var shift = 0
         while index < block.count, shift < 28 {
             let byte = block[index]

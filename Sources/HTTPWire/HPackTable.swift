@@ -2,23 +2,24 @@
 
 /// HPACK's dynamic table (RFC 7541 §2.3.2): the newest entries up to a size.
 ///
-/// The text of the entries lies in one array of twice that size, oldest first. What is added goes behind the newest;
-/// at the array's end the text that is still in use moves to its beginning, which it does at most once for each time
-/// that the whole table is replaced. Nothing is allocated before the first entry and nothing after it.
+/// The text of the entries lies in one piece of memory of twice that size, oldest first. What is added goes behind the
+/// newest; at the memory's end the text that is still in use moves to its beginning, which it does at most once for each
+/// time that the whole table is replaced. Nothing is allocated before the first entry and nothing after it.
+///
+/// An entry's text is the field as a literal, as ``FieldTraits/isEncoded`` has it: a name from the static table is not
+/// there, but three bytes before the value. That is less than the 32 bytes by which the size counts more than the text.
 struct HPackTable: ~Copyable {
     struct Entry: BitwiseCopyable {
+        /// Its value, and its name if that is its own, are counted from where the text begins. It stands first, so that an
+        /// entry's address is its own.
+        var field = Field(name: .empty, value: .empty, known: .other, isDropped: true)
         var start: UInt32 = 0
-        var nameLength: UInt16 = 0
-        var valueLength: UInt16 = 0
-        var known = KnownField.other
-        /// The name's index in the static table; 0: it is not there, or was not taken from there.
-        var nameIndex: UInt8 = 0
+        /// Bytes of its text.
+        var length: UInt16 = 0
+        /// What it counts in the table, and in a list.
+        var size: UInt16 = 0
         /// What is wrong with the field as a part of a message, found when it was added.
         var fault: WireReason?
-
-        var name: Range<Int> { Int(start)..<Int(start) + Int(nameLength) }
-        /// Name and value, which lie behind each other.
-        var text: Range<Int> { Int(start)..<Int(start) + Int(nameLength) + Int(valueLength) }
     }
 
     /// What the peer's encoder may choose at most.
@@ -26,9 +27,14 @@ struct HPackTable: ~Copyable {
     /// What it has chosen.
     private(set) var limit: Int
     private(set) var count = 0
-    /// Owned by the table alone and freed with it; empty before the first entry.
-    private var memory = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
+    /// Owned by the table alone and freed with it; there is none before the first entry. Behind what entries use it has
+    /// room for copies in whole pieces.
+    private var memory: UnsafeMutableRawPointer?
+    /// What entries may use of it.
+    private let room: Int
     private var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
+    /// Places for entries, less one.
+    private var mask = 0
     private var size = 0
     private var newest = 0
     private var end = 0
@@ -37,23 +43,26 @@ struct HPackTable: ~Copyable {
         precondition(maximum >= 0 && maximum <= 65_535)
         self.maximum = maximum
         limit = maximum
+        room = maximum * 2
     }
 
     deinit {
-        memory.deallocate()
+        memory?.deallocate()
         entries.deallocate()
     }
 
-    /// The text of the entries; valid until one is added.
-    var text: UnsafeBufferPointer<UInt8> {
-        @inline(__always) get { UnsafeBufferPointer(memory) }
+    /// The entry with an index counted from the newest, which is 0; valid until one is added.
+    @inline(__always)
+    func entry(_ index: Int) -> UnsafePointer<Entry>? {
+        guard index >= 0, index < count, let entries = entries.baseAddress else { return nil }
+        return UnsafePointer(entries + (newest - index) & mask)
     }
 
-    /// The entry with an index counted from the newest, which is 0.
+    /// A part of an entry's text; valid until one is added.
     @inline(__always)
-    func entry(_ index: Int) -> Entry? {
-        guard index >= 0, index < count else { return nil }
-        return entries[(newest - index) & (entries.count - 1)]
+    func text(from start: Int, _ length: Int) -> UnsafeRawPointer? {
+        precondition(start >= 0 && length >= 0 && start + length <= room)
+        return memory.map { UnsafeRawPointer($0 + start) }
     }
 
     /// Takes a size that the peer's encoder has chosen; false when it is beyond the maximum.
@@ -64,21 +73,27 @@ struct HPackTable: ~Copyable {
         return true
     }
 
-    /// Adds an entry, evicting the oldest; one that is larger than the table empties it.
-    mutating func insert(
-        _ name: Span<UInt8>, _ value: Span<UInt8>, known: KnownField, nameIndex: UInt8, fault: WireReason?
-    ) {
-        let needed = name.count + value.count + 32
+    /// Adds a field that was written into the arena as a literal, evicting the oldest; one that is larger than the table
+    /// empties it.
+    mutating func insert(_ field: Field, of arena: borrowing HeadArena, fault: WireReason?) {
+        let needed = field.name.count + field.value.count + 32
         evict(for: needed)
         guard needed <= limit else { return }
-        if entries.isEmpty { allocate() }
-        if end + needed - 32 > memory.count { compact() }
-        newest = (newest + 1) & (entries.count - 1)
-        entries[newest] = Entry(
-            start: UInt32(end), nameLength: UInt16(name.count), valueLength: UInt16(value.count), known: known,
-            nameIndex: nameIndex, fault: fault)
-        copy(name)
-        copy(value)
+        let start = field.encodedStart
+        let length = field.value.end - start
+        var entry = Entry(
+            field: field, start: 0, length: UInt16(length), size: UInt16(needed), fault: fault)
+        entry.field.traits.remove(.isNeverIndexed)
+        entry.field.value = ByteRange(length - field.value.count, length)
+        if field.nameIndex == 0 { entry.field.name = ByteRange(2, 2 + field.name.count) }
+        if memory == nil { allocate() }
+        if end + length > room { compact() }
+        precondition(end + length <= room)
+        entry.start = UInt32(end)
+        newest = (newest + 1) & mask
+        entries[newest] = entry
+        if let memory { arena.copy(start, length, to: memory + end) }
+        end += length
         count += 1
         size += needed
     }
@@ -86,43 +101,33 @@ struct HPackTable: ~Copyable {
     private mutating func allocate() {
         var capacity = 1
         while capacity < maximum / 32 + 1 { capacity *= 2 }
+        mask = capacity - 1
         entries = .allocate(capacity: capacity)
         entries.initialize(repeating: Entry())
-        memory = .allocate(capacity: maximum * 2)
-        memory.initialize(repeating: 0)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: room + HeadArena.slack, alignment: 16)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: room + HeadArena.slack)
+        self.memory = memory
     }
 
     private mutating func evict(for needed: Int) {
         while count > 0, size + needed > limit {
-            let oldest = entries[(newest - count + 1) & (entries.count - 1)]
-            size -= Int(oldest.nameLength) + Int(oldest.valueLength) + 32
+            size -= Int(entries[(newest - count + 1) & mask].size)
             count -= 1
         }
         if count == 0 { end = 0 }
     }
 
-    private mutating func copy(_ bytes: Span<UInt8>) {
-        precondition(bytes.count <= memory.count - end)
-        let start = end
-        bytes.withUnsafeBytes { source in
-            guard let from = source.baseAddress, let to = memory.baseAddress else { return }
-            ByteWriter.copy(from, to: to + start, source.count)
-        }
-        end += bytes.count
-    }
-
-    /// Moves the text in use to the array's beginning.
+    /// Moves the text in use to the memory's beginning.
     private mutating func compact() {
         var next = 0
         for age in stride(from: count - 1, through: 0, by: -1) {
-            let slot = (newest - age) & (entries.count - 1)
-            let range = entries[slot].text
+            let slot = (newest - age) & mask
+            let start = Int(entries[slot].start)
+            let length = Int(entries[slot].length)
             entries[slot].start = UInt32(next)
-            precondition(range.upperBound <= memory.count && next <= range.lowerBound)
-            if let text = UnsafeMutableRawPointer(memory.baseAddress) {
-                (text + next).copyMemory(from: text + range.lowerBound, byteCount: range.count)
-            }
-            next += range.count
+            precondition(start + length <= room && next <= start)
+            if let memory { (memory + next).copyMemory(from: memory + start, byteCount: length) }
+            next += length
         }
         end = next
     }

@@ -13,6 +13,7 @@ public enum Method: UInt8, Sendable, BitwiseCopyable {
     }
 
     /// The method that a token is; methods are told apart by letter case.
+    @inline(__always)
     static func named(_ name: ByteRange, in bytes: Span<UInt8>) -> Method {
         switch name.count {
         case 3: bytes.isExactly(name, "GET") ? .get : bytes.isExactly(name, "PUT") ? .put : .other
@@ -88,6 +89,8 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     /// Path and query, beginning with `/`; `*` in asterisk form; empty for CONNECT and for an absolute target
     /// without path (where it means `/`).
     public internal(set) var path = ByteRange.empty
+    /// Whether its path was seen to be in its normal form; false tells nothing.
+    var hasNormalPath = false
     /// The protocol that the request asks for by Upgrade or `:protocol`; empty without ``HeadFlags/upgrade``.
     public internal(set) var upgrade = ByteRange.empty
     /// The version that it came in.

@@ -29,6 +29,15 @@ public enum NormalPath {
         return resolve(path, of: bytes, into: &out)
     }
 
+    /// The same of a request's path, which its reader may have seen to be normal already.
+    public static func write(
+        _ head: borrowing RequestHead, of bytes: Span<UInt8>, into out: inout ByteWriter
+    ) -> WireReason? {
+        guard head.hasNormalPath else { return write(head.path, of: bytes, into: &out) }
+        out.append(head.path, of: bytes)
+        return nil
+    }
+
     /// The same byte by byte, whatever the path.
     static func resolve(_ path: ByteRange, of bytes: Span<UInt8>, into out: inout ByteWriter) -> WireReason? {
         let start = out.count

@@ -22,7 +22,47 @@ enum Target {
     /// backslash and backtick. Never `#`, quotes or angle brackets.
     static func isPath(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         guard range.count > 0, bytes[Int(range.start)] == 0x2f else { return false }
-        var index = Int(range.start)
+        return isPath(bytes, range, from: Int(range.start))
+    }
+
+    /// The same, and whether it was seen to be in its normal form.
+    @inline(__always)
+    static func isPath(_ bytes: Span<UInt8>, _ range: ByteRange, isNormal: inout Bool) -> Bool {
+        isNormal = false
+        guard range.count > 0, bytes[Int(range.start)] == 0x2f else { return false }
+        guard let end = endOfPlain(bytes, range) else { return isPath(bytes, range, from: Int(range.start)) }
+        isNormal = end == range.end || bytes[end] == 0x3f
+        return end == range.end || isPath(bytes, range, from: end)
+    }
+
+    /// How far a path consists of letters, digits, dashes, dots and slashes, and no slash has another or a dot behind it:
+    /// that far it is in its normal form (see ``NormalPath``). It may stop earlier; `nil` where a slash has one of these.
+    @inline(__always)
+    private static func endOfPlain(_ bytes: Span<UInt8>, _ range: ByteRange) -> Int? {
+        let end = range.end
+        var index = Int(range.start) + 1
+        // The highest bit of the lowest byte: what stands before the next eight is a slash.
+        var slash: UInt64 = 0x80
+        while index < end {
+            let left = end - index
+            guard left >= 8 || end >= 8 else { return index }
+            let word = left >= 8 ? bytes.word(at: index) : bytes.word(last: left, before: end)
+            let plain = ByteClass.commonBytes(word, mark: 0x2f)
+            guard plain > 0 else { return index }
+            let slashes = ByteClass.matches(word, 0x2f)
+            let counted = UInt64.max &>> UInt64(truncatingIfNeeded: 64 - 8 * plain)
+            let doubts = (slashes &<< 8 | slash) & (slashes | ByteClass.matches(word, 0x2e)) & counted
+            guard doubts == 0 else { return nil }
+            index += plain
+            guard plain == 8 else { return index }
+            slash = slashes &>> 56
+        }
+        return index
+    }
+
+    /// Whether a path is one from an index on at which its path, not its query, goes on.
+    private static func isPath(_ bytes: Span<UInt8>, _ range: ByteRange, from start: Int) -> Bool {
+        var index = start
         while index < range.end {
             index = ByteClass.skipCommon(bytes, from: index, to: range.end, mark: 0x2f)
             guard index < range.end, bytes[index] != 0x3f else { break }

@@ -82,11 +82,15 @@ extension Worker {
             case .outputFull:
                 keep(wire, from: offset, to: count, isStarved: false)
                 return false
-            case .interim(let handle, let head):
+            case .interim(let handle):
                 let storage = desk.pointee.arena.bytes
-                if let place = place(of: handle), isFree(place) { respond(interim: head, storage.span, place) }
-            case .response(let handle, let head, let endStream):
-                if let place = place(of: handle) { response(head, endStream: endStream, place) }
+                if let place = place(of: handle), isFree(place) {
+                    respond(interim: desk.pointee.arena.response, storage.span, place)
+                }
+            case .response(let handle, let endStream):
+                if let place = place(of: handle) {
+                    response(desk.pointee.arena.response, endStream: endStream, place)
+                }
             case .data(let handle, let range, let endStream):
                 take(
                     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(piece)[range]), handle,

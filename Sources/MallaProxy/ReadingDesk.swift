@@ -66,7 +66,7 @@ struct ReadingDesk: ~Copyable {
         pathCount = 0
         guard head.form == .origin || head.form == .absolute, !head.path.isEmpty else { return nil }
         var out = ByteWriter(path)
-        if let reason = NormalPath.write(head.path, of: bytes, into: &out) { return reason }
+        if let reason = NormalPath.write(head, of: bytes, into: &out) { return reason }
         guard !out.overflowed else { return .httpTargetTooLong }
         pathCount = out.count
         return nil

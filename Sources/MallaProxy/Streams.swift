@@ -120,9 +120,9 @@ extension Worker {
             case .outputFull:
                 keep(wire, from: offset, to: count, isStarved: false)
                 return false
-            case .request(let handle, let head, let endStream):
+            case .request(let handle, let endStream):
                 client.pointee.headBegan = 0
-                request(handle, head, endStream: endStream, token, client, h2)
+                request(handle, endStream: endStream, token, client, h2)
             case .data(let handle, let range, let endStream):
                 take(
                     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(piece)[range]), handle,
@@ -146,12 +146,12 @@ extension Worker {
     }
 
     private mutating func request(
-        _ handle: H2StreamHandle, _ head: RequestHead, endStream: Bool, _ token: Token,
-        _ client: UnsafeMutablePointer<Client>, _ h2: UnsafeMutablePointer<H2Connection>
+        _ handle: H2StreamHandle, endStream: Bool, _ token: Token, _ client: UnsafeMutablePointer<Client>,
+        _ h2: UnsafeMutablePointer<H2Connection>
     ) {
         // The arena's bytes stay where they are until the next head is read; the span is of them, not of the worker.
         let storage = desk.pointee.arena.bytes
-        begin(head, storage.span, token, client, stream: handle)
+        begin(desk.pointee.arena.request, storage.span, token, client, stream: handle)
         let place = client.pointee.exchange
         guard clients.find(token) != nil, let exchange = exchange(place), exchange.pointee.clientStream == handle
         else { return }

@@ -114,11 +114,13 @@ extension Worker {
             case .outputFull:
                 keep(wire, from: offset, to: count, isStarved: false)
                 return false
-            case .request(let handle, let head, let endStream):
+            case .request(let handle, let endStream):
                 let storage = desk.pointee.arena.bytes
-                asked(handle, head, storage.span, endStream: endStream, token, tunnel, h2)
-            case .response(let handle, let head, let endStream):
-                if let place = place(ofPassage: handle) { answered(place, head.status, endStream: endStream) }
+                asked(handle, desk.pointee.arena.request, storage.span, endStream: endStream, token, tunnel, h2)
+            case .response(let handle, let endStream):
+                if let place = place(ofPassage: handle) {
+                    answered(place, desk.pointee.arena.response.status, endStream: endStream)
+                }
             case .data(let handle, let range, let endStream):
                 take(
                     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(piece)[range]), handle,

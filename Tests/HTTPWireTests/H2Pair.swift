@@ -89,14 +89,16 @@ struct H2End: ~Copyable {
     private mutating func note(_ event: H2Event, _ piece: Span<UInt8>) {
         switch event {
         case .incomplete, .outputFull: break
-        case .request(let handle, let head, let ends):
+        case .request(let handle, let ends):
+            let head = arena.request
             handles[handle.id] = handle
             log.append("request \(handle.id) \(text(head.path))\(ends ? " end" : "")")
             let coding = translate { Translation.toH1(head, $0, of: $1, into: &$2) }
             codings[handle.id] = (coding, translated.last ?? [])
             if ends { finish(handle.id) }
-        case .interim(let handle, let head): log.append("interim \(handle.id) \(head.status)")
-        case .response(let handle, let head, let ends):
+        case .interim(let handle): log.append("interim \(handle.id) \(arena.response.status)")
+        case .response(let handle, let ends):
+            let head = arena.response
             handles[handle.id] = handle
             _ = translate {
                 let none = $1.extracting(0..<0)

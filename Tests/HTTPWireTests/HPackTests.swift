@@ -29,6 +29,17 @@ struct HPackSession: ~Copyable {
         return (outcome, fields)
     }
 
+    /// The fields of the block that was decoded last that go on, with a mark at those that are never to be indexed.
+    func goesOn() -> [String] {
+        (0..<table.count).compactMap { index in
+            let field = table[index]
+            guard !field.isDropped else { return nil }
+            let name = String(decoding: arena.bytes[field.name.range], as: UTF8.self)
+            let value = String(decoding: arena.bytes[field.value.range], as: UTF8.self)
+            return "\(field.isNeverIndexed ? "never " : "")\(name): \(value)"
+        }
+    }
+
     /// How the fields that were decoded last are written on; `stored`: after they have waited.
     mutating func rewritten(stored: Bool) -> [UInt8] {
         var end = H2End(.client)
@@ -106,6 +117,46 @@ struct HPackTests {
         ] {
             #expect(session.decode(block).outcome.isDecoded)
             #expect(session.rewritten(stored: stored) == session.bytes(forwarded), "\(block)")
+        }
+    }
+
+    @Test("what is written on in one piece says the same as field by field, whatever came in between")
+    func forwarded() {
+        var random = SystemRandomNumberGenerator()
+        var session = HPackSession(maximum: 1_024)
+        for _ in 0..<2_000 {
+            var block: [UInt8] = []
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                block += field(&random, remembered: session.decoder.remembered)
+            }
+            guard session.decode(block).outcome.isDecoded else { continue }
+            let expected = session.goesOn()
+            var other = HPackSession()
+            #expect(other.decode(session.rewritten(stored: false)).outcome.isDecoded)
+            #expect(other.goesOn() == expected)
+        }
+    }
+
+    /// A field in one of the forms that HPACK has: an index, or a literal with and without a name of its own.
+    private func field(_ random: inout SystemRandomNumberGenerator, remembered: Int) -> [UInt8] {
+        let isReference = UInt8.random(in: 0..<3, using: &random) == 0
+        if isReference, remembered > 0, Bool.random(using: &random) {
+            return RawH2.integer(62 + Int.random(in: 0..<remembered, using: &random), 7, 0x80)
+        }
+        if isReference { return [0x80 | UInt8.random(in: 15...56, using: &random)] }
+        let forms: [(Int, UInt8)] = [(6, 0x40), (4, 0x00), (4, 0x10)]
+        let (bits, first) = forms[Int.random(in: 0..<3, using: &random)]
+        let length = [0, 1, 5, 15, 16, 31, 32, 33, 64, 126, 127, 128, 200].randomElement(using: &random) ?? 0
+        let value = RawH2.integer(length, 7, 0) + [UInt8](repeating: 0x61 + UInt8(length % 7), count: length)
+        switch UInt8.random(in: 0..<3, using: &random) {
+        case 0 where remembered > 0:
+            return RawH2.integer(62 + Int.random(in: 0..<remembered, using: &random), bits, first) + value
+        case 1:
+            let names = [15, 24, 28, 31, 33, 54, 58]
+            return RawH2.integer(names[Int.random(in: 0..<names.count, using: &random)], bits, first) + value
+        default:
+            let name = Array("x-\(String(repeating: "n", count: length))".utf8)
+            return RawH2.integer(0, bits, first) + RawH2.integer(name.count, 7, 0) + name + value
         }
     }
 

@@ -19,6 +19,7 @@ import Testing
                 let quick = written(path, memory) { NormalPath.write($0, of: $1, into: &$2) }
                 let slow = written(path, memory) { NormalPath.resolve($0, of: $1, into: &$2) }
                 if quick != slow { Issue.record("\(String(decoding: path, as: UTF8.self)): \(quick), not \(slow)") }
+                if let doubt = doubt(path, slow) { Issue.record("\(String(decoding: path, as: UTF8.self)): \(doubt)") }
                 count += 1
                 for index in places.indices {
                     places[index] += 1
@@ -40,6 +41,19 @@ import Testing
         let isFull = out.overflowed
         #expect(reason == nil)
         #expect(isFull)
+    }
+
+    /// What the reader's look at a path says wrongly, wherever the path lies among its words.
+    private func doubt(_ path: [UInt8], _ slow: Written) -> String? {
+        let isPath = Target.isPath(path.span, ByteRange(0, path.count))
+        for before in 8..<16 {
+            let bytes = [UInt8](repeating: 0x70, count: before) + path
+            var isNormal = true
+            let isSeen = Target.isPath(bytes.span, ByteRange(before, bytes.count), isNormal: &isNormal)
+            if isSeen != isPath { return "a path: \(isSeen)" }
+            if isNormal, slow != Written(reason: nil, bytes: path) { return "seen as normal" }
+        }
+        return nil
     }
 
     private struct Written: Equatable {

@@ -118,7 +118,7 @@ struct TestRelay {
         defer { memory.deallocate() }
         var path = ByteWriter(UnsafeMutableRawBufferPointer(rebasing: memory[..<70_000]))
         if normalises, head.form == .origin || head.form == .absolute, !head.path.isEmpty {
-            reason = NormalPath.write(head.path, of: bytes, into: &path)
+            reason = NormalPath.write(head, of: bytes, into: &path)
             if reason != nil { return false }
         }
         var out = ByteWriter(UnsafeMutableRawBufferPointer(rebasing: memory[70_000...]))

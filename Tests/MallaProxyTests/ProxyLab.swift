@@ -20,6 +20,8 @@ final class ProxyLab {
     let counters: String
     private var generation: UInt32 = 0
     private var isOver = false
+    /// The last one that the workers were asked.
+    private var question: UInt32 = 1000
 
     init(
         workers: Int = 1, connections: Int = 1000, buffers: Int = 64 << 20, limits: Proxy.Limits = Proxy.Limits(),
@@ -137,6 +139,30 @@ final class ProxyLab {
             usleep(5000)
         }
         Issue.record("not reached: \(what)")
+    }
+
+    /// An identity has this certificate from now on, for connections that are made once this returns.
+    func use(_ credential: Credential) throws {
+        try proxy.use(credential)
+        try settle()
+    }
+
+    /// Peers are judged by these roots, of connections that are made once this returns.
+    func use(_ bundles: [TrustBundle]) throws {
+        try proxy.use(bundles)
+        try settle()
+    }
+
+    /// Waits until each worker has answered a question, which it does after it has looked at what was there before: a
+    /// turn on its way may still accept a connection by what it knew at its beginning.
+    func settle() throws {
+        question += 1
+        proxy.askTunnels(question)
+        try waitFor("the workers' look") { progress in
+            progress.contains {
+                if case .tunnels(question, _) = $0 { true } else { false }
+            }
+        }
     }
 
     private func waitFor(_ what: String, _ isIt: ([Proxy.Progress]) -> Bool) throws {

@@ -31,8 +31,8 @@ final class TunnelLab {
         tap = try Tap(to: far.proxy.tunnels[0].port)
         guard hasCredentials else { return }
         for (lab, identity) in [(near, Identities.frontend), (far, Identities.backend)] {
-            try lab.proxy.use(try Identities.roots())
-            try lab.proxy.use(try Identities.credential(identity))
+            try lab.use(try Identities.roots())
+            try lab.use(try Identities.credential(identity))
         }
     }
 

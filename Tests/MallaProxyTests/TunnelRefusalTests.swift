@@ -24,18 +24,18 @@ struct TunnelRefusalTests {
         let listener = try TCP.listenAnywhere()
         try lab.apply([listener.port])
         try expect(.noCredential, lab)
-        try lab.near.proxy.use(try Identities.roots())
+        try lab.near.use(try Identities.roots())
         try expect(.noCredential, lab)
-        try lab.near.proxy.use(try Identities.credential(Identities.backend))
+        try lab.near.use(try Identities.credential(Identities.backend))
         try expect(.noCredential, lab)
-        try lab.near.proxy.use(try Identities.credential(Identities.frontend, "frontend-expired"))
+        try lab.near.use(try Identities.credential(Identities.frontend, "frontend-expired"))
         try expect(.credentialExpired, lab)
         #expect(lab.tap.connections == 0)
         // The other node has none either: it takes nobody.
-        try lab.near.proxy.use(try Identities.credential(Identities.frontend))
+        try lab.near.use(try Identities.credential(Identities.frontend))
         try expect(Reason(name: "tls_handshake_ended") ?? .passed, lab)
-        try lab.far.proxy.use(try Identities.roots())
-        try lab.far.proxy.use(try Identities.credential(Identities.backend))
+        try lab.far.use(try Identities.roots())
+        try lab.far.use(try Identities.credential(Identities.backend))
         let (client, server) = try lab.pair(listener)
         try client.send("now")
         #expect(try server.receiveText(3) == "now")
@@ -46,7 +46,7 @@ struct TunnelRefusalTests {
         let lab = try TunnelLab()
         let listener = try TCP.listenAnywhere()
         try lab.apply([listener.port])
-        let far = lab.far.proxy
+        let far = lab.far
         try far.use(try Identities.credential(Identities.backend, "backend-forged"))
         try expect(Reason(name: "tls_unknown_issuer") ?? .passed, lab)
         try far.use(try Identities.credential(Identities.backend, "backend-expired"))
@@ -58,12 +58,12 @@ struct TunnelRefusalTests {
         for (file, reason) in [
             ("frontend-forged", "tls_unknown_issuer"), ("foreigner", "tls_wrong_trust_domain"),
         ] {
-            try lab.near.proxy.use(try Identities.credential(Identities.frontend, file))
+            try lab.near.use(try Identities.credential(Identities.frontend, file))
             try expect(Reason(name: "tls_peer_refused") ?? .passed, lab)
             let named = Reason(name: reason) ?? .passed
             try lab.far.eventually("counted as \(reason)") { try lab.far.counted(named).refused >= 1 }
         }
-        try lab.near.proxy.use(try Identities.credential(Identities.frontend))
+        try lab.near.use(try Identities.credential(Identities.frontend))
         let (client, server) = try lab.pair(listener)
         try client.send("now")
         #expect(try server.receiveText(3) == "now")
@@ -126,24 +126,26 @@ struct TunnelRefusalTests {
         try client.send("one")
         #expect(try server.receiveText(3) == "one")
         for name in ["frontend-new", "frontend"] {
-            try lab.near.proxy.use(try Identities.credential(Identities.frontend, name))
-            try lab.far.proxy.use(try Identities.credential(Identities.backend, "backend-new"))
-            try lab.far.proxy.use(try Identities.roots())
+            try lab.near.use(try Identities.credential(Identities.frontend, name))
+            try lab.far.use(try Identities.credential(Identities.backend, "backend-new"))
+            try lab.far.use(try Identities.roots())
             try client.send("two")
             #expect(try server.receiveText(3) == "two")
         }
         #expect(lab.tap.connections == 1)
         lab.near.proxy.withdraw(Identities.frontend)
+        try lab.near.settle()
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try client.receive() }
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try server.receive() }
         #expect(try lab.near.counted(.credentialWithdrawn).cut == 1)
         try expect(.noCredential, lab)
 
-        try lab.near.proxy.use(try Identities.credential(Identities.frontend))
+        try lab.near.use(try Identities.credential(Identities.frontend))
         let (second, other) = try lab.pair(listener)
         try second.send("three")
         #expect(try other.receiveText(5) == "three")
         lab.far.proxy.withdraw(Identities.backend)
+        try lab.far.settle()
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try second.receive() }
         #expect(throws: TCP.Failure(code: ECONNRESET)) { _ = try other.receive() }
     }
@@ -216,7 +218,7 @@ struct TunnelRefusalTests {
             try ask(name, as: "stranger", ["\(address):\(echo.port)"]).last
                 == "\(address):\(echo.port) 401 peer_unknown")
         // Made to another identity than the endpoint's.
-        try lab.far.proxy.use(try Identities.credential(Identities.stranger))
+        try lab.far.use(try Identities.credential(Identities.stranger))
         #expect(
             try ask("stranger.default.malla.test", as: "frontend", ["\(address):\(echo.port)"]).last
                 == "\(address):\(echo.port) 400 tunnel_mismatch")

@@ -66,6 +66,21 @@ public struct CgroupTree: Sendable, Hashable {
         try removeCgroup(path)
     }
 
+    /// Removes a workload's cgroup and what it made below it, unless a process lives there.
+    ///
+    /// What ``isPopulated(_:)`` saw may be over by the time that somebody acts on it. This asks the kernel, which decides
+    /// and removes in one step: whoever has moved in by then keeps the cgroup, and nobody moves into one that is gone.
+    ///
+    /// - Returns: whether it is gone.
+    public static func removeIfEmpty(_ path: String) throws -> Bool {
+        do {
+            try removeCgroups(path)
+            return true
+        } catch let error as SourceError where error.code == EBUSY {
+            return false
+        }
+    }
+
     /// Where a workload is; `nil` when its cgroup does not exist. A cgroup that vanishes meanwhile does not exist.
     public func placement(of workload: Workload) -> Placement? {
         guard let path = path(of: workload) else { return nil }

@@ -48,10 +48,11 @@ extension Node: NodeFacts {
         return view
     }
 
-    func readiness() async -> Readiness {
+    /// Told as soon as it is true, and not when the node has time to.
+    nonisolated func readiness() async -> Readiness {
         guard let generation = try? kernel.generation() else { return .notReady("the pinned maps cannot be read") }
-        if let problem = care.problem { return .notReady(problem) }
-        guard generation > 0 else { return .notReady(config.problem ?? "no snapshot is in force yet") }
+        if let problem = obstacles.kernel { return .notReady(problem) }
+        guard generation > 0 else { return .notReady(obstacles.resources ?? "no snapshot is in force yet") }
         guard let proxy else { return .ready }
         let state = await proxy.stateName
         guard state == "running" || state == "draining" else { return .notReady("the node proxy is \(state)") }

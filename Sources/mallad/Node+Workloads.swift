@@ -53,7 +53,7 @@ extension Node {
                 .notFound, "there is no workload \(name) that `malla run` started",
                 hint: mesh.workloads[name] == nil ? nil : "it is in the resource directory: remove it there")
         }
-        if CgroupTree.isPopulated(settings.tree.workload(name)) == true {
+        guard try CgroupTree.removeIfEmpty(settings.tree.workload(name)) else {
             throw AdminRefusal(
                 .conflict, "processes of the workload \(name) still run", hint: "end them: it goes with the last one")
         }
@@ -75,6 +75,7 @@ extension Node {
                 if isAwaited, !CgroupTree.hasLived(cgroup) { continue }
             case nil: break
             }
+            guard vacate(name) else { continue }
             forget(name)
             ended = true
             logger.info("a workload has ended", metadata: ["workload": "\(name)"])
@@ -94,6 +95,19 @@ extension Node {
             try await reconcile()
         } catch {
             logger.error("a change on the node could not be carried out", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Takes a workload's cgroup away, unless somebody lives there. A look is not enough to end a workload by: its first
+    /// process may move in right after it, and would be refused for ever.
+    private func vacate(_ name: ObjectName) -> Bool {
+        do {
+            return try CgroupTree.removeIfEmpty(settings.tree.workload(name))
+        } catch {
+            logger.warning(
+                "a workload without processes cannot be taken out",
+                metadata: ["workload": "\(name)", "error": "\(error)"])
+            return false
         }
     }
 

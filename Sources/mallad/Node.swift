@@ -24,6 +24,8 @@ actor Node {
     let logger: Logger
     let startedAt = ContinuousClock.now
     let startedSeconds = WallClock.seconds()
+    /// What is wrong, for those who cannot wait for the node.
+    let obstacles = Obstacles()
 
     /// Changes of the resource directory.
     let directoryWatch: PathWatch
@@ -36,7 +38,9 @@ actor Node {
     /// The directory's resources that are in force; `nil`: none ever were.
     var loaded: LoadedMesh?
     var fingerprint: [String]?
-    var config = ConfigHealth()
+    var config = ConfigHealth() { didSet { obstacles.resources = config.problem } }
+    /// What the files said that are in force, in a word; `nil`: it is not known.
+    var taken: Int?
     var runs: RunRegistry
     /// When each run workload was added; `nil` once processes were seen in it.
     var awaited: [ObjectName: ContinuousClock.Instant] = [:]
@@ -72,7 +76,7 @@ actor Node {
     var countedFlows = SeriesBound<CountedFlow>(most: 10_000)
     var timedPairs = SeriesBound<TimedPair>(most: 2_000)
     /// How the kernel side was, as of the last look.
-    var care = KernelCare()
+    var care = KernelCare() { didSet { obstacles.kernel = care.problem } }
 
     /// A node on a kernel side that is started. Nothing is applied yet.
     init(

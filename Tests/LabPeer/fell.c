@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "fell.h"
-#include <dirent.h>
+#include "trace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -11,11 +11,8 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define MANY_THREADS 256
 
 /* Whether a call of bpf() only looks. */
 static int only_looks(uint64_t command)
@@ -93,52 +90,6 @@ static int matters(int pid, const struct __ptrace_syscall_info *call)
 	}
 }
 
-static int opens(int pid, const struct __ptrace_syscall_info *call, const char *trigger)
-{
-	char path[1024] = "";
-	struct iovec here = {path, sizeof(path) - 1}, there = {(void *)call->entry.args[1], sizeof(path) - 1};
-	size_t length, wanted = strlen(trigger);
-
-	if (call->entry.nr != SYS_openat)
-		return 0;
-	/* What lies behind the path may not be readable. */
-	while (process_vm_readv(pid, &here, 1, &there, 1, 0) < 0 && errno == EFAULT && there.iov_len > 64)
-		here.iov_len = there.iov_len = there.iov_len / 2;
-	length = strlen(path);
-	return length >= wanted && !strcmp(path + length - wanted, trigger);
-}
-
-/* Takes hold of threads until there is none that is not held. */
-static int seize(int pid)
-{
-	int held[MANY_THREADS], count = 0, before = -1;
-	char folder[64];
-
-	snprintf(folder, sizeof(folder), "/proc/%d/task", pid);
-	while (before != count) {
-		DIR *tasks = opendir(folder);
-		struct dirent *entry;
-
-		before = count;
-		if (!tasks)
-			return -1;
-		while ((entry = readdir(tasks)) && count < MANY_THREADS) {
-			int thread = atoi(entry->d_name), known = thread == 0;
-
-			for (int i = 0; i < count; i++)
-				known |= held[i] == thread;
-			if (known)
-				continue;
-			/* EPERM: made by a thread that was held already, and so held itself. */
-			if (ptrace(PTRACE_SEIZE, thread, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) == 0)
-				ptrace(PTRACE_INTERRUPT, thread, 0, 0);
-			held[count++] = thread;
-		}
-		closedir(tasks);
-	}
-	return count;
-}
-
 int fell(int pid, long point, const char *trigger, int every, const volatile sig_atomic_t *stopped)
 {
 	struct sigaction action;
@@ -150,7 +101,7 @@ int fell(int pid, long point, const char *trigger, int every, const volatile sig
 	sigaction(SIGTERM, NULL, &action);
 	action.sa_flags &= ~SA_RESTART;
 	sigaction(SIGTERM, &action, NULL);
-	if (seize(pid) <= 0) {
+	if (trace_seize(pid) <= 0) {
 		printf("{\"errno\":%d}\n", errno);
 		return 1;
 	}
@@ -168,7 +119,7 @@ int fell(int pid, long point, const char *trigger, int every, const volatile sig
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 			if (!felled && ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof(call), &call) > 0 &&
 			    call.op == PTRACE_SYSCALL_INFO_ENTRY) {
-				counting |= opens(pid, &call, trigger);
+				counting |= trace_opens(pid, &call, trigger);
 				if (counting && (every || matters(pid, &call))) {
 					last = call.entry.nr;
 					command = call.entry.args[0];

@@ -15,6 +15,7 @@
  *   lab-peer flood FAMILY ADDRESS COUNT        COUNT datagrams, each of a flow of its own
  *   lab-peer sniff MARKER PORT                 read the link until SIGTERM, see sniff.h
  *   lab-peer fell PID POINT FILE changing|every   kill PID at a system call, see fell.h
+ *   lab-peer stall PID FILE                    hold PID up before it opens FILE until SIGTERM, see stall.h
  *   lab-peer resolve FAMILY ADDRESS NAME TRANSPORT    one question to a DNS server, TRANSPORT udp or tcp
  *
  * FAMILY is 4, 6 or mapped: the socket's family and how the address is written into it.
@@ -26,6 +27,7 @@
 #include "pattern.h"
 #include "probe.h"
 #include "sniff.h"
+#include "stall.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -380,6 +382,8 @@ int main(int count, char **arguments)
 	if (count == 6 && !strcmp(arguments[1], "fell"))
 		return fell(atoi(arguments[2]), strtol(arguments[3], NULL, 10), arguments[4],
 			    !strcmp(arguments[5], "every"), &stopped);
+	if (count == 4 && !strcmp(arguments[1], "stall"))
+		return stall(atoi(arguments[2]), arguments[3], &stopped);
 	fprintf(stderr, "usage: lab-peer serve|call|hold|knock|probe|listen|sniff …\n");
 	return 2;
 }

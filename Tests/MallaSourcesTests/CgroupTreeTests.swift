@@ -62,15 +62,17 @@ struct CgroupTreeTests {
         try process.run()
         #expect(await next(watch.changes))
         #expect(await eventually { tree.placement(of: workload)?.populated == true })
+        #expect(try !CgroupTree.removeIfEmpty(path) && CgroupTree.isPopulated(path) == true, "somebody lives there")
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         #expect(await next(watch.changes))
         #expect(await eventually { tree.placement(of: workload)?.populated == false })
         #expect(CgroupTree.hasLived(path))
         try CgroupTree.makeCgroup("\(path)/made/by/it")
-        try CgroupTree.removeCgroups(path)
+        #expect(try CgroupTree.removeIfEmpty(path))
         #expect(tree.placement(of: workload) == nil)
         #expect(CgroupTree.isPopulated(path) == nil)
+        #expect(try CgroupTree.removeIfEmpty(path), "it is gone already")
     }
 
     @Test("a systemd unit is found in nested slices; names that are paths are not followed")

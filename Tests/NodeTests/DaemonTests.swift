@@ -114,6 +114,24 @@ struct DaemonTests {
         try eventually("the proxy has ended") { kill(proxy, 0) != 0 }
     }
 
+    @Test("whoever asks whether it is ready is told at once, whatever it is doing")
+    func readyWhileBusy() throws {
+        try withLab("busy", resources: standardResources) { lab in
+            let daemon = try #require(lab.daemon)
+            let stall = try Child([try Lab.product("lab-peer"), "stall", "\(daemon.pid)", "/mesh.yaml"])
+            try stall.expect("ready")
+            try lab.write(standardResources + "# changed\n")
+            try stall.expect("stalled", seconds: 60)
+            // The node is in the middle of its reading, and so is whatever only it can tell.
+            let url = "http://\(Lab.metrics)/healthz/ready"
+            let answer = try run(lab.inside(["curl", "-sS", "--max-time", "60", url]), seconds: 70)
+            stall.signal(SIGTERM)
+            #expect(stall.wait().status == 0)
+            #expect(answer.text == "ready\n", "\(answer)")
+            try eventually("the change is read") { try lab.status()?.ready == true }
+        }
+    }
+
     @Test("a workload is gone with its last process, and its name is free at once")
     func lives() throws {
         try withLab("lives", resources: twoServices) { lab in

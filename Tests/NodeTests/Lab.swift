@@ -173,6 +173,12 @@ final class Lab {
         }.values.reduce(0, +)
     }
 
+    /// What the daemon has logged about a name, and whom it saw refused.
+    func said(of name: String) -> String {
+        (daemon?.errors ?? "").split(separator: "\n").filter { $0.contains(name) || $0.contains("refused") }
+            .joined(separator: "\n")
+    }
+
     /// Ends everything that this lab started and made.
     func tearDown() {
         for child in children { child.signal(SIGKILL) }

@@ -176,7 +176,7 @@ struct PathTests {
                 let allowed = try lab.client(
                     "friend-\(index)", account: "friend", ["call", family, address, "7001", "1", "1"]
                 ).wait().json(CallResult.self)
-                #expect(allowed.errno == 0, "\(family) \(address): \(allowed)")
+                #expect(allowed.errno == 0, "\(family) \(address): \(allowed)\n\(lab.said(of: "friend-\(index)"))")
             }
         }
     }

@@ -30,7 +30,7 @@ APART int endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_en
 	key.addr = *addr;
 	asked = !addr_is_loopback(addr);
 
-	if (asked && entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint))) {
+	if (asked && entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint))) {
 		if (endpoint->flags & MALLA_ENDPOINT_WITH_PORTS) {
 			if (port && (port == endpoint->ports[0] || port == endpoint->ports[1]))
 				endpoint->port = port;
@@ -40,16 +40,16 @@ APART int endpoint_at(const struct malla_addr *addr, __u16 port, struct malla_en
 		known = true;
 	}
 	key.port = port;
-	if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
+	if (entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 		return true; /* 2 */
 	if (addr_is_local(addr) || addr_is_for_many(addr)) {
 		key.addr = (struct malla_addr){};
-		if (entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
+		if (entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 			return true; /* 3 */
 		key.addr = *addr;
 	}
 	if (asked && !known)
 		return false; /* 4 was looked for with 1 */
 	key.port = 0;
-	return entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)); /* 4 */
+	return entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint)); /* 4 */
 }

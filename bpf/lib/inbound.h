@@ -114,7 +114,7 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, const
 	it->generation = generation_now();
 	if (config->tunnel_port && flow->destination_port == config->tunnel_port && flow->protocol == IPPROTO_TCP)
 		return false; /* 1 */
-	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
+	if (!entry_find(&malla_endpoints, &any))
 		return false; /* 1 */
 	if (inbound_is_decided(flow, netns))
 		return false; /* 2 */

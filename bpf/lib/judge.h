@@ -21,7 +21,7 @@ SUBPROGRAM bool judge_endpoint(const struct malla_connection *record, struct mal
 	if (!endpoint_at(&record->destination, record->destination_port, endpoint))
 		return false;
 	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS && record->service &&
-	    !entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
+	    !entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
 		endpoint->flags = MALLA_ENDPOINT_AMBIGUOUS;
 	return true;
 }

@@ -10,6 +10,7 @@
 APART int service_at(__u8 protocol, const struct malla_addr *addr, __u16 port, struct malla_service *service)
 {
 	struct malla_service_key key = {.port = port, .protocol = protocol};
+	struct malla_service asked;
 
 	if (!addr || !service)
 		return false; /* they are there; the verifier wants to hear it */
@@ -18,7 +19,13 @@ APART int service_at(__u8 protocol, const struct malla_addr *addr, __u16 port, s
 	if (entry_read(&malla_services, &key, service, sizeof(*service)))
 		return true;
 	key.port = 0;
-	return entry_read(&malla_services, &key, service, sizeof(*service));
+	if (!entry_read(&malla_services, &key, service, sizeof(*service)))
+		return false;
+	/* The address is a service's. The port's entry may just have been replaced. */
+	key.port = port;
+	if (entry_read(&malla_services, &key, &asked, sizeof(asked)))
+		*service = asked;
+	return true;
 }
 
 /* The endpoint of this number; false: there is none. */
@@ -26,7 +33,7 @@ static __always_inline bool endpoint_numbered(__u32 number, struct malla_endpoin
 {
 	struct malla_endpoint_key key = {.endpoint = number};
 
-	return number && entry_read(&malla_endpoints, &key, endpoint, sizeof(*endpoint));
+	return number && entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint));
 }
 
 /* Draws an endpoint by the service's alias table: `random[0]` the slot, `random[1]` which of its

@@ -138,6 +138,7 @@ public final class Proxy: Sendable {
                         publication: publication, means: means, mailbox: mailbox,
                         reports: reports)))
         }
+        file.rest()
         threads = try handovers.enumerated().map { number, handover in
             try Thread(name: "worker-\(number)") {
                 guard let parts = handover.take() else { return }

@@ -76,7 +76,7 @@ struct FloodTests {
             }
         }
 
-        /// Memory of the program, in bytes.
+        /// Memory of the program's own, without pages of files, in bytes.
         func resident() throws -> Int {
             let file = try #require(fopen("/proc/\(process.pid)/statm", "r"))
             defer { fclose(file) }
@@ -84,7 +84,7 @@ struct FloodTests {
             try #require(fgets(&line, 256, file) != nil)
             let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
                 .split(separator: " ")
-            return (Int(words[1]) ?? 0) * 4096
+            return ((Int(words[1]) ?? 0) - (Int(words[2]) ?? 0)) * 4096
         }
 
         /// Sends `before` and then `burst(0)`, `burst(1)` … until the connection is given up.

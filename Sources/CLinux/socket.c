@@ -119,6 +119,19 @@ static void look_nearby(int fd)
 	setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range);
 }
 
+/* Whether this node has an address to connect from: if so, it was ports that were missing. A datagram socket's connect
+ * chooses the address in the same way. */
+static int has_source(const union any_address *to, socklen_t length)
+{
+	int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), found;
+
+	if (fd < 0)
+		return 1;
+	found = !connect(fd, &to->any, length) || errno != EADDRNOTAVAIL;
+	close(fd);
+	return found;
+}
+
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 {
 	union any_address to;
@@ -132,9 +145,10 @@ int linux_connect(const uint8_t address[16], uint16_t port, int *connected)
 		if (*connected || errno == EINPROGRESS)
 			return fd;
 		if (errno != EADDRNOTAVAIL)
-			break;
+			return fail(fd);
 	}
-	return fail(fd);
+	close(fd);
+	return has_source(&to, length) ? -EADDRNOTAVAIL : -ENETUNREACH;
 }
 
 /* A socket that the mint accepts, not connected to anything any more; -1: there is none. */

@@ -50,6 +50,9 @@ public final class CounterFile: Sendable {
         return CounterTable(file: self, start: start.assumingMemoryBound(to: UInt64.self), cells: cells)
     }
 
+    /// Lets go of what was only looked at: it stays in the file, and what is counted brings its pages back.
+    public func rest() { madvise(memory, size, MADV_DONTNEED) }
+
     private func prepare() {
         let header = memory.assumingMemoryBound(to: UInt64.self)
         let fits =

@@ -42,4 +42,6 @@ extension Reason {
     public static let remoteUnavailable = Reason(MALLA_REASON_REMOTE_UNAVAILABLE)
     /// No place for another tunnel, or for what it carries.
     public static let tunnelLimit = Reason(MALLA_REASON_TUNNEL_LIMIT)
+    /// No port of this node's address is left to connect to the endpoint from.
+    public static let noSourcePort = Reason(MALLA_REASON_NO_SOURCE_PORT)
 }

@@ -154,6 +154,8 @@ extension Worker {
         case ECONNREFUSED: .connectRefused
         case ETIMEDOUT: .connectTimeout
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: .outOfDescriptors
+        // Another endpoint may still do: each has all ports to itself.
+        case EADDRNOTAVAIL: .noSourcePort
         default: .connectUnreachable
         }
     }

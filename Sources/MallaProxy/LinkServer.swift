@@ -29,6 +29,8 @@ public struct LinkServer: ~Copyable {
     private var descriptors: [Int32] = []
     /// What the workers said of their tunnels, until the daemon has had all of it.
     private var tunnels: (question: UInt32, facts: [TunnelFact])?
+    /// Whether the first snapshot has come into force.
+    private var hasStarted = false
     private var isDraining = false
     private var ended = false
 
@@ -190,6 +192,9 @@ public struct LinkServer: ~Copyable {
                 log.write(.info, "snapshot in force", [("generation", "\(generation)")])
                 sendListeners()
                 send(.applied(generation: generation))
+                // Only now: nobody waits for the proxy any more.
+                if !hasStarted { StartMemory.release() }
+                hasStarted = true
             case .tunnels(let question, let facts):
                 tunnels = (question, facts)
                 tellTunnels(.init(number: question))

@@ -138,6 +138,14 @@ public final class Proxy: Sendable {
                         publication: publication, means: means, mailbox: mailbox,
                         reports: reports)))
         }
+        do {
+            let addresses = [SocketAddress(.loopback4, port), SocketAddress(.loopback6, port)]
+            if let mint = copies.first { try PortConflict.check(addresses + tunnels, own: mint) }
+        } catch {
+            for copy in copies { close(copy) }
+            throw error
+        }
+        file.rest()
         threads = try handovers.enumerated().map { number, handover in
             try Thread(name: "worker-\(number)") {
                 guard let parts = handover.take() else { return }

@@ -226,7 +226,7 @@ extension Refusal {
     /// Whether nothing of the request can have reached the endpoint, so that any request may be sent again.
     fileprivate var isBeforeRequest: Bool {
         switch reason {
-        case .connectRefused, .connectTimeout, .connectUnreachable: true
+        case .connectRefused, .connectTimeout, .connectUnreachable, .noSourcePort: true
         default: isUnseen
         }
     }
@@ -235,7 +235,9 @@ extension Refusal {
     fileprivate var isEndpointFailure: Bool {
         if isFromEndpoint { return true }
         return switch reason {
-        case .connectRefused, .connectTimeout, .connectUnreachable, .upstreamReset, .noResponse, .responseCut: true
+        case .connectRefused, .connectTimeout, .connectUnreachable, .noSourcePort, .upstreamReset, .noResponse,
+            .responseCut:
+            true
         default: false
         }
     }

@@ -153,9 +153,12 @@ extension Worker {
             case .incomplete:
                 if consumed == 0 {
                     let isAwaiting = client.pointee.h1.hasWholeRequest && !isTunnel(client)
-                    keep(wire, from: offset, to: count, isStarved: !isAwaiting)
+                    // Bounded by the backend's room, there may be more to look at when that has grown, however little.
+                    let isBounded = end < count
+                    keep(wire, from: offset, to: count, isStarved: !isAwaiting && !isBounded)
                     watchHead(token, client)
-                    return !isAwaiting
+                    if isBounded { awaitMore(request: exchange) }
+                    return !isAwaiting && !isBounded
                 }
             case .head(let head):
                 client.pointee.headBegan = 0

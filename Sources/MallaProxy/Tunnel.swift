@@ -42,6 +42,8 @@ struct Tunnel: BitwiseCopyable {
     var hasWaiting = false
     /// Whether a PING has not been answered.
     var isAsked = false
+    /// Whether that PING could not even be written: it waits for room.
+    var owesPing = false
     /// Made with the handshake's end.
     var h2: UnsafeMutablePointer<H2Connection>?
     /// Of an inbound tunnel only its source counts, 0 as long as nobody of that name is known.
@@ -52,7 +54,7 @@ struct Tunnel: BitwiseCopyable {
     var passages: UInt32 = 0
     var passageCount: UInt32 = 0
     var timer = Timer.none
-    /// When a PING was last sent that was not answered.
+    /// When a PING was last sent, or was to be sent, that was not answered; it is also what the PING says.
     var asked: UInt64 = 0
     /// When it last carried something.
     var active: UInt64

@@ -21,6 +21,7 @@ extension Worker {
             return
         }
         elapse(h2, &tunnel.pointee.elapsed)
+        payPing(tunnel, h2)
         var hasMore = false
         for round in 0...Self.wireRounds {
             guard wire.pointee.mayRead, room(wire) >= Self.replyReserve else { break }
@@ -131,9 +132,12 @@ extension Worker {
                 if let place = place(ofPassage: handle) { streamReset(place) }
             case .goAway(let last, _):
                 abandoned(token, tunnel, above: last)
-            case .pong:
-                if tunnel.pointee.isAsked { tunnel.pointee.roundTrip = max(1, loop.now &- tunnel.pointee.asked) }
-                tunnel.pointee.isAsked = false
+            case .pong(let said):
+                // Another one than was asked for tells nothing: the peer need not have read anything for that.
+                if tunnel.pointee.isAsked, !tunnel.pointee.owesPing, said == tunnel.pointee.asked {
+                    tunnel.pointee.roundTrip = max(1, loop.now &- tunnel.pointee.asked)
+                    tunnel.pointee.isAsked = false
+                }
             case .failed(let reason):
                 // It was told why; a reset would overtake that.
                 _ = flush(wire)

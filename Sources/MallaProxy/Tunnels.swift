@@ -183,7 +183,7 @@ extension Worker {
     /// Time has come for a tunnel: it did not connect, does not answer, has been idle, or is asked for a sign of life.
     mutating func expired(tunnel token: Token, _ tunnel: UnsafeMutablePointer<Tunnel>) {
         tunnel.pointee.timer = .none
-        guard let h2 = tunnel.pointee.h2 else {
+        guard tunnel.pointee.h2 != nil else {
             drop(tunnel: token, Refusal(reason: .tunnelTimeout))
             return
         }
@@ -197,14 +197,24 @@ extension Worker {
             return
         }
         if isIdle { tunnel.pointee.wire.protection?.pointee.stream.rest() }
-        let wire = Self.wire(of: tunnel)
-        if !tunnel.pointee.isAsked, room(wire) >= Self.replyReserve {
+        if !tunnel.pointee.isAsked {
+            // Its time runs even where there is no room for a PING: who takes nothing will not answer either.
             tunnel.pointee.isAsked = true
+            tunnel.pointee.owesPing = true
             tunnel.pointee.asked = loop.now
-            _ = write(wire) { out in h2.pointee.ping(0, into: &out) }
             wake(tunnel: token)
         }
         watchTunnel(token, tunnel)
+    }
+
+    /// Writes the PING that a tunnel owes, once there is room for it; the time for its answer runs from then on.
+    mutating func payPing(_ tunnel: UnsafeMutablePointer<Tunnel>, _ h2: UnsafeMutablePointer<H2Connection>) {
+        let wire = Self.wire(of: tunnel)
+        guard tunnel.pointee.owesPing, room(wire) >= Self.replyReserve else { return }
+        let now = loop.now
+        guard write(wire, { out in h2.pointee.ping(now, into: &out) }) != nil else { return }
+        tunnel.pointee.owesPing = false
+        tunnel.pointee.asked = now
     }
 
     /// An edge of a tunnel's socket.
@@ -263,6 +273,11 @@ extension Worker {
             lose(passage: place, refusal)
             // Losing one takes it off; one that stayed would be lost for ever.
             guard tunnels.find(token) != nil, tunnel.pointee.passages != place else { break }
+        }
+        if refusal.reason == .tunnelSilent, let tunnel = tunnels.find(token), tunnel.pointee.wire.socket >= 0 {
+            // An orderly end would wait behind what the peer does not take, and leave all of that with the kernel.
+            Socket.reset(tunnel.pointee.wire.socket)
+            tunnel.pointee.wire.socket = -1
         }
         close(tunnel: token)
     }

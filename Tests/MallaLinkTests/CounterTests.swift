@@ -63,6 +63,22 @@ struct CounterTests {
         withExtendedLifetime(fewer) {}
     }
 
+    @Test("what is not in use is in nobody's memory, and what was counted is not forgotten")
+    func rest() throws {
+        defer { unlink(path) }
+        let key = CounterKey(source: 1, target: 2, service: 3, reason: 0)
+        let file = try CounterFile(path: path, workers: 2)
+        var table = file.table(worker: 1)
+        let cell = table.cell(key)
+        cell.opened(after: 1)
+        file.rest()
+        cell.opened(after: 1)
+        table.cell(CounterKey(source: 2, target: 2, service: 3, reason: 0)).sent(7)
+        let readings = try CounterReading.read(path: path)
+        #expect(readings.first { $0.key == key }?.opened == 2)
+        #expect(readings.reduce(0) { $0 + $1.sent } == 7)
+    }
+
     @Test("more keys than cells go to the overflow cell, and none is lost")
     func overflow() throws {
         defer { unlink(path) }

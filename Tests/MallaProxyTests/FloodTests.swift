@@ -54,9 +54,12 @@ struct FloodTests {
         private let daemon: DaemonEnd
         private let bystander: Bystander
 
-        init(idle: Nanoseconds = 0, _ answer: @escaping Origin.Answer = { _, _ in Origin.ok("hello") }) throws {
+        init(
+            idle: Nanoseconds = 0, options: [String] = [],
+            _ answer: @escaping Origin.Answer = { _, _ in Origin.ok("hello") }
+        ) throws {
             origin = try Origin(answer)
-            process = try ProxyProcess()
+            process = try ProxyProcess(options: options)
             daemon = try DaemonEnd(process.link)
             try daemon.establish(process, endpoint: origin.port, generation: 1, application: "http", idle: idle)
             port = try process.port()
@@ -76,7 +79,7 @@ struct FloodTests {
             }
         }
 
-        /// Memory of the program, in bytes.
+        /// Memory of the program's own, without pages of files, in bytes.
         func resident() throws -> Int {
             let file = try #require(fopen("/proc/\(process.pid)/statm", "r"))
             defer { fclose(file) }
@@ -84,7 +87,14 @@ struct FloodTests {
             try #require(fgets(&line, 256, file) != nil)
             let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
                 .split(separator: " ")
-            return (Int(words[1]) ?? 0) * 4096
+            return ((Int(words[1]) ?? 0) - (Int(words[2]) ?? 0)) * 4096
+        }
+
+        /// Clients that have connected, the bystander among them.
+        func connected() throws -> UInt64 {
+            try CounterReading.read(path: process.counters).reduce(0) {
+                $0 + ($1.key.kind == .connections && $1.key.target == 0 ? $1.opened : 0)
+            }
         }
 
         /// Sends `before` and then `burst(0)`, `burst(1)` … until the connection is given up.
@@ -256,9 +266,16 @@ struct FloodTests {
 
     @Test("B4, B9: blocks, heads and content that dribble end in time; connections without a request cost little")
     func dribble() throws {
-        let target = try Target(idle: 5_000_000_000)
+        // One source may have eight ninths of all places.
+        let target = try Target(idle: 5_000_000_000, options: ["--connections", "12000"])
         let before = try target.resident()
-        let idle = try (0..<1_000).map { _ in try RawH2(port: target.port) }
+        let idle = try (0..<10_000).map { _ in
+            let client = try RawH2(port: target.port)
+            client.socket.resetOnClose()
+            return client
+        }
+        for _ in 0..<2000 where try target.connected() <= idle.count { usleep(5000) }
+        #expect(try target.connected() == idle.count + 1)
         let grown = try target.resident() - before
         print("\(grown / idle.count) bytes for a connection of HTTP/2 without a request")
         #expect(grown < idle.count * 16 << 10)

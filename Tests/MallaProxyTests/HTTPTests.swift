@@ -29,6 +29,17 @@ struct HTTPTests {
         }
     }
 
+    /// Reads one response without content.
+    static func head(_ client: TCP) throws -> String {
+        var text = ""
+        while !text.hasSuffix("\r\n\r\n") {
+            let more = try client.receive(65536)
+            if more.isEmpty { break }
+            text += String(decoding: more, as: UTF8.self)
+        }
+        return text
+    }
+
     @Test("a kept connection carries many requests, each to an endpoint of its own choice")
     func keepAlive() throws {
         let origins = try (0..<3).map { number in try Origin { _, _ in Origin.ok("from \(number)") } }

@@ -17,8 +17,10 @@ final class ProxyProcess {
     private var reaped = false
 
     /// Starts the program that was built beside this test, as user 65534 without capabilities. `descriptors` limits
-    /// how many it may have.
-    init(descriptors: rlim_t? = nil, workers: Int = 1, options: [String] = []) throws {
+    /// how many it may have; `cgroup`, a descriptor of one, is where it lives; `output` is where it writes.
+    init(
+        descriptors: rlim_t? = nil, workers: Int = 1, options: [String] = [], cgroup: Int32 = -1, output: Int32 = 2
+    ) throws {
         let name = "/tmp/malla-test-process-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         link = name + ".sock"
         counters = name + ".counters"
@@ -48,7 +50,7 @@ final class ProxyProcess {
         var environment: [UnsafeMutablePointer<CChar>?] = [nil]
         var spawned = linux_spawned()
         let result = path.withCString { path in
-            [-1, 1, 2, listener].withUnsafeBufferPointer { list in
+            [-1, output, output, listener].withUnsafeBufferPointer { list in
                 argv.withUnsafeMutableBufferPointer { argv in
                     environment.withUnsafeMutableBufferPointer { environment in
                         var what = linux_spawn()
@@ -57,7 +59,7 @@ final class ProxyProcess {
                         what.environment = UnsafePointer(environment.baseAddress)
                         what.descriptors = list.baseAddress
                         what.descriptor_count = Int32(list.count)
-                        what.cgroup = -1
+                        what.cgroup = cgroup
                         what.flags = LINUX_SPAWN_UNPRIVILEGED.rawValue
                         what.uid = 65534
                         what.gid = 65534

@@ -16,28 +16,37 @@ final class TestNamespace {
     private typealias Enter = @convention(c) (Int32, Int32) -> Int32
     private static let newNetwork: Int32 = 0x4000_0000
 
-    private static let shared = Result {
+    private static let shared = Result { try make("true") }
+
+    /// A new one, in which `command` has run.
+    private static func make(_ command: String) throws -> Int32 {
         try Background {
             let unshare = unsafeBitCast(try #require(dlsym(nil, "unshare")), to: Unshare.self)
             try #require(unshare(newNetwork) == 0, "a network namespace: \(errno)")
             let said = try Tool.run(
-                "ip link set lo up && ip address add \(address4) dev lo && ip address add \(address6) dev lo nodad")
+                "ip link set lo up && ip address add \(address4) dev lo && ip address add \(address6) dev lo nodad && "
+                    + command)
             try #require(said.isEmpty, "\(said)")
             return try current()
         }.result()
     }
 
     private let former: Int32
+    /// One that is gone with the value.
+    private let own: Int32?
 
-    init() throws {
-        let own = try Self.shared.get()
+    /// The one that tests share, or one of its own that a command has set up.
+    init(_ command: String? = nil) throws {
+        own = try command.map(Self.make)
+        let place = try own ?? Self.shared.get()
         former = try Self.current()
-        try Self.enter(own)
+        try Self.enter(place)
     }
 
     deinit {
         try? Self.enter(former)
         close(former)
+        if let own { close(own) }
     }
 
     private static func current() throws -> Int32 {

@@ -23,9 +23,10 @@ final class TunnelLab {
     /// - Parameter source: who the far node lets in; 0: everybody.
     init(
         workers: Int = 1, buffers: Int = 64 << 20, hasCredentials: Bool = true,
-        tunnels: [SocketAddress] = [SocketAddress(.loopback4, 0)], times: Proxy.TunnelTimes = Proxy.TunnelTimes()
+        tunnels: [SocketAddress] = [SocketAddress(.loopback4, 0)], times: Proxy.TunnelTimes = Proxy.TunnelTimes(),
+        namespace: TestNamespace? = nil
     ) throws {
-        namespace = try TestNamespace()
+        self.namespace = try namespace ?? TestNamespace()
         far = try ProxyLab(workers: workers, buffers: buffers, tunnels: tunnels, tunnelTimes: times)
         near = try ProxyLab(workers: workers, buffers: buffers, tunnelTimes: times)
         tap = try Tap(to: far.proxy.tunnels[0].port)

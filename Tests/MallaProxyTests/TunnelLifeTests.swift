@@ -45,6 +45,27 @@ struct TunnelLifeTests {
         #expect(lab.tap.connections == 2)
     }
 
+    @Test(
+        "a peer that reads nothing is given up, though there is no room left for a PING to it", arguments: ["", "lie"])
+    func deafness(mode: String) throws {
+        let lab = try TunnelLab(times: Self.times(pause: 3_000_000_000, patience: 1_000_000_000))
+        let listener = try TCP.listenAnywhere()
+        try lab.apply([listener.port])
+        let folder = try Identities.path("")
+        let script = try Tool.python("hbone_deaf.py").joined(separator: " ")
+        let command =
+            "\(script) \(lab.far.proxy.tunnels[0].port) \(folder)/frontend.pem \(folder)/frontend.key "
+            + "\(folder)/root.pem backend.default.malla.test 198.51.100.10:\(listener.port) \(mode)"
+        let peer = Background { try Tool.run(command) }
+        let server = try listener.accept()
+        // More than all sockets in between take; the tunnel's end cuts it off.
+        #expect(throws: TCP.Failure(code: ECONNRESET)) { try server.send([UInt8](repeating: 0x61, count: 64 << 20)) }
+        try lab.far.eventually("counted") { try lab.far.counted(.tunnelSilent).cut == 1 }
+        let said = try peer.result()
+        #expect(said.hasSuffix("ended\n"), "\(said)")
+        #expect(try lab.far.counted(.passed).active == 0)
+    }
+
     @Test("a tunnel that carries nothing goes after its time, in an orderly way; one that carries something stays")
     func idleness() throws {
         let lab = try TunnelLab(times: Self.times(pause: 50_000_000, idle: 300_000_000))

@@ -24,6 +24,7 @@
  */
 #include "linux_clock.h"
 #include "linux_kernel.h"
+#include "linux_listeners.h"
 #include "linux_local.h"
 #include "linux_memory.h"
 #include "linux_network.h"

@@ -35,3 +35,8 @@ static inline void linux_map_large_blocks(void)
 	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	mallopt(M_ARENA_MAX, 2);
 }
+
+/* Gives back the pages of programs and libraries that this process has mapped, as far as nothing of its own is in them:
+ * they come back from the file when they are used. Answers how many mappings that were; -1 when they cannot be read.
+ * Takes milliseconds. Nobody may take mappings away meanwhile, by dlclose() for instance. */
+int linux_release_file_pages(void);

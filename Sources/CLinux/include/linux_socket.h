@@ -23,7 +23,8 @@ static inline int linux_listen(int fd, int backlog)
 
 /*
  * Begins a non-blocking TCP connect. The socket's family is that of the address, v4-mapped being AF_INET. The result
- * is the descriptor; *connected tells whether it stands already. -EADDRNOTAVAIL: the ports that were tried are taken.
+ * is the descriptor; *connected tells whether it stands already. -EADDRNOTAVAIL: the ports that were tried are taken;
+ * -ENETUNREACH: there is no way, or no address to connect from.
  */
 int linux_connect(const uint8_t address[16], uint16_t port, int *connected);
 

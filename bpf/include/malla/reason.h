@@ -318,7 +318,9 @@
 	X(220, REMOTE_UNAVAILABLE, "remote_unavailable", 0,	\
 	  "The endpoint's node could not connect to the endpoint (503).") \
 	X(221, TUNNEL_LIMIT, "tunnel_limit", 0,	\
-	  "No place for another tunnel, or for what it carries.")
+	  "No place for another tunnel, or for what it carries.") \
+	X(222, NO_SOURCE_PORT, "no_source_port", 0,	\
+	  "No port of this node's address is left to connect to the endpoint from; answered 503. See `net.ipv4.tcp_tw_reuse`.")
 
 enum malla_reason {
 #define MALLA_REASON_CASE(number, symbol, name, error, help) MALLA_REASON_##symbol = number,
@@ -327,7 +329,7 @@ enum malla_reason {
 };
 
 /* One past the highest number in use: the bound for tables and range checks. */
-#define MALLA_REASON_END 222
+#define MALLA_REASON_END 223
 
 /* The errno (positive) that an application gets for a refusal at connect; 0: none is given. */
 static inline int malla_reason_errno(__u32 reason)

@@ -243,6 +243,7 @@ def start_http2(
         node: mesh.Node | None) -> Section:
     """Starts the peers of a section over HTTP/2. All share the mesh's backend: to them it is a port of loopback."""
     is_calls = name == "grpc"
+    h2load.prepare(directory)  # a node's backends have their own
     through = []
     if node:
         backend = node.others["calls" if is_calls else "streams"]
@@ -250,7 +251,6 @@ def start_http2(
         through.append(Subject("malla", target, node.pids, backend, node.client_command))
     else:
         port = mesh.CALLS_BACKEND if is_calls else mesh.STREAMS_BACKEND
-        h2load.prepare(directory)
         backend = processes.Process(name, processes.LOAD, h2load.backend(directory, port, is_calls), directory)
         running.append(backend)
         backend.wait_for_port(port)

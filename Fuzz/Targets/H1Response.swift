@@ -52,6 +52,14 @@ private func read(_ bytes: [UInt8], _ request: RequestFacts, pieces: Int) -> (ev
     }
 }
 
+/// Whoever reads what was forwarded: the rules are the same, but a field more than came is none too many.
+private let client: H1HeadReader = {
+    var limits = WireLimits()
+    limits.fields += 8
+    limits.head *= 2
+    return H1HeadReader(limits: limits)
+}()
+
 /// Forwards a head and reads it as a client would.
 private func reread(_ head: ResponseHead, _ fields: borrowing FieldTable, _ bytes: Span<UInt8>, _ request: RequestFacts)
 {
@@ -67,7 +75,7 @@ private func reread(_ head: ResponseHead, _ fields: borrowing FieldTable, _ byte
     var cursor = HeadCursor()
     var table = FieldTable()
     guard
-        case .complete(let again, let length) = H1HeadReader().readResponse(
+        case .complete(let again, let length) = client.readResponse(
             written.span, to: request, cursor: &cursor, fields: &table)
     else { fatalError("the forwarded head is refused: \(String(decoding: written, as: UTF8.self))") }
     precondition(length == written.count && again.status == head.status && again.framing == head.framing)

@@ -35,7 +35,7 @@ static uint64_t cgroup_of(const struct nlmsghdr *message)
 	return id;
 }
 
-/* Called for each socket; not 0 ends the dump's use. */
+/* Called for each socket; `context` is the caller's. */
 typedef void (*taker)(const struct inet_diag_msg *socket, uint64_t cgroup, void *context);
 
 /* Goes over a family's TCP sockets that listen, or may do so next. 0 or a negative errno. */

@@ -27,6 +27,13 @@ public enum KernelObjects {
         return try MapDescription(of: Descriptor(owning: checked(raw, "open", "map \(id)")))
     }
 
+    /// Opens the map with that id; nil when it is gone.
+    public static func openMap(_ id: UInt32) throws -> RawMap? {
+        let raw = bpf_map_get_fd_by_id(id)
+        if raw == -ENOENT { return nil }
+        return try RawMap(Descriptor(owning: checked(raw, "open", "map \(id)")), name: "map \(id)")
+    }
+
     private static func list(
         _ what: String, _ next: (UInt32, UnsafeMutablePointer<UInt32>) -> Int32
     ) throws -> [UInt32] {

@@ -14,7 +14,7 @@ public struct ConnectionRecord: Sendable, Equatable {
 
     /// Names the connection: the connecting socket's cookie, the same at both ends.
     public let cookie: UInt64
-    /// Names this end's socket.
+    /// Names this end's socket; 0: an accepted one that the connecting one tells for.
     public let socketCookie: UInt64
     /// Which end this is.
     public let direction: Direction
@@ -90,5 +90,31 @@ public struct ConnectionRecord: Sendable, Equatable {
             "last_ack", "listen", "closing", "new_syn_recv",
         ]
         return (1...names.count).contains(Int(state)) ? names[Int(state) - 1] : "state_\(state)"
+    }
+}
+
+extension malla_live {
+    /// The accepting end of a connection whose connecting end tells for both; nil: it tells for itself, or nobody has
+    /// accepted it.
+    var accepted: malla_live? {
+        guard connection.meeting == MALLA_MEETING_TAKEN else { return nil }
+        var end = self
+        end.cookie = 0
+        (end.local, end.local_port, end.remote, end.remote_port) = (remote, remote_port, local, local_port)
+        (end.sent, end.received) = (received, sent)
+        end.round_trip_us = 0
+        end.state = stateOfPeer
+        end.connection.direction = UInt8(MALLA_INBOUND.rawValue)
+        end.connection.retransmits = 0
+        return end
+    }
+
+    /// In which state TCP's other end is, while nothing is on the way: after a FIN (4, 5) it waits for its close (8).
+    private var stateOfPeer: UInt16 {
+        switch state {
+        case 4, 5: 8
+        case 8: 5
+        default: state
+        }
     }
 }

@@ -56,7 +56,7 @@ public final class KernelReader: Sendable {
         try settle()
         let sockets = try live.iterate(map: maps.connections.descriptor, as: malla_live.self)
         let flows = try liveFlows.iterate(map: maps.flows.descriptor, as: malla_live.self)
-        return (sockets + flows).map(ConnectionRecord.init)
+        return (sockets + sockets.compactMap(\.accepted) + flows).map(ConnectionRecord.init)
     }
 
     /// The counters, with what live connections have moved up to now: exact at the time of the call.

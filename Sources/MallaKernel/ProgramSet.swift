@@ -38,7 +38,7 @@ struct ProgramSet: Sendable {
     /// Objects that a node can do without.
     static let optional: Set<String> = ["bypasses", "redirect", "revoke", "volume"]
     /// Maps that each object has for itself, and each version anew: room to work in, which keeps nothing.
-    static let unshared: Set<String> = ["malla_scratch"]
+    static let unshared: Set<String> = ["malla_remembered", "malla_scratch"]
 
     /// Loads every object. Each map is taken from its pin, or made by the first object that has it and pinned at once,
     /// so that the next object, and a daemon after a crash right here, finds it.

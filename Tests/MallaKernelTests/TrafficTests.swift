@@ -195,15 +195,4 @@ struct TrafficTests {
     private func outbound(_ node: KernelNode) throws -> CounterRecord? {
         try node.reader.counters().first { $0.direction == .outbound && $0.sourceWorkload == 7 }
     }
-
-    /// Asks until there is an answer, for at most ten seconds.
-    private func eventually<Answer>(_ what: String, _ ask: () throws -> Answer?) async throws -> Answer {
-        for _ in 0..<200 {
-            if let answer = try ask() { return answer }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw Never10Seconds(what: what)
-    }
-
-    private struct Never10Seconds: Error { let what: String }
 }

@@ -38,4 +38,4 @@ _Static_assert(sizeof(struct malla_rehearsal_key) == 24, "malla_rehearsal_key");
 _Static_assert(sizeof(struct malla_times_key) == 12, "malla_times_key");
 _Static_assert(sizeof(struct malla_times) == 600, "malla_times");
 _Static_assert(sizeof(struct malla_event) == 136, "malla_event");
-_Static_assert(sizeof(struct malla_explanation) == 152, "malla_explanation");
+_Static_assert(sizeof(struct malla_explanation) == 160, "malla_explanation");

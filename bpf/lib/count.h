@@ -26,15 +26,13 @@ static __always_inline void counter_key_of(const struct malla_connection *record
 /* What a counter begins with. Not on the stack, where its size would be felt. */
 static const struct malla_counter counter_zero;
 
-/* This CPU's counter of the key, made at its first use; one for all CPUs when there is no memory for that just now; the
+/* This CPU's counter of a key that had none: made; one for all CPUs when there is no memory for that just now; the
  * overflow bucket when the maps are full; NULL when that is missing too. */
-static __always_inline struct malla_counter *counter_at(const struct malla_counter_key *key)
+SUBPROGRAM struct malla_counter *counter_made(const struct malla_counter_key *key)
 {
-	struct malla_counter *counter = bpf_map_lookup_elem(&malla_counters, key);
+	struct malla_counter *counter;
 	struct malla_counter_key overflow = {};
 
-	if (counter)
-		return counter;
 	/* Another CPU may have made it meanwhile: the second look finds either. */
 	bpf_map_update_elem(&malla_counters, key, &counter_zero, BPF_NOEXIST);
 	counter = bpf_map_lookup_elem(&malla_counters, key);
@@ -48,11 +46,34 @@ static __always_inline struct malla_counter *counter_at(const struct malla_count
 	return bpf_map_lookup_elem(&malla_counters, &overflow);
 }
 
+static __always_inline struct malla_counter *counter_at(const struct malla_counter_key *key)
+{
+	struct malla_counter *counter = bpf_map_lookup_elem(&malla_counters, key);
+
+	return SELDOM(!counter) ? counter_made(key) : counter;
+}
+
 static __always_inline struct malla_counter *counter_of(const struct malla_connection *record)
 {
 	struct malla_counter_key key;
 
 	counter_key_of(record, &key);
+	return counter_at(&key);
+}
+
+/* Both ends of the connection are this record's: the accepting one is counted by it, too. */
+static __always_inline bool counts_for_both(const struct malla_connection *record)
+{
+	return record->meeting == MALLA_MEETING_TAKEN;
+}
+
+/* The counter of the accepting end of a connection that is told by its connecting end. */
+static __always_inline struct malla_counter *counter_of_accepted(const struct malla_connection *record)
+{
+	struct malla_counter_key key;
+
+	counter_key_of(record, &key);
+	key.direction = MALLA_INBOUND;
 	return counter_at(&key);
 }
 

@@ -129,6 +129,8 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 	it->would_differ = 0;
 	it->would_rule = 0;
 	it->would_reason = MALLA_REASON_PASSED;
+	it->table = 0;
+	it->slots = 0;
 	__builtin_memset(&it->endpoint, 0, sizeof(it->endpoint));
 	it->source = source ? source->identity : MALLA_IDENTITY_UNKNOWN;
 	it->source_workload = source ? source->workload : 0;
@@ -164,6 +166,8 @@ static __always_inline void decide(struct malla_explanation *it, const struct ma
 			return deny(it, MALLA_REASON_NO_ENDPOINT); /* 5 */
 		it->picked = it->endpoint.endpoint;
 		it->balance = service.flags;
+		it->table = service.table;
+		it->slots = service.slots;
 		it->affinity = service.affinity;
 		wants_proxy = service.flags & MALLA_SERVICE_PROXY;
 		open = service.flags & MALLA_SERVICE_FAIL_OPEN;

@@ -141,7 +141,7 @@ static __always_inline struct malla_event *event_filled(const struct malla_conne
 }
 
 /* The same, told, unless there were enough of its kind between these two: a client may come again at once, for ever. */
-static __always_inline void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
+SUBPROGRAM void event_of(const struct malla_connection *record, __u32 kind, __u64 duration)
 {
 	struct malla_limit_key key = {
 		.source_workload = record->source_workload,

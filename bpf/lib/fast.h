@@ -22,31 +22,29 @@ static __always_inline bool fast_would_wait(struct tcp_sock *tcp)
  * connecting sockets that wait in their calls. Of an accepted socket that cannot be told yet; whoever asks for its service
  * says so.
  */
-static __always_inline void fast_join(struct bpf_sock_ops *ctx, const struct malla_connection *record)
+SUBPROGRAM void fast_join(struct bpf_sock_ops *ctx, const struct malla_connection *record)
 {
 	const struct malla_config *config = config_now();
+	struct bpf_sock *sk = ctx->sk;
 	struct malla_tuple tuple;
 	struct tcp_sock *tcp;
 
-	if (!(record->flags & MALLA_CONNECTION_FAST) || !config || !(config->flags & MALLA_CONFIG_FAST) || !ctx->sk)
+	if (!config || !(config->flags & MALLA_CONFIG_FAST) || !sk)
 		return;
-	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(ctx->sk);
+	tcp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	if (!tcp || BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp) ||
 	    (record->direction == MALLA_OUTBOUND &&
 	     (!(record->flags & MALLA_CONNECTION_PUBLISHED) || fast_would_wait(tcp))))
 		return;
-	handoff_tuple(ctx, false, &tuple);
+	handoff_tuple(sk, bpf_get_netns_cookie(ctx), false, &tuple);
 	if (!bpf_map_update_elem(&malla_lanes, &tuple, &lane_zero, BPF_ANY) &&
 	    bpf_sock_hash_update(ctx, &malla_fast, &tuple, BPF_ANY))
 		bpf_map_delete_elem(&malla_lanes, &tuple);
 }
 
-/* What went past TCP at this end; NULL: nothing. */
-static __always_inline const struct malla_lane *fast_lane(struct bpf_sock_ops *ctx, const struct malla_connection *record,
-							 struct malla_tuple *tuple)
+/* What went past TCP at this end of a connection that asked for it; NULL: nothing. */
+static __always_inline const struct malla_lane *fast_lane(struct bpf_sock *sk, __u64 netns, struct malla_tuple *tuple)
 {
-	if (!(record->flags & MALLA_CONNECTION_FAST))
-		return 0;
-	handoff_tuple(ctx, false, tuple);
+	handoff_tuple(sk, netns, false, tuple);
 	return bpf_map_lookup_elem(&malla_lanes, tuple);
 }

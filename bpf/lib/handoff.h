@@ -6,57 +6,67 @@
 #include "maps.h"
 #include "meeting.h"
 #include "record.h"
+#include "socket.h"
 
-/* One end of the connection that a sockops program was called for. */
-static __always_inline struct malla_addr local_addr(struct bpf_sock_ops *ctx)
+/* Which of a socket's addresses is which of the connecting side's. */
+static __always_inline void handoff_ends(struct malla_tuple *tuple, bool accepted, const struct malla_addr *local,
+					 const struct malla_addr *remote)
 {
-	return (struct malla_addr){{ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
-				    ctx->local_ip6[3]}};
+	tuple->source = accepted ? *remote : *local;
+	tuple->destination = accepted ? *local : *remote;
 }
 
-static __always_inline struct malla_addr remote_addr(struct bpf_sock_ops *ctx)
+/* The addresses of an IPv6 socket. */
+SUBPROGRAM void handoff_ends_ipv6(struct bpf_sock *sk, bool accepted, struct malla_tuple *tuple)
 {
-	return (struct malla_addr){{ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2],
-				    ctx->remote_ip6[3]}};
-}
+	struct malla_addr local = {{sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]}};
+	struct malla_addr remote = {{sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]}};
 
-/* The tuple as the connecting side sees it; `accepted`: the caller is the other side. */
-static __always_inline void handoff_tuple(struct bpf_sock_ops *ctx, bool accepted, struct malla_tuple *tuple)
-{
-	__u16 local_port = ctx->local_port, remote_port = bpf_ntohl(ctx->remote_port);
-	struct malla_addr local, remote;
-	bool is_ipv4 = ctx->family == MALLA_AF_INET;
-
-	/* An IPv6 socket on its way to a v4-mapped address has no IPv6 local address yet when its
-	 * SYN leaves, but the IPv4 one is set. */
-	if (!is_ipv4) {
-		remote = remote_addr(ctx);
-		is_ipv4 = addr_is_ipv4(&remote);
+	/* On its way to a v4-mapped address it has no IPv6 local address yet when its SYN leaves, but the IPv4 one is set. */
+	if (addr_is_ipv4(&remote)) {
+		local = addr_from_ipv4(sk->src_ip4);
+		remote = addr_from_ipv4(sk->dst_ip4);
 	}
-	if (is_ipv4) {
-		local = addr_from_ipv4(ctx->local_ip4);
-		remote = addr_from_ipv4(ctx->remote_ip4);
+	handoff_ends(tuple, accepted, &local, &remote);
+}
+
+/* The tuple as the connecting side sees it; `accepted`: the socket is the other side's. Two namespaces may use the same
+ * loopback tuple at the same time. */
+static __always_inline void handoff_tuple(struct bpf_sock *sk, __u64 netns, bool accepted, struct malla_tuple *tuple)
+{
+	__u16 local_port = sk->src_port, remote_port = bpf_ntohs(sk->dst_port);
+
+	if (sk->family == MALLA_AF_INET) {
+		struct malla_addr local = addr_from_ipv4(sk->src_ip4), remote = addr_from_ipv4(sk->dst_ip4);
+
+		handoff_ends(tuple, accepted, &local, &remote);
 	} else {
-		local = local_addr(ctx);
+		handoff_ends_ipv6(sk, accepted, tuple);
 	}
-	tuple->source = accepted ? remote : local;
-	tuple->destination = accepted ? local : remote;
 	tuple->source_port = accepted ? remote_port : local_port;
 	tuple->destination_port = accepted ? local_port : remote_port;
 	tuple->reserved = 0;
-	/* Two namespaces may use the same loopback tuple at the same time. */
-	tuple->netns = bpf_get_netns_cookie(ctx);
+	tuple->netns = netns;
+}
+
+/* Can the connecting end tell for the accepting one, too? What the proxy accepts is its to read, and on the fast path each
+ * end has a lane. */
+static __always_inline bool handoff_is_shared(const struct malla_connection *record)
+{
+	return record->path == MALLA_PATH_DIRECT && !(record->flags & MALLA_CONNECTION_FAST);
 }
 
 /* Puts the record where the accepting side finds it: before the SYN leaves. */
-static __always_inline void handoff_publish(struct bpf_sock_ops *ctx, struct malla_connection *record, __u64 cookie)
+static __always_inline void handoff_publish(struct bpf_sock *sk, struct malla_connection *record, __u64 cookie)
 {
 	struct malla_tuple tuple;
 
-	handoff_tuple(ctx, false, &tuple);
+	handoff_tuple(sk, record->netns, false, &tuple);
 	record->meeting = place_record(cookie) ? meeting_begin(&tuple, cookie) : 0;
-	if (!record->meeting)
+	if (SELDOM(!record->meeting))
 		bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
+	else if (handoff_is_shared(record))
+		record->meeting |= MALLA_MEETING_SHARED;
 }
 
 /* A copy of the record for this accepted socket; NULL: no memory. What the proxy accepts is kept with the socket, where it
@@ -77,29 +87,30 @@ static __always_inline struct malla_connection *handoff_copy(struct bpf_sock *sk
 	return record;
 }
 
-/* Takes the record that waits for this accepted socket; NULL: there is none, or no memory. */
-static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops *ctx, __u64 cookie,
+/* Takes the record that waits for this accepted socket; NULL: there is none, or no memory; or the connecting end tells for
+ * both, which it knows from then on. */
+static __always_inline struct malla_connection *handoff_take(struct bpf_sock *sk, __u64 netns, __u64 cookie,
 							     const struct malla_config *config)
 {
 	const struct malla_connection *waiting;
 	struct malla_connection *record = 0;
-	struct bpf_sock *sk = ctx->sk;
 	struct malla_tuple tuple;
 	__u64 other;
 
-	if (!sk)
-		return 0;
-	handoff_tuple(ctx, true, &tuple);
+	handoff_tuple(sk, netns, true, &tuple);
 	waiting = meeting_record(&tuple, &other);
-	if (waiting) {
-		record = handoff_copy(sk, cookie, config, waiting, tuple.netns);
+	if (waiting && waiting->meeting & MALLA_MEETING_SHARED) {
+		if (meeting_end(meeting_index(&tuple) + 1, other))
+			return 0;
+	} else if (waiting) {
+		record = handoff_copy(sk, cookie, config, waiting, netns);
 		if (record && meeting_end(meeting_index(&tuple) + 1, other))
 			return record;
 	}
 	/* Or a walk has moved it there just now. */
 	waiting = bpf_map_lookup_elem(&malla_handoffs, &tuple);
 	if (waiting) {
-		record = handoff_copy(sk, cookie, config, waiting, tuple.netns);
+		record = handoff_copy(sk, cookie, config, waiting, netns);
 		if (record && !bpf_map_delete_elem(&malla_handoffs, &tuple))
 			return record;
 	}
@@ -111,16 +122,19 @@ static __always_inline struct malla_connection *handoff_take(struct bpf_sock_ops
 	return 0;
 }
 
-/* Takes back what nobody took: a stranger with the same tuple must not find it later. */
-static __always_inline void handoff_withdraw(struct bpf_sock_ops *ctx, const struct malla_connection *record, __u64 cookie)
+/* Takes back what nobody took: a stranger with the same tuple must not find it later. And finds out whether it was taken. */
+static __always_inline void handoff_withdraw(struct bpf_sock *sk, struct malla_connection *record, __u64 cookie)
 {
+	__u32 meeting = record->meeting;
 	struct malla_tuple tuple;
 
-	if (record->meeting) {
-		meeting_end(record->meeting, cookie);
+	if (meeting == MALLA_MEETING_TAKEN)
+		return;
+	if (meeting) {
+		record->meeting = meeting_end(meeting & ~MALLA_MEETING_SHARED, cookie) ? 0 : meeting_taken(meeting);
 		return;
 	}
-	handoff_tuple(ctx, false, &tuple);
+	handoff_tuple(sk, record->netns, false, &tuple);
 	/* Most were taken, and looking takes no lock. */
 	if (bpf_map_lookup_elem(&malla_handoffs, &tuple))
 		bpf_map_delete_elem(&malla_handoffs, &tuple);

@@ -5,29 +5,35 @@
 #include "hook.h"
 #include "maps.h"
 
-/*
- * The bucket of a time. A function of its own for the verifier, too: it looks at this once, and takes the answer for
- * any number, instead of following each of the buckets through everything that comes after.
- */
-__attribute__((noinline)) __u32 histogram_bucket(__u64 ns, __u32 shift)
-{
-	__u64 rest = ns >> (shift & 63);
-	__u32 bits = 0;
+/* Where the highest bit of a number below 2^32 is whose lower bits are all set, by a De Bruijn sequence; one more than that. */
+static const __u8 histogram_bits[32] = {1,  10, 2,  11, 14, 22, 3, 30, 12, 15, 17, 19, 23, 26, 4, 31,
+					9,  13, 21, 29, 16, 18, 25, 8, 20, 28, 24, 7,  27, 6,  5, 32};
 
-	if (rest >> (MALLA_HISTOGRAM_BUCKETS - 2))
+/* The bucket of a time. Without a branch, which nobody could foretell. */
+static __always_inline __u32 histogram_bucket(__u64 ns, __u32 shift)
+{
+	__u64 whole = ns >> shift;
+	__u32 rest = whole;
+
+	if (whole >> (MALLA_HISTOGRAM_BUCKETS - 2))
 		return MALLA_HISTOGRAM_BUCKETS - 1;
-	for (int step = 16; step; step /= 2) {
-		if (rest >> step) {
-			rest >>= step;
-			bits += step;
-		}
-	}
-	return bits + (__u32)rest;
+	if (!rest)
+		return 0;
+	rest |= rest >> 1;
+	rest |= rest >> 2;
+	rest |= rest >> 4;
+	rest |= rest >> 8;
+	rest |= rest >> 16;
+	rest = rest * 0x07c4acddu >> 27;
+	asm volatile("%0 &= 31" : "+r"(rest)); /* it is below 32 already; the verifier wants to hear it */
+	return histogram_bits[rest];
 }
 
 static __always_inline void histogram_add(struct malla_histogram *histogram, __u64 ns, __u32 shift)
 {
 	__u32 bucket = histogram_bucket(ns, shift);
+
+	asm volatile("" : "+r"(bucket)); /* else the compiler asks for it in a way that the verifier does not understand */
 
 	if (bucket >= MALLA_HISTOGRAM_BUCKETS)
 		return; /* it never is; the verifier wants to hear it */
@@ -38,8 +44,18 @@ static __always_inline void histogram_add(struct malla_histogram *histogram, __u
 /* What the times of new pairs begin with. */
 static const struct malla_times times_zero;
 
-/* The histograms of the connection's workloads and service, made at their first use; the overflow bucket when there
- * is no room; NULL when that is missing too. */
+/* The histograms of a new pair: made; the overflow bucket when there is no room; NULL when that is missing too. */
+SUBPROGRAM struct malla_times *times_made(const struct malla_times_key *key)
+{
+	struct malla_times_key overflow = {};
+	struct malla_times *times;
+
+	bpf_map_update_elem(&malla_times, key, &times_zero, BPF_NOEXIST);
+	times = bpf_map_lookup_elem(&malla_times, key);
+	return times ? times : bpf_map_lookup_elem(&malla_times, &overflow);
+}
+
+/* The histograms of the connection's workloads and service. */
 static __always_inline struct malla_times *times_of(const struct malla_connection *record)
 {
 	struct malla_times_key key = {
@@ -47,14 +63,9 @@ static __always_inline struct malla_times *times_of(const struct malla_connectio
 		.target_workload = record->target_workload,
 		.service = record->service,
 	};
-	struct malla_times_key overflow = {};
 	struct malla_times *times = bpf_map_lookup_elem(&malla_times, &key);
 
-	if (times)
-		return times;
-	bpf_map_update_elem(&malla_times, &key, &times_zero, BPF_NOEXIST);
-	times = bpf_map_lookup_elem(&malla_times, &key);
-	return times ? times : bpf_map_lookup_elem(&malla_times, &overflow);
+	return SELDOM(!times) ? times_made(&key) : times;
 }
 
 /* It took so long to get established. */
@@ -81,11 +92,14 @@ static __always_inline void time_end(const struct malla_connection *record, __u6
 }
 
 /* The connection was opened: said at once of what is kept with its socket. */
-static __always_inline void record_opened(struct malla_connection *record)
+SUBPROGRAM void record_opened(struct malla_connection *record)
 {
 	struct malla_counter *counter = counter_of(record);
 
 	record->flags |= MALLA_CONNECTION_COUNTED;
+	if (counter)
+		COUNT(counter, opened, 1);
+	counter = counts_for_both(record) ? counter_of_accepted(record) : 0;
 	if (counter)
 		COUNT(counter, opened, 1);
 	if (record->direction == MALLA_OUTBOUND)

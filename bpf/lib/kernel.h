@@ -48,9 +48,14 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+typedef struct {
+	long long counter;
+} atomic64_t;
+
 struct sock_common {
 	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
+	atomic64_t skc_cookie; /* 0: nobody asked for it yet */
 	__u16 skc_dport; /* network byte order */
 	__u16 skc_num;	 /* host byte order */
 	__u16 skc_family;
@@ -100,6 +105,7 @@ struct tcp_sock {
 	__u32 copied_seq;  /* first byte that the application has not read */
 	__u32 snd_una;	 /* first byte that the peer has not acknowledged */
 	__u32 write_seq; /* one past the last byte queued, SYN and FIN included */
+	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC, when it was last called or sent something */
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	__u32 srtt_us;	     /* smoothed round trip, in eighths of a microsecond */

@@ -54,6 +54,12 @@ static __always_inline __u32 meeting_begin(const struct malla_tuple *tuple, __u6
 	return index + 1;
 }
 
+/* What becomes of a record's `meeting` when the accepting side has taken it. */
+static __always_inline __u32 meeting_taken(__u32 meeting)
+{
+	return meeting & MALLA_MEETING_SHARED ? MALLA_MEETING_TAKEN : 0;
+}
+
 /* Ends the meeting of this number; false: somebody else did. */
 static __always_inline bool meeting_end(__u32 number, __u64 cookie)
 {

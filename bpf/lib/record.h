@@ -25,7 +25,7 @@ static __always_inline struct malla_connection *record_of(struct bpf_sock *sk, _
 {
 	struct malla_connection *record = place_record(cookie);
 
-	if (record)
+	if (!SELDOM(!record))
 		return record;
 	record = record_kept(sk);
 	if (record)
@@ -57,10 +57,12 @@ static __always_inline struct malla_connection *record_begun(struct bpf_sock *sk
 	if (record)
 		return record;
 	record = place_take(cookie);
-	if (!record && !bpf_map_update_elem(&malla_young, &cookie, &record_zero, BPF_ANY))
-		record = bpf_map_lookup_elem(&malla_young, &cookie);
-	if (!record)
-		return record_made(sk);
+	if (SELDOM(!record)) {
+		if (!bpf_map_update_elem(&malla_young, &cookie, &record_zero, BPF_ANY))
+			record = bpf_map_lookup_elem(&malla_young, &cookie);
+		if (!record)
+			return record_made(sk);
+	}
 	record->flags = MALLA_CONNECTION_YOUNG;
 	return record;
 }

@@ -26,6 +26,13 @@ static __always_inline struct malla_addr asked_addr(struct bpf_sock_addr *ctx, b
 	return (struct malla_addr){{ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
 }
 
+/* The two draws that one number makes. */
+static __always_inline void request_draws(__u32 random[2], __u32 number)
+{
+	random[0] = number;
+	random[1] = number * 0x85ebca6bu;
+}
+
 /* The decision's input. */
 static __always_inline void request_read(struct bpf_sock_addr *ctx, bool is_ipv4, struct malla_explanation *it)
 {
@@ -37,13 +44,10 @@ static __always_inline void request_read(struct bpf_sock_addr *ctx, bool is_ipv4
 	it->is_ipv4 = is_ipv4;
 	it->generation = generation_now();
 	it->cookie = bpf_get_socket_cookie(ctx);
-	if (it->protocol == IPPROTO_TCP) {
-		it->random[0] = bpf_get_prandom_u32();
-	} else {
-		/* All datagrams of a socket to one endpoint: Fibonacci hashing of its cookie. */
-		it->random[0] = (__u32)it->cookie * 0x9e3779b1u;
-	}
-	it->random[1] = it->random[0] * 0x85ebca6bu;
+	if (it->protocol == IPPROTO_TCP)
+		request_draws(it->random, bpf_get_prandom_u32());
+	else /* All datagrams of a socket to one endpoint: Fibonacci hashing of its cookie. */
+		request_draws(it->random, (__u32)it->cookie * 0x9e3779b1u);
 }
 
 static __always_inline void request_rewrite(struct bpf_sock_addr *ctx, bool is_ipv4,

@@ -52,23 +52,26 @@ static __always_inline bool endpoint_numbered(__u32 number, struct malla_endpoin
 	return number && endpoint_of(&key, endpoint);
 }
 
-/* Draws an endpoint by the service's alias table: `random[0]` the slot, `random[1]` which of its
- * two; or by what the service asks for. False: the service has no ready endpoint.
+/* Draws the number of an endpoint from an alias table: `random[0]` the slot, `random[1]` which of its two; 0: there is
+ * no such table. */
+static __always_inline __u32 service_draw(__u32 table, __u32 slots, const __u32 random[2])
+{
+	/* A product instead of a remainder: no bias worth naming, and no division. */
+	const struct malla_slot *slot = slot_at(table, ((__u64)random[0] * slots) >> 32);
+
+	if (!slot)
+		return 0;
+	return slot->threshold == 0xffffffff || random[1] < slot->threshold ? slot->endpoint : slot->alias;
+}
+
+/* Draws an endpoint by the service's table, or by what the service asks for. False: the service has no ready endpoint.
  * A table is never rewritten: it stays as it is until no program has the service's value that names it. */
 static __always_inline bool service_pick(const struct malla_service *service, const struct malla_explanation *it,
 					 struct malla_endpoint *endpoint)
 {
-	const struct malla_slot *slot;
-
 	if (!service->slots)
 		return false;
 	if (service->flags & MALLA_SERVICE_BALANCED)
 		return endpoint_numbered(balance_choose(service, it), endpoint);
-	/* A product instead of a remainder: no bias worth naming, and no division. */
-	slot = slot_at(service->table, ((__u64)it->random[0] * service->slots) >> 32);
-	if (!slot)
-		return false;
-	return endpoint_numbered(slot->threshold == 0xffffffff || it->random[1] < slot->threshold ? slot->endpoint
-												   : slot->alias,
-				 endpoint);
+	return endpoint_numbered(service_draw(service->table, service->slots, it->random), endpoint);
 }

@@ -26,18 +26,21 @@ static __always_inline struct malla_connection *young_record(struct sock *sk)
 /* A record that is about to leave its place waits for the accepting side by itself. */
 static __always_inline void settle_meeting(struct malla_connection *record, __u64 cookie)
 {
-	const struct malla_meeting *meeting = meeting_numbered(record->meeting - 1);
+	__u32 former = record->meeting, number = former & ~MALLA_MEETING_SHARED;
+	const struct malla_meeting *meeting = meeting_numbered(number - 1);
 	struct malla_tuple tuple;
-	__u32 number = record->meeting;
 
-	record->meeting = 0;
+	record->meeting = meeting_taken(former);
 	if (!meeting || meeting->cookie != cookie)
 		return;
+	record->meeting = 0;
 	tuple = meeting->tuple;
 	bpf_map_update_elem(&malla_handoffs, &tuple, record, BPF_ANY);
+	if (meeting_end(number, cookie))
+		return;
 	/* The accepting side was quicker. */
-	if (!meeting_end(number, cookie))
-		bpf_map_delete_elem(&malla_handoffs, &tuple);
+	bpf_map_delete_elem(&malla_handoffs, &tuple);
+	record->meeting = meeting_taken(former);
 }
 
 /*

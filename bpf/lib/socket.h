@@ -15,3 +15,11 @@ static __always_inline struct malla_addr socket_addr(const struct sock_common *s
 		return addr_from_ipv4(ipv4);
 	return (struct malla_addr){{word[0], word[1], word[2], word[3]}};
 }
+
+/* The cookie of the socket that a program was called for, which nearly always has one. */
+static __always_inline __u64 socket_cookie(struct bpf_sock_ops *ctx, const struct tcp_sock *tcp)
+{
+	__u64 cookie = ((const struct sock *)tcp)->__sk_common.skc_cookie.counter;
+
+	return cookie ? cookie : bpf_get_socket_cookie(ctx);
+}

@@ -44,13 +44,22 @@ static __always_inline struct transfer transfer_with(struct transfer tcp, const 
 	return tcp;
 }
 
+static __always_inline void transfer_count(struct malla_counter *counter, __u64 sent, __u64 received)
+{
+	if (counter && sent)
+		COUNT(counter, sent, sent);
+	if (counter && received)
+		COUNT(counter, received, received);
+}
+
 /*
  * At the end of the connection: the last word. Called with the socket locked, so every field is of
  * one moment. `last` is the state before CLOSE: from FIN_WAIT2 the FIN was acknowledged; from
  * CLOSING and LAST_ACK it was if nothing is left unacknowledged, else the connection was reset.
+ * Answers what was not counted yet.
  */
-static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct malla_connection *record,
-					    struct malla_counter *counter, const struct malla_lane *lane, __u32 last)
+static __always_inline struct transfer transfer_finish(const struct tcp_sock *tcp, struct malla_connection *record,
+						       struct malla_counter *counter, const struct malla_lane *lane, __u32 last)
 {
 	bool fin_acked = last == BPF_TCP_FIN_WAIT2 || ((last == BPF_TCP_CLOSING || last == BPF_TCP_LAST_ACK) &&
 						       tcp->snd_una == tcp->write_seq);
@@ -68,15 +77,13 @@ static __always_inline void transfer_finish(const struct tcp_sock *tcp, struct m
 		record->sent = total.sent;
 		record->received = total.received;
 	}
-	if (!counter)
-		return;
 	/* A live reader cannot have been ahead by more than a FIN; then this takes it back. */
-	if (total.sent != sent)
-		COUNT(counter, sent, total.sent - sent);
-	if (total.received != received)
-		COUNT(counter, received, total.received - received);
-	if (tcp->total_retrans != retransmits)
+	total.sent -= sent;
+	total.received -= received;
+	transfer_count(counter, total.sent, total.received);
+	if (counter && tcp->total_retrans != retransmits)
 		COUNT(counter, retransmits, tcp->total_retrans - retransmits);
+	return total;
 }
 
 /* Moves `have` up to `total` and answers by how much; 0 if it changed meanwhile. */
@@ -123,10 +130,9 @@ static __always_inline void transfer_catch_up(const struct tcp_sock *tcp, struct
 		return;
 	sent = advance(&record->sent, old_sent, now.sent);
 	received = advance(&record->received, old_received, now.received);
-	if (sent)
-		COUNT(counter, sent, sent);
-	if (received)
-		COUNT(counter, received, received);
+	transfer_count(counter, sent, received);
+	if (counts_for_both(record))
+		transfer_count(counter_of_accepted(record), received, sent);
 	if (again > old_again &&
 	    __sync_val_compare_and_swap(&record->retransmits, old_again, again) == old_again)
 		COUNT(counter, retransmits, again - old_again);

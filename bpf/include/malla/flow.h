@@ -51,7 +51,8 @@ struct malla_connection {
 	__u32 endpoint; /* its number, when a service led there; through the proxy: the one that the service's
 			 * balancing chose, 0 when that is left to the proxy */
 	__u32 birth;	/* of the entry of malla_active that counts it; 0: none does */
-	__u32 meeting; /* one more than the place in malla_meetings where it waits for the accepting side; 0: nowhere */
+	__u32 meeting; /* one more than the place in malla_meetings where it waits for the accepting side, and perhaps
+			* MALLA_MEETING_SHARED; MALLA_MEETING_TAKEN; 0: nowhere */
 	/* The source's address, as policy sees it: of what packets tell, and with path PROXY. Else it is the workload's. */
 	struct malla_addr from;
 };
@@ -156,6 +157,10 @@ struct malla_meeting {
 
 #define MALLA_MEETINGS 128
 #define MALLA_MEETING_CLAIMED 0xffffffffffffffffull
+/* In a record's `meeting`: once the accepting side was there, this one tells for both, and that keeps none. */
+#define MALLA_MEETING_SHARED 0x80000000u
+/* It was there. */
+#define MALLA_MEETING_TAKEN 0xffffffffu
 
 /* malla_lanes: hash of the ends of connections on the fast path: from the tuple as the end sees it (its own address is the
  * source) to this. */
@@ -383,6 +388,9 @@ struct malla_explanation {
 	__u16 would_reason;  /* enum malla_reason */
 	__u8 has_dry_run;    /* the scope has some */
 	__u8 would_differ;   /* it would be allowed instead of denied, or denied instead of allowed */
+	/* -- output: what the endpoint was drawn from -- */
+	__u32 table;
+	__u32 slots;
 };
 
 /* The packet on which malla_explain is run. */

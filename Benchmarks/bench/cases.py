@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from . import h2load, handshakes, mesh, nodes, pairs, peers, processes, programs
+from . import h2load, handshakes, mesh, namespaces, nodes, pairs, peers, processes, programs
 
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
 PLAIN_BACKEND = ("127.0.0.1", 7000)
@@ -62,7 +62,7 @@ SHAKES = [Load("handshake", "mutual handshake and a PING", "handshake", "shake",
 STREAMS = [Load("streams", "HTTP/2, 4 × 32 streams", "request", "h2load", [], lambda _: [])]
 CALLS = [Load("calls", "gRPC unary, 4 × 32 streams", "call", "h2load", ["calls"], lambda _: [])]
 
-LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + SHAKES + STREAMS + CALLS]
+LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + SHAKES + STREAMS + CALLS + namespaces.LOADS]
 
 
 @dataclasses.dataclass
@@ -90,6 +90,7 @@ class Section:
 SECTIONS = {
     "connect": "the price of a connect; ratio = with hooks / without",
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
+    "veth": namespaces.TITLE,
     "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "tunnel": "L4 between two nodes, mutual TLS; ratio = pair of peers / Malla",
@@ -104,6 +105,8 @@ SECTIONS = {
 
 # Sections that need two nodes.
 BETWEEN_NODES = {"tunnel", "pooled", "handshake", "storm", "secure"}
+# That start all they need themselves.
+APART = {"veth"}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
@@ -116,6 +119,9 @@ def measure(arguments: argparse.Namespace) -> dict:
             for section in sections:
                 figures["sections"].append(
                     measure_section(section, arguments, figures["errors"], pathlib.Path(directory)))
+            if "veth" in (arguments.only or APART) and "malla" not in arguments.without:
+                figures["sections"] += namespaces.measure(
+                    arguments, pathlib.Path(directory), running, figures["errors"])
         finally:
             for thing in reversed(running):
                 thing.stop()
@@ -131,7 +137,7 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
     running.append(plain)
     plain.wait_for_port(PLAIN_BACKEND[1])
     node = None
-    if "malla" not in arguments.without and set(wanted) - BETWEEN_NODES:
+    if "malla" not in arguments.without and set(wanted) - BETWEEN_NODES - APART:
         node = mesh.Node(directory)
         running.append(node)  # before it is up: what it has started by then must be stopped too
         node.start()

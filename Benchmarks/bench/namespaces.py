@@ -15,7 +15,9 @@ from . import mesh, pairs, processes, programs
 PORT = 7021
 # So short that all ways see the same machine, whose speed may change within a second.
 SLICE_MS = 100
-# Of the first three bytes of addresses.
+# After so many of each way all processes are made anew: which memory a process gets makes a percent of difference.
+SLICES = 8
+# The first three bytes of addresses.
 WIRINGS = {"routed": "10.232.1", "bridged": "10.232.2"}
 # What a routed pod takes for its gateway.
 GATEWAY = "169.254.7.1"
@@ -199,12 +201,9 @@ def measure(arguments: argparse.Namespace, directory: pathlib.Path, running: lis
         pod.interface in json.dumps(node.malla("programs", "list")) for pod in captured))
     for found in ways.values():
         found[1].node = node
-        for way in found:
-            running.append(way)
-            way.serve(directory)
     sections = []
     for wiring, found in ways.items():
-        rows = [measure_load(load, found, arguments, errors) for load in LOADS
+        rows = [measure_load(load, found, arguments, directory, errors) for load in LOADS
                 if not arguments.load or load.name in arguments.load]
         sections += [{
             "title": f"{wiring}, {what}, {TITLE}", "judged": judged, "faults": [],
@@ -214,27 +213,38 @@ def measure(arguments: argparse.Namespace, directory: pathlib.Path, running: lis
     return sections
 
 
-def measure_load(load: Load, ways: list[Way], arguments: argparse.Namespace, errors: list[str]) -> dict:
-    """Slices of one load over all ways in turn, until each has had its time."""
+def measure_load(load: Load, ways: list[Way], arguments: argparse.Namespace, directory: pathlib.Path,
+                 errors: list[str]) -> dict:
+    """Groups of slices of one load over all ways in turn, until each has had its time."""
     print(f"{ways[0].client.wiring}: {load.title}", file=sys.stderr)
-    clients = [Client(way, load) for way in ways]
     samples: dict[str, list[dict]] = {way.name: [] for way in ways}
-    try:
-        for number in range(-2, arguments.rounds * arguments.seconds * 1000 // SLICE_MS):
-            turn = list(zip(ways, clients))
-            # Each is before each other as often as after it.
-            for way, client in turn if number % 2 else reversed(turn):
-                before = way.cpu_ns()
-                result = client.slice(SLICE_MS)
-                others = way.cpu_ns() - before
-                if result["errors"]:
-                    errors.append(f"{load.title} over {way.name}: {result['errors']} × {result['first_error']}")
-                if number >= 0:  # the first two warm caches
-                    samples[way.name].append(sample(load, result, others))
-    finally:
-        for client in clients:
-            client.stop()
+    for _ in range(max(1, arguments.rounds * arguments.seconds * 1000 // SLICE_MS // SLICES)):
+        clients: list[Client] = []
+        try:
+            for way in ways:
+                way.serve(directory)
+                clients.append(Client(way, load))
+            measure_group(load, list(zip(ways, clients)), samples, errors)
+        finally:
+            for client in clients:
+                client.stop()
+            for way in ways:
+                way.stop()
     return {"load": load.title, "unit": load.unit, "samples": samples}
+
+
+def measure_group(load: Load, turn: list[tuple[Way, Client]], samples: dict[str, list[dict]], errors: list[str]) -> None:
+    """Slices of one load by processes that stay the same."""
+    for number in range(-2, SLICES):  # the first two warm caches
+        turn.reverse()  # each is before each other as often as after it
+        for way, client in turn:
+            before = way.cpu_ns()
+            result = client.slice(SLICE_MS)
+            others = way.cpu_ns() - before
+            if result["errors"]:
+                errors.append(f"{load.title} over {way.name}: {result['errors']} × {result['first_error']}")
+            if number >= 0:
+                samples[way.name].append(sample(load, result, others))
 
 
 def sample(load: Load, result: dict, others: int) -> dict:
@@ -245,15 +255,17 @@ def sample(load: Load, result: dict, others: int) -> dict:
 
 
 def ratios(samples: dict[str, list[dict]], figure: str) -> dict[str, dict]:
-    """Each way against the first, pairwise inside a turn: the median, and between which it is with 95 % confidence."""
+    """Each way against the first, pairwise inside a turn: the median, and between which it is with 95 % confidence. That
+    comes from the medians of the groups, of which each has the luck of its processes."""
     first, *others = samples
     answer = {}
     for other in others:
-        pairs_of = sorted(b[figure] / a[figure] for a, b in zip(samples[first], samples[other]) if a[figure] > 0)
-        if not pairs_of:
+        found = [b[figure] / a[figure] for a, b in zip(samples[first], samples[other]) if a[figure] > 0]
+        if not found:
             continue
+        groups = sorted(statistics.median(found[at:at + SLICES]) for at in range(0, len(found), SLICES))
         # Ranks of the binomial distribution, as the normal one has them.
-        middle, far = len(pairs_of) / 2, 0.98 * len(pairs_of) ** 0.5
-        answer[other] = {"median": statistics.median(pairs_of), "least": pairs_of[max(0, int(middle - far))],
-                         "most": pairs_of[min(len(pairs_of) - 1, int(middle + far))]}
+        middle, far = len(groups) / 2, 0.98 * len(groups) ** 0.5
+        answer[other] = {"median": statistics.median(found), "least": groups[max(0, int(middle - far))],
+                         "most": groups[min(len(groups) - 1, int(middle + far))]}
     return answer

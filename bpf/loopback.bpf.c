@@ -112,7 +112,6 @@ SUBPROGRAM bool is_refused(struct scratch *scratch, const struct malla_workload 
 SUBPROGRAM int judge_datagram(struct __sk_buff *skb)
 {
 	struct scratch *scratch = scratch_now();
-	struct malla_endpoint_key any = {.endpoint = MALLA_ENDPOINT_BY_ADDRESS};
 	struct malla_workload source = {};
 	struct malla_explanation *it;
 	struct packet *packet;
@@ -123,8 +122,7 @@ SUBPROGRAM int judge_datagram(struct __sk_buff *skb)
 	it = &scratch->it;
 	if (packet_read(skb, packet) != PACKET_IP || packet->protocol != IPPROTO_UDP)
 		return TC_ACT_UNSPEC;
-	any.port = packet->destination_port;
-	if (!bpf_map_lookup_elem(&malla_endpoints, &any))
+	if (!endpoint_has_port(packet->destination_port))
 		return TC_ACT_UNSPEC;
 	__builtin_memset(it, 0, sizeof(*it));
 	it->generation = generation_now();

@@ -75,20 +75,20 @@ struct Enrolment {
         _ waitForReaders: () throws -> Void
     ) throws -> Bool {
         var changed = false
-        try maps.workloads.update(
-            wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
+        let new = wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) }
+        try maps.changing { try maps.workloads.update(new, in: $0) }
         for (cgroup, workload) in wanted {
             guard let old = present[cgroup],
                 old.workload != workload.workload || old.identity != workload.identity || old.flags != workload.flags
             else { continue }
             if changed { try waitForReaders() }
-            try maps.workloads.update(cgroup, workload)
+            try maps.changing { try maps.workloads.update(cgroup, workload, in: $0) }
             changed = true
         }
         let gone = present.filter { key, value in
             wanted[key] == nil && key != proxyCgroup && value.flags & MALLA_WORKLOAD_PROBE.rawValue == 0
         }.keys
-        if try maps.workloads.delete(Array(gone)) > 0 { changed = true }
+        if try maps.changing({ try maps.workloads.delete(Array(gone), in: $0) }) > 0 { changed = true }
         return changed
     }
 }

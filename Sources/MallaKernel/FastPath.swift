@@ -52,7 +52,7 @@ public final class FastPath: Sendable {
             if case .on = state { isOn = true }
             if var settings = try maps.config.lookup(0), (settings.flags & MALLA_CONFIG_FAST.rawValue != 0) != isOn {
                 settings.flags ^= MALLA_CONFIG_FAST.rawValue
-                try maps.config.update(0, settings)
+                try maps.changing { try maps.config.update(0, settings, in: $0) }
             }
             current.state = state
         }

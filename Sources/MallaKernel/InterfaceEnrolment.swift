@@ -31,15 +31,16 @@ struct InterfaceEnrolment {
         var changed = false
         let wanted = try entries(workloads)
         let present = Dictionary(uniqueKeysWithValues: try maps.interfaces.entries().map { ($0.key, $0.value) })
-        try maps.interfaces.update(wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
+        let new = wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) }
+        try maps.changing { try maps.interfaces.update(new, in: $0) }
         for (index, entry) in wanted {
             guard let old = present[index], !Self.isSame(old, entry) else { continue }
-            try maps.interfaces.update(index, entry)
+            try maps.changing { try maps.interfaces.update(index, entry, in: $0) }
             changed = true
             try waitForReaders()
         }
         let gone = present.keys.filter { wanted[$0] == nil }
-        if try maps.interfaces.delete(Array(gone)) > 0 {
+        if try maps.changing({ try maps.interfaces.delete(Array(gone), in: $0) }) > 0 {
             changed = true
             try waitForReaders()
         }

@@ -3,24 +3,28 @@ import BPFKit
 import CMallaABI
 
 /// The node's maps, with the types that the programs use. See bpf/README.md for who writes what.
+///
+/// Those that decisions read are written inside of ``changing(_:)`` only.
 final class KernelMaps: Sendable {
-    let config: BPFMap<UInt32, malla_config>
-    let generation: BPFMap<UInt32, UInt32>
-    let workloads: BPFMap<UInt64, malla_workload>
-    let interfaces: BPFMap<UInt32, malla_interface>
+    /// Says whether any of them is being changed.
+    let changes: ChangeWord
+    let config: DecisionMap<UInt32, malla_config>
+    let generation: DecisionMap<UInt32, UInt32>
+    let workloads: DecisionMap<UInt64, malla_workload>
+    let interfaces: DecisionMap<UInt32, malla_interface>
     /// Written with descriptors, read as socket cookies.
     let listeners: BPFMap<UInt32, UInt64>
-    let local: BPFMap<malla_addr, UInt32>
-    let services: BPFMap<malla_service_key, malla_service>
-    let slots: BPFMap<malla_slot_key, malla_slots>
-    let endpoints: BPFMap<malla_endpoint_key, malla_endpoint>
-    let policies: BPFMap<malla_policy_key, malla_policy>
-    let maglev: BPFMap<malla_maglev_key, malla_maglev>
+    let local: DecisionMap<malla_addr, UInt32>
+    let services: DecisionMap<malla_service_key, malla_service>
+    let slots: DecisionMap<malla_slot_key, malla_slots>
+    let endpoints: DecisionMap<malla_endpoint_key, malla_endpoint>
+    let policies: DecisionMap<malla_policy_key, malla_policy>
+    let maglev: DecisionMap<malla_maglev_key, malla_maglev>
     let active: BPFMap<UInt32, malla_active>
     let affinity: BPFMap<malla_affinity_key, malla_affinity>
     let drains: BPFMap<malla_drain_key, UInt64>
-    let blocks: BPFMap<malla_block_key, malla_block>
-    let sources: BPFMap<UInt32, malla_source>
+    let blocks: DecisionMap<malla_block_key, malla_block>
+    let sources: DecisionMap<UInt32, malla_source>
     let connections: SocketStorage<malla_connection>
     let young: BPFMap<UInt64, malla_connection>
     let places: BPFMap<UInt32, malla_place>
@@ -37,22 +41,24 @@ final class KernelMaps: Sendable {
 
     /// Opens all of them by their pins.
     init(_ pins: PinFolder) throws {
-        config = try BPFMap(pinned: pins.map("malla_config"))
-        generation = try BPFMap(pinned: pins.map("malla_generation"))
-        workloads = try BPFMap(pinned: pins.map("malla_workloads"))
-        interfaces = try BPFMap(pinned: pins.map("malla_interfaces"))
+        changes = try ChangeWord(
+            SharedWord(Descriptor(pinnedMap: pins.map("malla_changes")), name: "malla_changes"))
+        config = try DecisionMap(pinned: pins.map("malla_config"))
+        generation = try DecisionMap(pinned: pins.map("malla_generation"))
+        workloads = try DecisionMap(pinned: pins.map("malla_workloads"))
+        interfaces = try DecisionMap(pinned: pins.map("malla_interfaces"))
         listeners = try BPFMap(pinned: pins.map("malla_listeners"))
-        local = try BPFMap(pinned: pins.map("malla_local"))
-        services = try BPFMap(pinned: pins.map("malla_services"))
-        slots = try BPFMap(pinned: pins.map("malla_slots"))
-        endpoints = try BPFMap(pinned: pins.map("malla_endpoints"))
-        policies = try BPFMap(pinned: pins.map("malla_policies"))
-        maglev = try BPFMap(pinned: pins.map("malla_maglev"))
+        local = try DecisionMap(pinned: pins.map("malla_local"))
+        services = try DecisionMap(pinned: pins.map("malla_services"))
+        slots = try DecisionMap(pinned: pins.map("malla_slots"))
+        endpoints = try DecisionMap(pinned: pins.map("malla_endpoints"))
+        policies = try DecisionMap(pinned: pins.map("malla_policies"))
+        maglev = try DecisionMap(pinned: pins.map("malla_maglev"))
         active = try BPFMap(pinned: pins.map("malla_active"))
         affinity = try BPFMap(pinned: pins.map("malla_affinity"))
         drains = try BPFMap(pinned: pins.map("malla_drains"))
-        blocks = try BPFMap(pinned: pins.map("malla_blocks"))
-        sources = try BPFMap(pinned: pins.map("malla_sources"))
+        blocks = try DecisionMap(pinned: pins.map("malla_blocks"))
+        sources = try DecisionMap(pinned: pins.map("malla_sources"))
         connections = try SocketStorage(pinned: pins.map("malla_connections"))
         young = try BPFMap(pinned: pins.map("malla_young"))
         places = try BPFMap(pinned: pins.map("malla_places"))
@@ -66,6 +72,13 @@ final class KernelMaps: Sendable {
         stats = try PerCPUMap(pinned: pins.map("malla_stats"))
         rehearsals = try PerCPUMap(pinned: pins.map("malla_rehearsals"))
         events = try Descriptor(pinnedMap: pins.map("malla_events"))
+    }
+
+    /// Changes what decisions read. Programs look more than once meanwhile, so nobody waits for anything in `body`; what must be
+    /// written between two grace periods is two changes.
+    @discardableResult
+    func changing<Result>(_ body: (borrowing Change) throws -> Result) rethrows -> Result {
+        try changes.around(body)
     }
 
     /// The generation of the policies that decide now; 0: none were applied yet.

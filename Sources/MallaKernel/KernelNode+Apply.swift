@@ -68,7 +68,7 @@ extension KernelNode {
             state.standby = Set(snapshot.services.flatMap(\.standby))
             try writer.removeIdleCounts()
             state.leaving = []
-            try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
+            try writer.put(inForce: number)
             return number
         }
     }
@@ -125,7 +125,7 @@ extension KernelNode {
                 .union(delta.services.flatMap(\.standby))
             state.leaving.formUnion(delta.goneEndpoints.map(\.number))
             state.leaving.subtract(try writer.removeIdleCounts(of: state.leaving))
-            try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number)
+            try writer.put(inForce: number)
             return number
         }
     }

@@ -14,9 +14,11 @@ extension KernelNode {
             let former = Set(present.map(\.key)).subtracting(others)
             let probe = malla_workload(
                 workload: 0, identity: UInt32(MALLA_IDENTITY_PROBE), flags: MALLA_WORKLOAD_PROBE.rawValue, reserved: 0)
-            try maps.workloads.update(
-                probes.subtracting(others).subtracting(former).sorted().map { (key: $0, value: probe) })
-            try maps.workloads.delete(former.subtracting(probes).sorted())
+            try maps.changing { change in
+                try maps.workloads.update(
+                    probes.subtracting(others).subtracting(former).sorted().map { (key: $0, value: probe) }, in: change)
+                try maps.workloads.delete(former.subtracting(probes).sorted(), in: change)
+            }
         }
     }
 }

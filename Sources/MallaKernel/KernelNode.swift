@@ -174,8 +174,8 @@ public final class KernelNode: Sendable {
     /// Enrols one workload at once, without a snapshot.
     public func enrol(cgroup: UInt64, workload: UInt32, identity: UInt32) throws {
         try state.withLock { _ in
-            try maps.workloads.update(
-                cgroup, malla_workload(workload: workload, identity: identity, flags: 0, reserved: 0))
+            let entry = malla_workload(workload: workload, identity: identity, flags: 0, reserved: 0)
+            try maps.changing { try maps.workloads.update(cgroup, entry, in: $0) }
         }
     }
 
@@ -184,7 +184,7 @@ public final class KernelNode: Sendable {
     public func remove(cgroup: UInt64) throws -> Bool {
         try state.withLock { _ in
             guard cgroup != proxyCgroup else { return false }
-            guard try maps.workloads.delete(cgroup) else { return false }
+            guard try maps.changing({ try maps.workloads.delete(cgroup, in: $0) }) else { return false }
             // The entry's memory may be given to another workload while a program still reads it.
             try writer.waitForReaders()
             return true

@@ -43,6 +43,7 @@ extension KernelReader {
             case "malla_config": pair(entry, { (_: UInt32) in [:] }, fields.config)
             case "malla_generation":
                 pair(entry, fields.generation, { (it: UInt32) in ["generation": "\(it)"] })
+            case "malla_changes": pair(entry, { (_: UInt32) in [:] }, { (it: UInt64) in ["number": "\(it)"] })
             case "malla_workloads": pair(entry, { (it: UInt64) in ["cgroup": "\(it)"] }, fields.workload)
             case "malla_interfaces": pair(entry, { (it: UInt32) in ["interface": "\(it)"] }, fields.interface)
             case "malla_local":

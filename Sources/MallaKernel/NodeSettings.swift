@@ -10,13 +10,10 @@ struct NodeSettings {
     init(_ maps: KernelMaps) { self.maps = maps }
 
     func write(_ settings: KernelSettings, proxyCgroup: UInt64) throws {
-        // The proxy's exemption first: with its port known and itself not exempt it would be sent to itself.
-        try maps.workloads.update(proxyCgroup, Enrolment.proxy)
         // A former proxy's cgroup that was removed and made anew has another id now.
         let former = try maps.workloads.entries().filter {
             $0.value.flags & MALLA_WORKLOAD_EXEMPT.rawValue != 0 && $0.key != proxyCgroup
         }
-        try maps.workloads.delete(former.map(\.key))
         var config = malla_config()
         config.abi = UInt32(MALLA_ABI)
         config.flags = settings.allEvents ? MALLA_CONFIG_EVENTS_ALL.rawValue : 0
@@ -28,8 +25,17 @@ struct NodeSettings {
         config.tunnel_port = settings.tunnelPort
         config.proxy_cgroup = proxyCgroup
         config.netns = try NamespaceGuard.cookie()
-        try maps.config.update(0, config)
-        try write(settings.localAddresses)
+        let present = Set(try maps.local.entries().map { Address($0.key) })
+        let wanted = settings.localAddresses
+        let isExempt = try maps.workloads.lookup(proxyCgroup).map { MapBytes($0) == MapBytes(Enrolment.proxy) } ?? false
+        try maps.changing { change in
+            // The proxy's exemption first: with its port known and itself not exempt it would be sent to itself.
+            if !isExempt { try maps.workloads.update(proxyCgroup, Enrolment.proxy, in: change) }
+            try maps.workloads.delete(former.map(\.key), in: change)
+            try maps.config.update(0, config, in: change)
+            try maps.local.update(wanted.subtracting(present).sorted().map { (key: $0.abi, value: 1) }, in: change)
+            try maps.local.delete(present.subtracting(wanted).map(\.abi), in: change)
+        }
         // The bucket for what finds no room must be there before there is none.
         if try maps.counters.lookup(malla_counter_key()) == nil {
             try maps.counters.update(malla_counter_key(), all: malla_counter())
@@ -49,12 +55,6 @@ struct NodeSettings {
         for socket in sockets { try maps.connections.update(socket: socket, mark) }
         guard var config = try maps.config.lookup(0) else { return }
         config.flags |= MALLA_CONFIG_DNS_MARKED.rawValue
-        try maps.config.update(0, config)
-    }
-
-    private func write(_ addresses: Set<Address>) throws {
-        let present = Set(try maps.local.entries().map { Address($0.key) })
-        try maps.local.update(addresses.subtracting(present).sorted().map { (key: $0.abi, value: 1) })
-        try maps.local.delete(present.subtracting(addresses).map(\.abi))
+        try maps.changing { try maps.config.update(0, config, in: $0) }
     }
 }

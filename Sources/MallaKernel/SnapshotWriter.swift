@@ -114,46 +114,59 @@ final class SnapshotWriter: Sendable {
     func removeOtherPolicies(than generation: UInt32) throws -> Int {
         let policies = try maps.policies.entries().map(\.key).filter { $0.generation != generation }
         let blocks = try maps.blocks.entries().map(\.key).filter { $0.generation != generation }
-        return try maps.policies.delete(policies) + maps.blocks.delete(blocks)
+        return try maps.changing { change in
+            try maps.policies.delete(policies, in: change) + maps.blocks.delete(blocks, in: change)
+        }
     }
 
     /// Steps 1 and 2. The caller waits for readers, then calls ``finish(_:)``.
     func write(_ changes: SnapshotChanges) throws {
-        try prepare(changes)
-        if let next = changes.policies.next {
-            try maps.generation.update(MALLA_GENERATION_POLICIES.rawValue, next.generation)
+        try maps.changing { change in
+            try prepare(changes, in: change)
+            if let next = changes.policies.next {
+                try maps.generation.update(MALLA_GENERATION_POLICIES.rawValue, next.generation, in: change)
+            }
+            try maps.endpoints.update(changes.endpoints, in: change)
+            try maps.services.update(changes.services, in: change)
+            try maps.services.delete(changes.goneServices, in: change)
+            try maps.endpoints.delete(changes.goneAddresses, in: change)
         }
-        try maps.endpoints.update(changes.endpoints)
-        try maps.services.update(changes.services)
-        try maps.services.delete(changes.goneServices)
-        try maps.endpoints.delete(changes.goneAddresses)
+    }
+
+    /// Says that this snapshot is in force whole.
+    func put(inForce number: UInt32) throws {
+        try maps.changing { try maps.generation.update(MALLA_GENERATION_SNAPSHOT.rawValue, number, in: $0) }
     }
 
     /// Step 3.
     func finish(_ unused: SnapshotChanges.Unused) throws {
-        try maps.slots.delete(unused.slots)
-        try maps.maglev.delete(unused.maglev)
-        try maps.endpoints.delete(unused.endpoints)
-        try maps.policies.delete(unused.policies)
-        try maps.blocks.delete(unused.blocks)
+        guard !unused.isEmpty else { return }
+        try maps.changing { change in
+            try maps.slots.delete(unused.slots, in: change)
+            try maps.maglev.delete(unused.maglev, in: change)
+            try maps.endpoints.delete(unused.endpoints, in: change)
+            try maps.policies.delete(unused.policies, in: change)
+            try maps.blocks.delete(unused.blocks, in: change)
+        }
     }
 
-    private func prepare(_ changes: SnapshotChanges) throws {
+    private func prepare(_ changes: SnapshotChanges, in change: borrowing Change) throws {
         let next = changes.policies.next?.entries ?? []
         do {
-            try maps.endpoints.update(changes.newEndpoints)
-            try maps.slots.update(changes.newSlots)
-            try maps.maglev.update(changes.newMaglev)
-            try maps.blocks.update(changes.policies.addedBlocks + changes.policies.nextBlocks)
-            try maps.policies.update(changes.policies.added)
-            try maps.policies.update(next)
+            try maps.endpoints.update(changes.newEndpoints, in: change)
+            try maps.slots.update(changes.newSlots, in: change)
+            try maps.maglev.update(changes.newMaglev, in: change)
+            try maps.blocks.update(changes.policies.addedBlocks + changes.policies.nextBlocks, in: change)
+            try maps.policies.update(changes.policies.added, in: change)
+            try maps.policies.update(next, in: change)
         } catch {
             // The error of the write is the one to tell; what stays is found by the next change.
-            _ = try? maps.policies.delete(next.map(\.key) + changes.policies.added.map(\.key))
-            _ = try? maps.blocks.delete((changes.policies.addedBlocks + changes.policies.nextBlocks).map(\.key))
-            _ = try? maps.slots.delete(changes.newSlots.map(\.key))
-            _ = try? maps.maglev.delete(changes.newMaglev.map(\.key))
-            _ = try? maps.endpoints.delete(changes.newEndpoints.map(\.key))
+            let blocks = changes.policies.addedBlocks + changes.policies.nextBlocks
+            _ = try? maps.policies.delete(next.map(\.key) + changes.policies.added.map(\.key), in: change)
+            _ = try? maps.blocks.delete(blocks.map(\.key), in: change)
+            _ = try? maps.slots.delete(changes.newSlots.map(\.key), in: change)
+            _ = try? maps.maglev.delete(changes.newMaglev.map(\.key), in: change)
+            _ = try? maps.endpoints.delete(changes.newEndpoints.map(\.key), in: change)
             throw error
         }
     }

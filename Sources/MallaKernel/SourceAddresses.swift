@@ -31,16 +31,17 @@ struct SourceAddresses {
             workloads.filter(\.connects).map { ($0.number, Self.entry($0.addresses)) }
         ) { first, _ in first }
         let present = Dictionary(try maps.sources.entries().map { ($0.key, $0.value) }) { $1 }
-        try maps.sources.update(wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) })
+        let new = wanted.filter { present[$0.key] == nil }.map { (key: $0.key, value: $0.value) }
+        try maps.changing { try maps.sources.update(new, in: $0) }
         var hasChanged = false
         for (workload, entry) in wanted {
             guard let old = present[workload], !Self.isSame(old, entry) else { continue }
-            try maps.sources.update(workload, entry)
+            try maps.changing { try maps.sources.update(workload, entry, in: $0) }
             try waitForReaders()
             hasChanged = true
         }
         let gone = present.keys.filter { wanted[$0] == nil }
-        if try maps.sources.delete(Array(gone)) > 0 { try waitForReaders() }
+        if try maps.changing({ try maps.sources.delete(Array(gone), in: $0) }) > 0 { try waitForReaders() }
         return hasChanged
     }
 
@@ -54,7 +55,7 @@ struct SourceAddresses {
             let old = try maps.sources.lookup(workload.number)
             if let old, Self.isSame(old, entry) { continue }
             if hasChanged { try waitForReaders() }
-            try maps.sources.update(workload.number, entry)
+            try maps.changing { try maps.sources.update(workload.number, entry, in: $0) }
             if old != nil { hasChanged = true }
         }
         return hasChanged

@@ -13,54 +13,57 @@ struct FullMapTests {
     /// A map, and how it is filled and emptied again.
     struct Full: CustomStringConvertible {
         var description: String
-        var fill: @Sendable (KernelMaps, Range<UInt32>) throws -> Void
-        var drain: @Sendable (KernelMaps, Range<UInt32>) throws -> Void
+        var fill: @Sendable (KernelMaps, Range<UInt32>, borrowing Change) throws -> Void
+        var drain: @Sendable (KernelMaps, Range<UInt32>, borrowing Change) throws -> Void
         var room: @Sendable (KernelMaps) throws -> Int
     }
 
     private static let maps = [
         Full(
             description: "malla_policies",
-            fill: { maps, range in
-                try maps.policies.update(range.map { (policy($0), malla_policy()) })
-            }, drain: { maps, range in try maps.policies.delete(range.map(policy)) },
+            fill: { maps, range, change in
+                try maps.policies.update(range.map { (policy($0), malla_policy()) }, in: change)
+            }, drain: { maps, range, change in try maps.policies.delete(range.map(policy), in: change) },
             room: { try $0.policies.description.maxEntries - $0.policies.entries().count }),
         Full(
             description: "malla_services",
-            fill: { maps, range in
-                try maps.services.update(range.map { (service($0), malla_service()) })
-            }, drain: { maps, range in try maps.services.delete(range.map(service)) },
+            fill: { maps, range, change in
+                try maps.services.update(range.map { (service($0), malla_service()) }, in: change)
+            }, drain: { maps, range, change in try maps.services.delete(range.map(service), in: change) },
             room: { try $0.services.description.maxEntries - $0.services.entries().count }),
         Full(
             description: "malla_workloads",
-            fill: { maps, range in
-                try maps.workloads.update(range.map { (UInt64($0) << 32, malla_workload()) })
-            }, drain: { maps, range in try maps.workloads.delete(range.map { UInt64($0) << 32 }) },
+            fill: { maps, range, change in
+                try maps.workloads.update(range.map { (UInt64($0) << 32, malla_workload()) }, in: change)
+            }, drain: { maps, range, change in try maps.workloads.delete(range.map { UInt64($0) << 32 }, in: change) },
             room: { try $0.workloads.description.maxEntries - $0.workloads.entries().count }),
         Full(
             description: "malla_sources",
-            fill: { maps, range in
-                try maps.sources.update(range.map { ($0 | 1 << 31, malla_source()) })
-            }, drain: { maps, range in try maps.sources.delete(range.map { $0 | 1 << 31 }) },
+            fill: { maps, range, change in
+                try maps.sources.update(range.map { ($0 | 1 << 31, malla_source()) }, in: change)
+            }, drain: { maps, range, change in try maps.sources.delete(range.map { $0 | 1 << 31 }, in: change) },
             room: { try $0.sources.description.maxEntries - $0.sources.entries().count }),
         Full(
             description: "malla_interfaces",
-            fill: { maps, range in
-                try maps.interfaces.update(range.map { ($0 | 1 << 30, malla_interface()) })
-            }, drain: { maps, range in try maps.interfaces.delete(range.map { $0 | 1 << 30 }) },
+            fill: { maps, range, change in
+                try maps.interfaces.update(range.map { ($0 | 1 << 30, malla_interface()) }, in: change)
+            }, drain: { maps, range, change in try maps.interfaces.delete(range.map { $0 | 1 << 30 }, in: change) },
             room: { try $0.interfaces.description.maxEntries - $0.interfaces.entries().count }),
         Full(
             description: "malla_blocks",
-            fill: { maps, range in try maps.blocks.update(range.map { (block($0), malla_block(scope: 77)) }) },
-            drain: { maps, range in try maps.blocks.delete(range.map(block)) },
+            fill: { maps, range, change in
+                try maps.blocks.update(range.map { (block($0), malla_block(scope: 77)) }, in: change)
+            },
+            drain: { maps, range, change in try maps.blocks.delete(range.map(block), in: change) },
             room: { try $0.blocks.description.maxEntries - $0.blocks.entries().count }),
         Full(
             description: "malla_maglev",
-            fill: { maps, range in
-                try maps.maglev.update(range.map { (malla_maglev_key(table: $0 | 1 << 31, piece: 0), malla_maglev()) })
+            fill: { maps, range, change in
+                try maps.maglev.update(
+                    range.map { (malla_maglev_key(table: $0 | 1 << 31, piece: 0), malla_maglev()) }, in: change)
             },
-            drain: { maps, range in
-                try maps.maglev.delete(range.map { malla_maglev_key(table: $0 | 1 << 31, piece: 0) })
+            drain: { maps, range, change in
+                try maps.maglev.delete(range.map { malla_maglev_key(table: $0 | 1 << 31, piece: 0) }, in: change)
             },
             room: { try $0.maglev.description.maxEntries - $0.maglev.entries().count }),
     ]
@@ -76,7 +79,7 @@ struct FullMapTests {
         let before = try MapContent(node.reader)
 
         let added = 1..<UInt32(try map.room(node.maps)) + 1
-        try map.fill(node.maps, added)
+        try node.maps.changing { try map.fill(node.maps, added, $0) }
         #expect(try map.room(node.maps) == 0)
         let changed = Self.changed(first, stranger: stranger)
         #expect { try node.apply(changed) } throws: {
@@ -87,7 +90,7 @@ struct FullMapTests {
         #expect(try Self.connect(mesh, "w2") == EPERM, "who came with the change is nobody yet")
         #expect(try node.reader.counters().contains { $0.sourceWorkload == 7 && $0.opened == 1 })
 
-        try map.drain(node.maps, added)
+        try node.maps.changing { try map.drain(node.maps, added, $0) }
         #expect(try MapContent(node.reader) == before, "not a trace of the change was left")
         try node.apply(changed)
         let after = try MapContent(node.reader)

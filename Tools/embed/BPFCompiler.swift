@@ -12,7 +12,7 @@ struct BPFCompiler {
     func compile(_ source: String, to object: String) {
         run([
             clang, "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror",
-            "-I\(root)/include", "-I\(root)/lib",
+            "-I\(root)/include", "-I\(root)/lib", "-D\(Self.targetMacro)",
             // -target bpf loses the multi-arch folder where asm/types.h is.
             "-idirafter", "/usr/include/\(Self.hostTriple)",
             // The checkout's place must not be part of the object.
@@ -31,6 +31,15 @@ struct BPFCompiler {
             "aarch64-linux-gnu"
         #else
             #error("add this machine's multi-arch folder of /usr/include")
+        #endif
+    }
+
+    /// What libbpf calls the machine that runs the programs: this one. `lib/changes.h` asks for it.
+    private static var targetMacro: String {
+        #if arch(x86_64)
+            "__TARGET_ARCH_x86"
+        #else
+            "__TARGET_ARCH_arm64"
         #endif
     }
 

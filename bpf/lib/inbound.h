@@ -51,7 +51,7 @@ static __always_inline bool inbound_is_of_namespace(const struct inbound *flow)
 	const struct malla_flow *entry;
 
 	/* Here malla_veth itself may ask for the packet's socket, before it has judged it. */
-	if (bpf_map_lookup_elem(&malla_interfaces, &flow->interface))
+	if (entry_find(&malla_interfaces, &flow->interface))
 		return true;
 	entry = bpf_map_lookup_elem(&malla_flows, &key);
 	return entry && entry->connection.direction == MALLA_OUTBOUND;
@@ -91,8 +91,8 @@ static __always_inline bool inbound_is_permitted(const struct inbound *flow, __u
 
 /*
  * Judges `flow`; true: refused, and `it` says why.
- *  1 a port that no workload of this node has: nobody guards it, at the cost of one lookup. Every address of the node
- *    leads to the entry under the all-zero one, see endpoint_at. Nor does that of tunnels: the proxy judges what they carry
+ *  1 a port that no workload of this node has: nobody guards it, at the cost of one lookup. Nor does that of
+ *    tunnels: the proxy judges what they carry
  *  2 decided by connect(), as most are
  *  3 an address of somebody else: the kernel asks about those too, for packets that only pass
  *  4 datagrams of this node: who sent one cannot be told here, but where they leave (loopback.bpf.c)
@@ -102,10 +102,6 @@ static __always_inline bool inbound_is_permitted(const struct inbound *flow, __u
 static __always_inline bool inbound_is_refused(const struct inbound *flow, const struct malla_config *config,
 					       struct malla_explanation *it)
 {
-	struct malla_endpoint_key any = {
-		.endpoint = MALLA_ENDPOINT_BY_ADDRESS,
-		.port = flow->destination_port,
-	};
 	struct malla_endpoint *endpoint = &it->endpoint;
 	struct policy_question asked;
 	struct ruling ruling;
@@ -114,7 +110,7 @@ static __always_inline bool inbound_is_refused(const struct inbound *flow, const
 	it->generation = generation_now();
 	if (config->tunnel_port && flow->destination_port == config->tunnel_port && flow->protocol == IPPROTO_TCP)
 		return false; /* 1 */
-	if (!entry_find(&malla_endpoints, &any))
+	if (!endpoint_has_port(flow->destination_port))
 		return false; /* 1 */
 	if (inbound_is_decided(flow, netns))
 		return false; /* 2 */

@@ -2,10 +2,11 @@
 /* Who is behind an interface: the workload in the network namespace at the other end of its veth pair. */
 #pragma once
 #include "addr.h"
+#include "entry.h"
 #include "maps.h"
 #include <stdbool.h>
 
-/* A copy, because the map's entry may be replaced while a packet is judged. */
+/* A copy, because the map's entry may be replaced while a packet is judged: by the rule of entry_find. */
 struct interface {
 	struct malla_workload source;
 	__u64 netns;
@@ -21,7 +22,7 @@ struct interface {
  * that is not enrolled every address counts as its own: its connections are refused for that. */
 static __always_inline void interface_read(__u32 index, const struct malla_addr *addr, struct interface *interface)
 {
-	const struct malla_interface *entry = bpf_map_lookup_elem(&malla_interfaces, &index);
+	const struct malla_interface *entry = entry_find(&malla_interfaces, &index);
 
 	__builtin_memset(interface, 0, sizeof(*interface));
 	interface->is_own = !entry;
@@ -48,7 +49,7 @@ static __always_inline void interface_read(__u32 index, const struct malla_addr 
 /* An address of the workload behind an interface, of this family; false: it has none. */
 static __always_inline bool interface_addr(__u32 index, bool is_ipv4, struct malla_addr *addr)
 {
-	const struct malla_interface *entry = bpf_map_lookup_elem(&malla_interfaces, &index);
+	const struct malla_interface *entry = entry_find(&malla_interfaces, &index);
 
 	if (!entry)
 		return false;

@@ -21,7 +21,7 @@ SUBPROGRAM bool judge_endpoint(const struct malla_connection *record, struct mal
 	if (!endpoint_at(&record->destination, record->destination_port, endpoint))
 		return false;
 	if (endpoint->flags & MALLA_ENDPOINT_AMBIGUOUS && record->service &&
-	    !entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint)))
+	    !endpoint_of(&key, endpoint))
 		endpoint->flags = MALLA_ENDPOINT_AMBIGUOUS;
 	return true;
 }
@@ -34,7 +34,7 @@ static __always_inline bool judge_source(const struct malla_connection *record, 
 
 	if (!(record->flags & MALLA_CONNECTION_BY_PACKET))
 		return workload_of(record->cgroup, source);
-	interface = bpf_map_lookup_elem(&malla_interfaces, &index);
+	interface = entry_find(&malla_interfaces, &index);
 	if (!interface)
 		return false;
 	source->workload = interface->workload;

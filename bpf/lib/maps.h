@@ -25,6 +25,15 @@ struct {
 	__type(value, __u32);
 } malla_generation SEC(".maps");
 
+/* Written by the daemon, mapped into its memory: odd while it changes what decisions read. See changes.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} malla_changes SEC(".maps");
+
 /* Written by the daemon. Full: the workload is not enrolled, so it is denied. Key: cgroup id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

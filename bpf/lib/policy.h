@@ -2,6 +2,7 @@
 /* May this source connect to a port of this scope? */
 #pragma once
 #include "addr.h"
+#include "entry.h"
 #include "hook.h"
 #include "maps.h"
 
@@ -29,7 +30,7 @@ struct policy_question {
  * cgroup binds its socket to does not count: it may take any address of the node. */
 static __always_inline const struct malla_addr *workload_addr(__u32 workload, bool is_ipv4)
 {
-	const struct malla_source *source = bpf_map_lookup_elem(&malla_sources, &workload);
+	const struct malla_source *source = entry_find(&malla_sources, &workload);
 
 	if (!source)
 		return 0;

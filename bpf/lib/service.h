@@ -2,30 +2,46 @@
 /* Virtual services: the lookup by address, and the pick of an endpoint. */
 #pragma once
 #include "balance.h"
+#include "endpoint.h"
 #include "entry.h"
 #include "hook.h"
 #include "maps.h"
 
+/* The service at an address and port, or what stands for its other ports, looked for in one way or the other, see
+ * entry_copy. */
+static __always_inline bool service_search(__u8 protocol, const struct malla_addr *addr, __u16 port,
+					   struct malla_service *service, bool carefully)
+{
+	struct malla_service_key key = {.port = port, .protocol = protocol, .addr = *addr};
+	struct malla_service asked;
+
+	if (entry_copy(&malla_services, &key, service, sizeof(*service), carefully))
+		return true;
+	key.port = 0;
+	if (!entry_copy(&malla_services, &key, service, sizeof(*service), carefully))
+		return false;
+	if (!carefully)
+		return true;
+	/* The address is a service's. It may have come, with the port, since the port was looked for. */
+	key.port = port;
+	if (entry_copy(&malla_services, &key, &asked, sizeof(asked), true))
+		*service = asked;
+	return true;
+}
+
 /* The service at an address and port, or what stands for its other ports; false: none. */
 APART int service_at(__u8 protocol, const struct malla_addr *addr, __u16 port, struct malla_service *service)
 {
-	struct malla_service_key key = {.port = port, .protocol = protocol};
-	struct malla_service asked;
+	__u64 before = changes_now();
+	bool found;
 
 	if (!addr || !service)
 		return false; /* they are there; the verifier wants to hear it */
-	key.addr = *addr;
-
-	if (entry_read(&malla_services, &key, service, sizeof(*service)))
-		return true;
-	key.port = 0;
-	if (!entry_read(&malla_services, &key, service, sizeof(*service)))
-		return false;
-	/* The address is a service's. The port's entry may just have been replaced. */
-	key.port = port;
-	if (entry_read(&malla_services, &key, &asked, sizeof(asked)))
-		*service = asked;
-	return true;
+	found = service_search(protocol, addr, port, service, false);
+	if (changes_none_since(before))
+		return found;
+	__builtin_memset(service, 0, sizeof(*service));
+	return service_search(protocol, addr, port, service, true);
 }
 
 /* The endpoint of this number; false: there is none. */
@@ -33,7 +49,7 @@ static __always_inline bool endpoint_numbered(__u32 number, struct malla_endpoin
 {
 	struct malla_endpoint_key key = {.endpoint = number};
 
-	return number && entry_read_surely(&malla_endpoints, &key, endpoint, sizeof(*endpoint));
+	return number && endpoint_of(&key, endpoint);
 }
 
 /* Draws an endpoint by the service's alias table: `random[0]` the slot, `random[1]` which of its

@@ -54,7 +54,6 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 	__u64 netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
 	__u8 state = sk->__sk_common.skc_state;
 	const struct malla_config *config = config_now();
-	struct malla_endpoint_key at = {.endpoint = MALLA_ENDPOINT_BY_ADDRESS, .port = key->local_port};
 	struct malla_endpoint endpoint = {};
 	struct policy_question asked;
 	struct malla_workload holder = {};
@@ -63,9 +62,8 @@ static __always_inline bool stranger_is_refused(struct sock *sk, const struct ma
 	if (!config || config->netns != netns || state == BPF_TCP_LISTEN || state == BPF_TCP_SYN_SENT || state == BPF_TCP_CLOSE)
 		return false;
 	/* Nearly every socket of the node ends here. */
-	accepted = bpf_map_lookup_elem(&malla_endpoints, &at);
-	at.port = key->remote_port;
-	if (!accepted && !bpf_map_lookup_elem(&malla_endpoints, &at))
+	accepted = endpoint_has_port(key->local_port);
+	if (!accepted && !endpoint_has_port(key->remote_port))
 		return false;
 	enrolled = enrolled_above((__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup), &holder);
 	accepted = accepted && enrolled && stranger_is_accepted(&holder, key, &endpoint);

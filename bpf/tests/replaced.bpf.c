@@ -1,27 +1,105 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Reads endpoints as a decision does, one after the other and many times, and answers how often one was not found. */
+/*
+ * Looks for what is always there, as decisions do, one after the other and many times: keys of the numbers up to REPLACED_KEYS.
+ * Answers how often one was not found, and, times 65,536, how often a copy was not whole: the values of one key have its number
+ * and twice the same in two more fields.
+ */
 #include "hook.h"
 
-#include "entry.h"
+#include "endpoint.h"
+#include "interface.h"
+#include "service.h"
+#include "source.h"
 
-#define REPLACED_ENDPOINTS 16
+#define REPLACED_KEYS 16
 #define REPLACED_READS 1024
+#define REPLACED_MISSING 1
+#define REPLACED_TORN 65536
 
-APART int replaced_is_missing(__u32 number)
+static __always_inline int replaced_answer(bool found, bool whole)
 {
-	struct malla_endpoint_key key = {.endpoint = number};
-	struct malla_endpoint endpoint;
+	if (!found)
+		return REPLACED_MISSING;
+	return whole ? 0 : REPLACED_TORN;
+}
 
-	return !entry_read_surely(&malla_endpoints, &key, &endpoint, sizeof(endpoint));
+APART int replaced_endpoint(__u32 number)
+{
+	struct malla_addr addr = addr_from_ipv4(bpf_htonl(0x0a000000 + number));
+	struct malla_endpoint it;
+	bool found = endpoint_at(&addr, 80, &it);
+
+	return replaced_answer(found, it.endpoint == number && it.workload == it.identity);
+}
+
+/* What stands for all ports of an address but those that it has. */
+APART int replaced_wildcard(__u32 number)
+{
+	struct malla_addr addr = addr_from_ipv4(bpf_htonl(0x0a000000 + number));
+	struct malla_service it;
+	bool found = service_at(IPPROTO_TCP, &addr, 80, &it);
+
+	return replaced_answer(found, it.service == number && it.table == it.scope);
+}
+
+APART int replaced_workload(__u32 number)
+{
+	struct malla_workload it;
+	bool found = workload_of(number, &it);
+
+	return replaced_answer(found, it.flags == number && it.workload == it.identity);
+}
+
+/* Read where it is: the daemon lets a grace period pass after each that it replaces, this test does not. */
+APART int replaced_interface(__u32 number)
+{
+	struct malla_addr addr = {};
+	struct interface it;
+
+	interface_read(number, &addr, &it);
+	return replaced_answer(it.is_enrolled, true);
 }
 
 SEC("tc")
-int replaced_reads(struct __sk_buff *skb)
+int replaced_endpoints(struct __sk_buff *skb)
 {
-	int missing = 0;
+	int answer = 0;
 
 	(void)skb;
 	for (__u32 read = 0; read < REPLACED_READS; read++)
-		missing += replaced_is_missing(read % REPLACED_ENDPOINTS);
-	return missing;
+		answer += replaced_endpoint(read % REPLACED_KEYS);
+	return answer;
+}
+
+SEC("tc")
+int replaced_wildcards(struct __sk_buff *skb)
+{
+	int answer = 0;
+
+	(void)skb;
+	for (__u32 read = 0; read < REPLACED_READS; read++)
+		answer += replaced_wildcard(read % REPLACED_KEYS);
+	return answer;
+}
+
+SEC("tc")
+int replaced_workloads(struct __sk_buff *skb)
+{
+	int answer = 0;
+
+	(void)skb;
+	for (__u32 read = 0; read < REPLACED_READS; read++)
+		answer += replaced_workload(read % REPLACED_KEYS);
+	return answer;
+}
+
+SEC("tc")
+int replaced_interfaces(struct __sk_buff *skb)
+{
+	int answer = 0;
+
+	(void)skb;
+	for (__u32 read = 0; read < REPLACED_READS; read++)
+		answer += replaced_interface(read % REPLACED_KEYS);
+	return answer;
 }

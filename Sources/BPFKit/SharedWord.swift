@@ -17,13 +17,15 @@ public final class SharedWord: Sendable {
     public init(_ map: borrowing Descriptor, name: String) throws {
         let description = try MapDescription(of: map)
         try description.require(key: UInt32.self, value: UInt64.self, perCPU: false, name: name)
-        length = Int(sysconf(Int32(_SC_PAGESIZE)))
-        guard description.type == .array, description.maxEntries == 1, length >= MemoryLayout<UInt64>.size,
-            let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, map.raw, 0), start != MAP_FAILED
-        else {
+        // BPF_F_MMAPABLE.
+        guard description.type == .array, description.maxEntries == 1, description.flags & 1 << 10 != 0 else {
             throw BPFError(
                 .layout, operation: "map into memory", object: "map \(name)",
-                message: "it is no array of one entry for that (\(String(cString: strerror(errno))))")
+                message: "it is no array of one entry that was made for that")
+        }
+        length = Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, map.raw, 0), start != MAP_FAILED else {
+            throw BPFError(operation: "map into memory", object: "map \(name)", errno: errno)
         }
         // An atomic value has the layout of what it holds, and the map's is aligned to a page.
         place = start.bindMemory(to: Atomic<UInt64>.self, capacity: 1)

@@ -52,6 +52,29 @@ struct MapTests {
         #expect(try map.entries().sorted { $0.key < $1.key }.map(\.value) == [0, 0, 5, 0])
     }
 
+    @Test("a word in memory is the map's value; other maps are refused")
+    func word() throws {
+        let loaded = try openKit().load()
+        let map: BPFMap<UInt32, UInt64> = try loaded.map("kit_word")
+        try map.update(0, 5)
+        do {
+            let word = try SharedWord(map.descriptor, name: "kit_word")
+            #expect(word.load() == 5)
+            word.store(1 << 40 | 7)
+            #expect(try map.lookup(0) == 1 << 40 | 7)
+            try map.update(0, 9)
+            #expect(word.load() == 9)
+        }
+        #expect(try map.lookup(0) == 9, "it outlives the memory")
+        for other in ["kit_array", "kit_hash"] {
+            #expect {
+                _ = try SharedWord(loaded.descriptor(ofMap: other), name: other)
+            } throws: {
+                ($0 as? BPFError)?.code == .layout && "\($0)".contains(other)
+            }
+        }
+    }
+
     @Test("types of other sizes are refused when the map is opened")
     func layout() throws {
         let loaded = try openKit().load()

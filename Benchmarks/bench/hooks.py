@@ -33,12 +33,13 @@ def start(titles: dict[str, str], node: mesh.Node, directory: pathlib.Path, runn
     """Starts the ways without hooks beside a node, and makes the sections that have a title."""
     places = {}
     for name, apart in (("off", True), ("again", True), ("beside", False)):
-        places[name] = plain.Plain(name, directory, mesh.cgroup_mount(), node.backend.child.pid, apart)
+        places[name] = plain.Plain(name, directory, mesh.cgroup_mount(), apart)
         running.append(places[name])
         places[name].start()
 
-    def without(name: str, place: plain.Plain) -> Subject:
-        return Subject(name, plain.BACKEND, list, place.backend, place.client_command)
+    def without(name: str, place: plain.Plain, is_near: bool = True) -> Subject:
+        wrap = place.client_command if is_near else place.stranger_command
+        return Subject(name, plain.BACKEND, list, place.backend, wrap)
 
     off, again = without("hooks off", places["off"]), without("the same again", places["again"])
     beside = places["beside"]
@@ -47,7 +48,8 @@ def start(titles: dict[str, str], node: mesh.Node, directory: pathlib.Path, runn
     if "connect" in titles:
         sections.append(Section(titles["connect"], "all", CONNECTS, [
             off, again, without("not of the mesh", beside),
-            Subject("outside the mesh", plain.BACKEND, node.pids, beside.backend, node.client_command),
+            Subject("outside the mesh", plain.BACKEND, node.pids, beside.backend, node.client_command,
+                    against=without("off, strangers", places["off"], is_near=False)),
             Subject("endpoint", ("127.0.0.1", mesh.BACKEND), node.pids, node.backend, node.client_command),
             service], GOAL))
     if "direct" in titles:

@@ -13,8 +13,11 @@ Its loads are of programs that take one more sample for each line on stdin (conn
 seconds. Each client is started once in each round and stays, its first slice is a warm-up, and kept connections rest between
 slices. A round has clients of its own, since where a process's memory happens to lie is worth a hundredth too.
 
-The first subject is what the others are compared with. The second should be another of the same kind: it says what the
-method itself is worth, and its interval should hold 1.
+The first subject is what the others are compared with, unless they say against whom. The second should be another of the
+same kind: it says what the method itself is worth, and its interval should hold 1.
+
+Who is compared must be alike in everything but what is measured, cgroups included (plain.py): how deep they are, and how far
+those of client and backend are from each other, is worth a hundredth of a small request each.
 """
 import argparse
 import json
@@ -120,30 +123,32 @@ def measure(section: Section, loads: list[Load], arguments: argparse.Namespace, 
             print(f"{section.title.split(';')[0]}, {load.title}: round {number + 1}", file=sys.stderr)
             clients: list[Client] = []
             try:
-                for subject in section.subjects:
+                for subject in [first, *(other.against for other in others if other.against), *others]:
                     clients.append(Client(load, subject, arguments.slice))
                 take_round(clients, pairs, arguments.pairs, errors)
             finally:
                 for client in clients:
                     client.stop()
         for other in others:
-            taken = pairs[other.name]
+            taken, against = pairs[other.name], other.against or first
             rows.append({
-                "load": load.title, "unit": load.unit, "subject": other.name, "against": first.name, "goal": section.goal,
+                "load": load.title, "unit": load.unit, "subject": other.name, "against": against.name, "goal": section.goal,
                 "all": compare(taken, "all"), "sums": of_sums(taken),
                 "p50": compare(taken, "p50") if load.unit != "MB" else {},
-                "samples": {first.name: [a for a, _ in taken], other.name: [b for _, b in taken]}})
+                "samples": {against.name: [a for a, _ in taken], other.name: [b for _, b in taken]}})
     return {"title": section.title, "judged": section.judged, "goal": section.goal, "rows": rows, "faults": []}
 
 
 def take_round(
         clients: list[Client], pairs: dict[str, list[tuple[dict, dict]]], count: int, errors: list[str]) -> None:
-    """So many pairs of each client with the first. The warm-up is not kept."""
-    first, *others = clients
+    """So many pairs of each client with the one that it is compared with. The warm-up is not kept."""
     for client in clients:
         client.slice(errors)
+    by_subject = {client.subject.name: client for client in clients}
+    paired = [(by_subject[client.subject.against.name] if client.subject.against else clients[0], client)
+              for client in clients if client.subject.name in pairs]
     for number in range(count):
-        for position, other in enumerate(others):
+        for position, (first, other) in enumerate(paired):
             if (number + position) % 2:
                 after, before = other.slice(errors), first.slice(errors)
             else:

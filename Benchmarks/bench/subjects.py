@@ -46,6 +46,8 @@ class Subject:
     wrap: Callable[[list], list] = list
     # What goes on meanwhile.
     storm: handshakes.Storm | None = None
+    # In pairs: whom it is compared with, where that is not the section's first.
+    against: "Subject | None" = None
 
 
 @dataclasses.dataclass

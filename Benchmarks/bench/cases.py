@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from . import h2load, handshakes, hooks, mesh, nodes, pairs, peers, processes, programs, slices
+from . import h2load, handshakes, hooks, mesh, namespaces, nodes, pairs, peers, processes, programs, slices
 from .subjects import Load, Section, Subject
 
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
@@ -41,12 +41,14 @@ SHAKES = [Load("handshake", "mutual handshake and a PING", "handshake", "shake",
 STREAMS = [Load("streams", "HTTP/2, 4 × 32 streams", "request", "h2load", [], lambda _: [])]
 CALLS = [Load("calls", "gRPC unary, 4 × 32 streams", "call", "h2load", ["calls"], lambda _: [])]
 
-LOAD_NAMES = [load.name for load in hooks.CONNECTS + LOADS + hooks.ONLY_DIRECT + PACED + SHAKES + STREAMS + CALLS]
+LOAD_NAMES = [load.name for load in hooks.CONNECTS + LOADS + hooks.ONLY_DIRECT + PACED + SHAKES + STREAMS + CALLS
+              + namespaces.LOADS]
 
 
 SECTIONS = {
     "connect": "the price of a connect; ratio = with hooks / without",
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
+    "veth": namespaces.TITLE,
     "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "tunnel": "L4 between two nodes, mutual TLS; ratio = pair of peers / Malla",
@@ -61,6 +63,8 @@ SECTIONS = {
 
 # Sections that need two nodes.
 BETWEEN_NODES = {"tunnel", "pooled", "handshake", "storm", "secure"}
+# That start all they need themselves.
+APART = {"veth"}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
@@ -68,21 +72,31 @@ def measure(arguments: argparse.Namespace) -> dict:
     figures = {"environment": environment(), "sections": [], "errors": []}
     names = arguments.only or list(SECTIONS)
     # One node has the ports of its network namespace to itself, so the pair of nodes starts when the single one has gone.
-    for pair in (False, True):
-        wanted = [name for name in names if (name in BETWEEN_NODES) == pair]
-        if not wanted:
-            continue
+    for wanted in ([name for name in names if name not in BETWEEN_NODES | APART],
+                   [name for name in names if name in APART],
+                   [name for name in names if name in BETWEEN_NODES]):
         running: list = []
         with tempfile.TemporaryDirectory(prefix="malla-bench-") as directory:
             try:
-                for section in start(wanted, arguments, pathlib.Path(directory), running):
-                    figures["sections"].append(
-                        measure_section(section, arguments, figures["errors"], pathlib.Path(directory)))
+                figures["sections"] += measure_group(
+                    wanted, arguments, figures["errors"], pathlib.Path(directory), running)
             finally:
                 for thing in reversed(running):
                     thing.stop()
     figures["environment"]["load_average_after"] = os.getloadavg()
     return figures
+
+
+def measure_group(
+        wanted: list[str], arguments: argparse.Namespace, errors: list[str], directory: pathlib.Path,
+        running: list) -> list[dict]:
+    """Starts what some sections need together and measures them."""
+    if not wanted:
+        return []
+    if set(wanted) <= APART:
+        return namespaces.measure(arguments, directory, running, errors) if "malla" not in arguments.without else []
+    return [measure_section(section, arguments, errors, directory)
+            for section in start(wanted, arguments, directory, running)]
 
 
 def start(wanted: list[str], arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:

@@ -9,7 +9,9 @@
 #include <time.h>
 
 /* Latencies, log-linear: 256 buckets to each power of two, so an error of at most 0.4 %. */
+#ifndef BUCKET_BITS /* a load may want another */
 #define BUCKET_BITS 8
+#endif
 #define BUCKETS (64 << BUCKET_BITS)
 
 struct sample {

@@ -6,11 +6,10 @@ import functools
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 
-from . import mesh, pairs, processes, programs
+from . import mesh, pairs, processes, programs, slices
 
 PORT = 7021
 # So short that all ways see the same machine, whose speed may change within a second.
@@ -21,9 +20,8 @@ SLICES = 8
 WIRINGS = {"routed": "10.232.1", "bridged": "10.232.2"}
 # What a routed pod takes for its gateway.
 GATEWAY = "169.254.7.1"
-TITLE = "L4 between network namespaces; ratio = way / veth on the same node, with its interval of 95 %"
-# What is counted, and what it is called.
-JUDGED = {"p50": "round trip", "all": "CPU"}
+TITLE = "L4 between network namespaces; ratio = way / veth on the same node"
+GOAL = 1.03
 
 
 @dataclasses.dataclass
@@ -169,7 +167,7 @@ class Way:
     def cpu_ns(self) -> int:
         """Of all but the client, which tells itself."""
         node = self.node.pids() if self.node else []
-        return processes.cpu_ns([*self.server.pids(), *node, *soft_interrupts()])
+        return processes.clock_ns([*self.server.pids(), *node, soft_interrupts()])
 
     def stop(self) -> None:
         """Ends the backend."""
@@ -178,10 +176,9 @@ class Way:
 
 
 @functools.cache
-def soft_interrupts() -> list[int]:
+def soft_interrupts() -> int:
     """The thread of the load's CPU that handles packets when there are too many."""
-    command = ["pgrep", "--exact", f"ksoftirqd/{processes.LOAD}"]
-    return [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()]
+    return processes.ksoftirqd(processes.LOAD)
 
 
 def measure(arguments: argparse.Namespace, directory: pathlib.Path, running: list, errors: list[str]) -> list[dict]:
@@ -203,18 +200,14 @@ def measure(arguments: argparse.Namespace, directory: pathlib.Path, running: lis
         found[1].node = node
     sections = []
     for wiring, found in ways.items():
-        rows = [measure_load(load, found, arguments, directory, errors) for load in LOADS
-                if not arguments.load or load.name in arguments.load]
-        sections += [{
-            "title": f"{wiring}, {what}, {TITLE}", "judged": judged, "faults": [],
-            "rows": [{**row, "ratios": ratios(row["samples"], f"{judged}_us")} for row in rows
-                     if judged == "all" or row["unit"] != "MB"],
-        } for judged, what in JUDGED.items()]
+        rows = [row for load in LOADS if not arguments.load or load.name in arguments.load
+                for row in compare(load, measure_load(load, found, arguments, directory, errors))]
+        sections.append({"title": f"{wiring}, {TITLE}", "judged": "all", "goal": GOAL, "rows": rows, "faults": []})
     return sections
 
 
 def measure_load(load: Load, ways: list[Way], arguments: argparse.Namespace, directory: pathlib.Path,
-                 errors: list[str]) -> dict:
+                 errors: list[str]) -> dict[str, list[dict]]:
     """Groups of slices of one load over all ways in turn, until each has had its time."""
     print(f"{ways[0].client.wiring}: {load.title}", file=sys.stderr)
     samples: dict[str, list[dict]] = {way.name: [] for way in ways}
@@ -230,7 +223,7 @@ def measure_load(load: Load, ways: list[Way], arguments: argparse.Namespace, dir
                 client.stop()
             for way in ways:
                 way.stop()
-    return {"load": load.title, "unit": load.unit, "samples": samples}
+    return samples
 
 
 def measure_group(load: Load, turn: list[tuple[Way, Client]], samples: dict[str, list[dict]], errors: list[str]) -> None:
@@ -248,24 +241,31 @@ def measure_group(load: Load, turn: list[tuple[Way, Client]], samples: dict[str,
 
 
 def sample(load: Load, result: dict, others: int) -> dict:
-    """The figures of one slice."""
+    """The figures of one slice, in nanoseconds."""
     units = result["bytes"] / 1e6 if load.unit == "MB" else result["operations"]
-    return {**result, "units": units, "p50_us": result["p50_ns"] / 1e3, "p99_us": result["p99_ns"] / 1e3,
-            "all_us": (others + result["cpu_ns"]) / 1e3 / max(units, 1)}
+    everything = others + result["cpu_ns"]
+    return {**result, "units": units, "all_ns": everything, "all": everything / max(units, 1), "p50": result["p50_ns"]}
 
 
-def ratios(samples: dict[str, list[dict]], figure: str) -> dict[str, dict]:
-    """Each way against the first, pairwise inside a turn: the median, and between which it is with 95 % confidence. That
-    comes from the medians of the groups, of which each has the luck of its processes."""
+def compare(load: Load, samples: dict[str, list[dict]]) -> list[dict]:
+    """Each way against the first, pairwise inside a turn."""
     first, *others = samples
-    answer = {}
+    rows = []
     for other in others:
-        found = [b[figure] / a[figure] for a, b in zip(samples[first], samples[other]) if a[figure] > 0]
-        if not found:
-            continue
-        groups = sorted(statistics.median(found[at:at + SLICES]) for at in range(0, len(found), SLICES))
-        # Ranks of the binomial distribution, as the normal one has them.
-        middle, far = len(groups) / 2, 0.98 * len(groups) ** 0.5
-        answer[other] = {"median": statistics.median(found), "least": groups[max(0, int(middle - far))],
-                         "most": groups[min(len(groups) - 1, int(middle + far))]}
+        taken = list(zip(samples[first], samples[other]))
+        rows.append({
+            "load": load.title, "unit": load.unit, "subject": other, "against": first, "goal": GOAL,
+            "all": in_groups(taken, "all"), "sums": slices.of_sums(taken),
+            "p50": in_groups(taken, "p50") if load.unit != "MB" else {},
+            "samples": {first: samples[first], other: samples[other]}})
+    return rows
+
+
+def in_groups(taken: list[tuple[dict, dict]], figure: str) -> dict:
+    """Medians of the pairs, with intervals from the medians of groups: each group has the luck of its processes."""
+    answer = slices.compare(taken, figure)
+    groups = [slices.compare(taken[at:at + SLICES], figure) for at in range(0, len(taken), SLICES)]
+    for name in ("ratio", "difference"):
+        _, low, high = slices.median_interval([group[name]["median"] for group in groups if group])
+        answer[name] |= {"low": min(low, answer[name]["median"]), "high": max(high, answer[name]["median"])}
     return answer

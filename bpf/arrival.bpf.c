@@ -10,7 +10,7 @@
 
 #include "arrive.h"
 #include "config.h"
-#include "flows.h"
+#include "front.h"
 #include "listener.h"
 #include "scratch.h"
 #include "translate.h"
@@ -86,7 +86,7 @@ SUBPROGRAM enum sender arrive_from_socket(struct __sk_buff *skb, struct scratch 
 	if (source.flags & (MALLA_WORKLOAD_EXEMPT | MALLA_WORKLOAD_PROBE)) {
 		/* By its client's address: no flow, so that malla_veth looks for the socket that the answers are for. */
 		if (!addr_is_local(&key->remote)) {
-			bpf_map_delete_elem(&malla_flows, key);
+			flow_forget(key, skb->ifindex);
 			return SENDER_ALLOWED;
 		}
 		arrive_ask(scratch, &source);
@@ -217,7 +217,7 @@ SUBPROGRAM int judge_answer(struct __sk_buff *skb, struct scratch *scratch, stru
 		return answer(skb, flow, &scratch->glance);
 	count_cut(&flow->connection, ruling.reason);
 	event_cut(&flow->connection, ruling.reason, ruling.rule);
-	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
+	flow_forget(&scratch->glance.key, skb->ifindex);
 	return TC_ACT_SHOT;
 }
 
@@ -289,8 +289,11 @@ int malla_arrival(struct __sk_buff *skb)
 		if ((glance.flags & (PACKET_SYN | PACKET_ACK | PACKET_RST)) == PACKET_SYN)
 			return judge_packet(skb);
 		flow = flow_at(&glance.key, skb->ifindex);
-		if (flow)
-			flow_follow_peer(flow, &glance);
+		if (!flow)
+			return TC_ACT_UNSPEC;
+		front_leave(&glance.key, skb->ifindex, flow);
+		flow_follow_peer(flow, &glance);
+		front_leave(&glance.key, skb->ifindex, flow);
 		return TC_ACT_UNSPEC;
 	}
 	flow = flow_at(&glance.key, skb->ifindex);

@@ -6,7 +6,7 @@
  */
 #include "hook.h"
 
-#include "flows.h"
+#include "front.h"
 
 /* kernel.h has addresses of its own, which do not go with those of packets. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -34,6 +34,7 @@ int malla_live_flows(struct bpf_iter__bpf_map_elem *ctx)
 	struct malla_live live = {};
 	struct malla_flow_key key;
 	struct malla_flow *flow;
+	__u64 sent, received;
 
 	if (!found || !ctx->value) /* the end */
 		return 0;
@@ -41,12 +42,13 @@ int malla_live_flows(struct bpf_iter__bpf_map_elem *ctx)
 	flow = bpf_map_lookup_elem(&malla_flows, &key);
 	if (!flow)
 		return 0; /* evicted meanwhile */
-	flow_count(flow);
+	front_total(&key, flow, &sent, &received);
+	flow_count_to(flow, sent, received);
 	if (key.protocol != IPPROTO_TCP || flow->flags & (MALLA_FLOW_UNCOUNTED | MALLA_FLOW_CLOSED) ||
 	    !(flow->flags & MALLA_FLOW_OPEN))
 		return 0;
-	live.sent = flow->sent;
-	live.received = flow->received;
+	live.sent = sent;
+	live.received = received;
 	live.local = key.local;
 	live.remote = key.remote;
 	live.local_port = key.local_port;

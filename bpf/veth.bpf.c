@@ -16,7 +16,7 @@
 #include "decide.h"
 #include "deliver.h"
 #include "event.h"
-#include "flows.h"
+#include "front.h"
 #include "interface.h"
 #include "listener.h"
 #include "record.h"
@@ -126,7 +126,7 @@ SUBPROGRAM int cut(struct __sk_buff *skb, struct scratch *scratch, struct malla_
 	count_cut(&flow->connection, ruling.reason);
 	event_cut(&flow->connection, ruling.reason, ruling.rule);
 	flow_close(flow);
-	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
+	flow_forget(&scratch->glance.key, skb->ifindex);
 	return refuse_from(skb, scratch);
 }
 
@@ -224,7 +224,7 @@ SUBPROGRAM int go_to_node(struct __sk_buff *skb, struct scratch *scratch, bool o
 		}
 		affinity_keep(&scratch->it);
 	}
-	bpf_map_delete_elem(&malla_flows, &scratch->glance.key);
+	flow_forget(&scratch->glance.key, skb->ifindex);
 	address_to_node(skb, &scratch->interface);
 	if (!opening)
 		return deliver_to_connection(skb, packet);
@@ -238,9 +238,10 @@ static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *scratch
 	const struct packet *packet = &scratch->packet;
 	bool opening = packet_is_opening(packet);
 	struct malla_flow *flow = flow_at(&scratch->glance.key, skb->ifindex);
-	/* A service of the node itself: the way to its socket needs no help. */
-	__u32 state = addr_is_local(&packet->destination) ? 0 : connection_state(skb, packet);
+	__u32 state;
 
+	if (flow)
+		front_leave(&scratch->glance.key, skb->ifindex, flow);
 	if (flow && !opening) {
 		struct ruling ruling = flow_judge(flow);
 
@@ -253,6 +254,8 @@ static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *scratch
 		}
 		return depart(skb, flow, &scratch->glance);
 	}
+	/* A service of the node itself: the way to its socket needs no help. */
+	state = addr_is_local(&packet->destination) ? 0 : connection_state(skb, packet);
 	if (!state && !opening)
 		return recover(skb, scratch, config);
 	if (state && (opening || state != BPF_TCP_NEW_SYN_RECV || packet->flags & PACKET_RST)) {
@@ -339,6 +342,30 @@ SUBPROGRAM int judge_packet(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Judges an ordinary flow again whose decision is over. False: it takes the long way, which tells why. */
+SUBPROGRAM bool renew(__u32 interface, struct malla_flow *flow, const struct glance *glance)
+{
+	struct scratch *scratch = scratch_now();
+
+	if (!scratch || !flow_is_ordinary(flow))
+		return false;
+	interface_read(interface, &glance->key.local, &scratch->interface);
+	return scratch->interface.is_enrolled && scratch->interface.is_own &&
+	       flow_judge(flow).reason == MALLA_REASON_PASSED;
+}
+
+/* A packet in the middle of a TCP connection, as nearly every one is. False: more than that. */
+SUBPROGRAM bool go_on(__u32 interface, struct malla_flow *flow, const struct glance *glance)
+{
+	if (!glance_is_middle(glance))
+		return false;
+	front_leave(&glance->key, interface, flow);
+	if ((!flow_is_fresh(flow) && !renew(interface, flow, glance)) || !flow_follow_ordinary(flow, glance))
+		return false;
+	front_stand(&glance->key, interface, flow);
+	return true;
+}
+
 SEC("tc")
 int malla_veth(struct __sk_buff *skb)
 {
@@ -347,11 +374,15 @@ int malla_veth(struct __sk_buff *skb)
 
 	if (!glance_read(skb, true, &glance))
 		return judge_packet(skb);
+	if (front_follow(&glance, skb->ifindex))
+		return TC_ACT_UNSPEC;
 	flow = flow_at(&glance.key, skb->ifindex);
+	if (flow && glance.key.protocol == IPPROTO_TCP && go_on(skb->ifindex, flow, &glance))
+		return TC_ACT_UNSPEC;
 	if (!flow || !flow_is_fresh(flow) || flow->flags & MALLA_FLOW_BACK)
 		return judge_packet(skb);
-	if (glance.key.protocol == IPPROTO_TCP && flow_follow_ordinary(flow, &glance))
-		return TC_ACT_UNSPEC;
+	if (glance.key.protocol == IPPROTO_TCP)
+		front_leave(&glance.key, skb->ifindex, flow);
 	if (glance.key.protocol == IPPROTO_TCP &&
 	    (!(flow->flags & MALLA_FLOW_OPEN) || (glance.flags & (PACKET_SYN | PACKET_ACK)) == PACKET_SYN))
 		return judge_packet(skb);

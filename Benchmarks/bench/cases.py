@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 
-from . import h2load, handshakes, mesh, nodes, pairs, peers, processes, programs
+from . import h2load, handshakes, hooks, mesh, namespaces, nodes, pairs, peers, processes, programs, slices
+from .subjects import Load, Section, Subject
 
 SUBJECTS = ["malla", "haproxy", "nginx", "envoy"]
 PLAIN_BACKEND = ("127.0.0.1", 7000)
@@ -25,35 +25,14 @@ CALL_PORTS = {"haproxy": 7131, "nginx": 7132, "envoy": 7133}
 BULK_BYTES = 1 << 30
 
 
-@dataclasses.dataclass
-class Load:
-    """A load: the arguments of its program around address and port, and what it counts."""
-    name: str
-    title: str
-    unit: str
-    program: str
-    before: list[str]
-    after: Callable[[int], list[str]]
-
-    def command(self, target: tuple[str, int], seconds: int) -> list[str]:
-        """The command line that puts this load on an address and port."""
-        return [programs.load(self.program), *self.before, target[0], str(target[1]), *self.after(seconds)]
-
-
 LOADS = [
     Load("requests", "requests, 64 connections", "request", "load", ["requests"], lambda seconds: ["64", str(seconds)]),
     Load("single", "requests, 1 connection", "request", "load", ["requests"], lambda seconds: ["1", str(seconds)]),
     Load("fresh", "connect, request, close", "connection", "load", ["fresh"], lambda seconds: ["16", str(seconds)]),
-    Load("bulk", "bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)]),
+    Load("bulk", "bulk, 2 connections of 1 GiB", "MB", "load", ["bulk"], lambda _: ["2", "60", str(BULK_BYTES)],
+         whole=2 * BULK_BYTES),
 ]
 FAST_LOADS = [load for load in LOADS if load.name in ("requests", "single")]
-CONNECTS = [
-    Load("connect", "connect and reset", "connection", "connect", [], lambda seconds: [str(seconds)]),
-    Load("exchange", "connect, request and reset", "connection", "connect", [],
-         lambda seconds: [str(seconds), "request"]),
-]
-
-
 PACED = [
     Load("paced", "open loop, 2,000 a second", "request", "paced", [],
          lambda seconds: ["16", "2000", str(max(5, seconds))]),
@@ -62,34 +41,14 @@ SHAKES = [Load("handshake", "mutual handshake and a PING", "handshake", "shake",
 STREAMS = [Load("streams", "HTTP/2, 4 × 32 streams", "request", "h2load", [], lambda _: [])]
 CALLS = [Load("calls", "gRPC unary, 4 × 32 streams", "call", "h2load", ["calls"], lambda _: [])]
 
-LOAD_NAMES = [load.name for load in CONNECTS + LOADS + PACED + SHAKES + STREAMS + CALLS]
-
-
-@dataclasses.dataclass
-class Subject:
-    """One way for a load to go. `measured`: whose CPU counts, besides what the section adds."""
-    name: str
-    target: tuple[str, int]
-    measured: Callable[[], list[int]]
-    backend: processes.Process
-    wrap: Callable[[list], list] = list
-    # What goes on meanwhile.
-    storm: handshakes.Storm | None = None
-
-
-@dataclasses.dataclass
-class Section:
-    """Subjects side by side. The first is what the others are compared with."""
-    title: str
-    # Which figure: CPU of the thing between ("relay"), of client and backend too ("all"), or a time ("p50", "p99").
-    judged: str
-    loads: list[Load]
-    subjects: list[Subject]
+LOAD_NAMES = [load.name for load in hooks.CONNECTS + LOADS + hooks.ONLY_DIRECT + PACED + SHAKES + STREAMS + CALLS
+              + namespaces.LOADS]
 
 
 SECTIONS = {
     "connect": "the price of a connect; ratio = with hooks / without",
     "direct": "L4 straight through the kernel; ratio = Malla / plain loopback",
+    "veth": namespaces.TITLE,
     "fast": "the kernel's fast path; ratio = with it / straight through TCP",
     "relay": "L4 through the proxy; ratio = peer / Malla",
     "tunnel": "L4 between two nodes, mutual TLS; ratio = pair of peers / Malla",
@@ -104,28 +63,44 @@ SECTIONS = {
 
 # Sections that need two nodes.
 BETWEEN_NODES = {"tunnel", "pooled", "handshake", "storm", "secure"}
+# That start all they need themselves.
+APART = {"veth"}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
     """Starts everything, measures all rounds, stops everything. Returns the figures and their circumstances."""
     figures = {"environment": environment(), "sections": [], "errors": []}
-    running: list = []
-    with tempfile.TemporaryDirectory(prefix="malla-bench-") as directory:
-        try:
-            sections = start(arguments, pathlib.Path(directory), running)
-            for section in sections:
-                figures["sections"].append(
-                    measure_section(section, arguments, figures["errors"], pathlib.Path(directory)))
-        finally:
-            for thing in reversed(running):
-                thing.stop()
+    names = arguments.only or list(SECTIONS)
+    # One node has the ports of its network namespace to itself, so the pair of nodes starts when the single one has gone.
+    for wanted in ([name for name in names if name not in BETWEEN_NODES | APART],
+                   [name for name in names if name in APART],
+                   [name for name in names if name in BETWEEN_NODES]):
+        running: list = []
+        with tempfile.TemporaryDirectory(prefix="malla-bench-") as directory:
+            try:
+                figures["sections"] += measure_group(
+                    wanted, arguments, figures["errors"], pathlib.Path(directory), running)
+            finally:
+                for thing in reversed(running):
+                    thing.stop()
     figures["environment"]["load_average_after"] = os.getloadavg()
     return figures
 
 
-def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:
+def measure_group(
+        wanted: list[str], arguments: argparse.Namespace, errors: list[str], directory: pathlib.Path,
+        running: list) -> list[dict]:
+    """Starts what some sections need together and measures them."""
+    if not wanted:
+        return []
+    if set(wanted) <= APART:
+        return namespaces.measure(arguments, directory, running, errors) if "malla" not in arguments.without else []
+    return [measure_section(section, arguments, errors, directory)
+            for section in start(wanted, arguments, directory, running)]
+
+
+def start(wanted: list[str], arguments: argparse.Namespace, directory: pathlib.Path, running: list) -> list[Section]:
     """Starts backends, peers and the node that the wanted sections need."""
-    wanted = arguments.only or list(SECTIONS)
     plain = processes.Process(
         "backend", processes.LOAD, [programs.load("backend"), *map(str, PLAIN_BACKEND)], directory)
     running.append(plain)
@@ -151,15 +126,9 @@ def start(arguments: argparse.Namespace, directory: pathlib.Path, running: list)
 
     loopback = Subject("loopback", PLAIN_BACKEND, list, plain)
     sections = []
-    if node and "connect" in wanted:
-        sections.append(Section(SECTIONS["connect"], "all", CONNECTS, [
-            dataclasses.replace(loopback, name="hooks off"),
-            Subject("outside the mesh", PLAIN_BACKEND, node.pids, plain, node.client_command),
-            Subject("endpoint", ("127.0.0.1", mesh.BACKEND), node.pids, node.backend, node.client_command),
-            Subject("service", mesh.DIRECT, node.pids, node.backend, node.client_command)]))
-    if node and "direct" in wanted:
-        sections.append(Section(SECTIONS["direct"], "all", LOADS, [
-            loopback, Subject("malla", mesh.DIRECT, node.pids, node.backend, node.client_command)]))
+    if node and {"connect", "direct"} & set(wanted):
+        sections += hooks.start(
+            {name: SECTIONS[name] for name in ("connect", "direct") if name in wanted}, node, directory, running)
     if node and "fast" in wanted:
         ways = [Subject(name, target, node.pids, node.backend, node.client_command)
                 for name, target in (("tcp", mesh.DIRECT), ("fast path", mesh.FAST))]
@@ -269,6 +238,8 @@ def measure_section(
         section: Section, arguments: argparse.Namespace, errors: list[str], directory: pathlib.Path) -> dict:
     """All rounds of one section: in each, every load on every subject, who goes first changing."""
     loads = [load for load in section.loads if not arguments.load or load.name in arguments.load]
+    if section.goal:
+        return slices.measure(section, loads, arguments, errors)
     faults: list[str] = []
     rows = [{"load": load.title, "unit": load.unit, "samples": {s.name: [] for s in section.subjects}}
             for load in loads]
@@ -316,8 +287,8 @@ def sample(subject: Subject, load: Load, seconds: int, directory: pathlib.Path) 
         result["handshakes"] = beside["operations"]
         result["errors"] += beside["errors"]
         result["first_error"] = result["first_error"] or beside["first_error"]
-    expect_whole(load, result)
-    units = result["bytes"] / 1e6 if load.unit == "MB" else result["operations"]
+    load.expect_whole(result)
+    units = load.units(result)
     relay = relay_after - relay_before
     everything = relay + backend_after - backend_before + result["cpu_ns"]
     return {**result, "units": units, "p50_us": result["p50_ns"] / 1e3,
@@ -332,19 +303,9 @@ def sample_h2load(subject: Subject, load: Load, seconds: int, directory: pathlib
     before = processes.cpu_ns(measured)
     result = h2load.run(line, seconds)
     relay = processes.cpu_ns(measured) - before
-    expect_whole(load, result)
+    load.expect_whole(result)
     units = result["operations"]
     return {**result, "units": units, "relay_us": relay / 1e3 / max(units, 1), "all_us": 0.0}
-
-
-def expect_whole(load: Load, result: dict) -> None:
-    """A bulk load that lost bytes without an error of its own is an error all the same."""
-    if load.unit == "MB" and result["bytes"] != 2 * BULK_BYTES:
-        result["errors"] += 1
-        result["first_error"] = result["first_error"] or f"{result['bytes']} bytes instead of {2 * BULK_BYTES}"
-    elif result["operations"] == 0:
-        result["errors"] += 1
-        result["first_error"] = result["first_error"] or "nothing got through"
 
 
 def ratios(samples: dict[str, list[dict]], judged: str) -> dict[str, dict]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 MEASURED, LOAD = 0, 1  # CPUs
+CPUCLOCK_SCHED = 2  # of MAKE_PROCESS_CPUCLOCK, which is what clock_getcpuclockid(3) answers
 
 
 class Process:
@@ -75,4 +76,26 @@ def cpu_ns(pids: list[int]) -> int:
                 total += int(schedstat.read_text().split()[0])
             except OSError:
                 continue
+    return total
+
+
+def ksoftirqd(cpu: int) -> int:
+    """The kernel's thread that takes over where the packets of a CPU become too many for whoever sent them."""
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == f"ksoftirqd/{cpu}":
+                return int(comm.parent.name)
+        except OSError:
+            continue
+    raise RuntimeError(f"no ksoftirqd for CPU {cpu}")
+
+
+def clock_ns(pids: list[int]) -> int:
+    """The same by the kernel's clock of each process: exact to the moment, also of one that is on a CPU right now."""
+    total = 0
+    for pid in pids:
+        try:
+            total += time.clock_gettime_ns(~pid << 3 | CPUCLOCK_SCHED)
+        except OSError:
+            continue
     return total

@@ -11,7 +11,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 ENVOY = CACHE / "envoy/bin/envoy"
 # Where mallad, malla-proxy and malla are; scripts/build puts them there.
 MALLA = pathlib.Path(os.environ.get("MALLA_BIN", REPOSITORY / ".build/release"))
-LOADS = ("backend", "load", "connect", "paced", "shake")
+LOADS = ("backend", "load", "connect", "paced", "shake", "trips")
 LIBRARIES = {"shake": ["-lssl", "-lcrypto"]}
 
 

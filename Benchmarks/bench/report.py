@@ -20,6 +20,9 @@ def show(figures: dict) -> None:
     print(versions)
     print("CPU in µs per unit and ratios: median of rounds; ratios pairwise inside a round, with (least–most).")
     for section in figures["sections"]:
+        if section.get("goal"):
+            show_pairs(section)
+            continue
         whose = {"relay": "CPU of the relay", "all": "CPU of client, backend and Malla", "p50": "median time",
                  "p99": "the 99th percentile"}
         print(f"\n## {section['title']}; {whose[section['judged']]}")
@@ -31,6 +34,35 @@ def show(figures: dict) -> None:
                     print(line(row, section["judged"], subject, samples, first=index == 0))
         for fault in section["faults"]:
             print("peer at fault:", fault)
+
+
+def show_pairs(section: dict) -> None:
+    """A section that was measured in pairs: each ratio with its interval, beside the goal."""
+    print(f"\n## {section['title']}; CPU of client, backend and Malla")
+    print(f"Medians of pairs with intervals that hold the true one in 95 of 100 cases; goal {section['goal']}: "
+          "≤ met, > not met, ? not known.")
+    print(f"{'load':<36}{'subject':<18}{'µs':>9} {'per':<11}{'ratio':<24}{'ns more':<24}{'of sums':<8} "
+          f"{'p50 µs':>8} {'ratio':<24}{'pairs':>5}")
+    told = ""
+    for row in section["rows"]:
+        if not row["all"]:
+            continue
+        more, load = row["all"]["difference"], "" if told == row["load"] else row["load"]
+        more = f"{more['median']:,.0f} ({more['low']:,.0f}–{more['high']:,.0f})"
+        p50 = f"{row['p50']['after'] / 1e3:.1f}" if row["p50"] else ""
+        print(f"{load:<36}{row['subject']:<18}{row['all']['after'] / 1e3:>9.2f} {row['unit']:<11}"
+              f"{interval(row['all'], row['goal']):<24}{more:<24}{row['sums']:<8.3f} {p50:>8} "
+              f"{interval(row['p50'], row['goal']):<24}{row['all']['pairs']:>5}")
+        told = row["load"]
+
+
+def interval(compared: dict, goal: float) -> str:
+    """A ratio with its interval, and what that says about the goal."""
+    if not compared:
+        return ""
+    ratio = compared["ratio"]
+    verdict = "≤" if ratio["high"] <= goal else ">" if ratio["low"] > goal else "?"
+    return f"{ratio['median']:.3f} ({ratio['low']:.3f}–{ratio['high']:.3f}) {verdict}"
 
 
 def line(row: dict, judged: str, subject: str, samples: list[dict], first: bool) -> str:

@@ -4,6 +4,7 @@
  * one thread, level-triggered epoll, no parsing beyond the end of a request's head.
  *
  *   GET /          a fixed answer with a body of 100 bytes, keep-alive
+ *   GET /close     the same, then the connection is closed by this side
  *   GET /bytes/N   N bytes of a pattern after the head, then the connection is closed
  *
  * usage: backend ADDRESS PORT        prints "listening" once it does
@@ -95,7 +96,8 @@ static int answer(int epoll, int fd, struct connection *connection)
 {
 	char line[96];
 	if (strncmp(connection->head, "GET /bytes/", 11) != 0)
-		return send(fd, ANSWER, ANSWER_LENGTH, MSG_NOSIGNAL) == (ssize_t)ANSWER_LENGTH;
+		return send(fd, ANSWER, ANSWER_LENGTH, MSG_NOSIGNAL) == (ssize_t)ANSWER_LENGTH &&
+		       strncmp(connection->head, "GET /close ", 11) != 0;
 
 	connection->left = strtoull(connection->head + 11, 0, 10);
 	connection->streaming = 1;

@@ -4,11 +4,13 @@
  *
  *   requests   keep-alive: each connection sends the next request once the answer is in
  *   fresh      connect, one request, its answer, close, again
+ *   ended      the same, but the server closes first: TIME_WAIT is on its side and no port of the client's waits
  *   bulk       each connection asks for BYTES bytes, counts them and spot-checks their pattern
  *
  * usage: load MODE ADDRESS PORT CONNECTIONS SECONDS [BYTES | OPERATIONS]
- * Reads a line when "ready", prints one line of JSON. In mode bulk SECONDS bounds the whole; in the others it ends after
- * so many OPERATIONS, if they are given and done before the time is over.
+ * Reads a line when "ready", prints one line of JSON, reads the next line, until there are no more. Kept connections
+ * rest in between. In mode bulk SECONDS bounds the whole; in the others it ends after so many OPERATIONS, if they are
+ * given and done before the time is over.
  */
 #include "answer.h"
 #include "sample.h"
@@ -23,10 +25,10 @@
 /* How long what is under way at the end may take before it counts as an error. */
 #define PATIENCE 5000000000u
 
-enum mode { REQUESTS, FRESH, BULK };
+enum mode { REQUESTS, FRESH, ENDED, BULK };
 
 struct client {
-	int in_use, connected, in_body;
+	int in_use, connected, in_body, answered;
 	uint64_t begun;
 	uint64_t got; /* of the body in mode bulk */
 	struct answer answer;
@@ -42,7 +44,7 @@ static struct sockaddr_in to = {.sin_family = AF_INET};
 static enum mode mode;
 static uint64_t bulk_bytes;
 static uint64_t begun, wanted = UINT64_MAX; /* operations */
-static int epoll, open_connections;
+static int epoll, under_way; /* connections that do not rest */
 
 static void send_request(int fd)
 {
@@ -65,7 +67,7 @@ static void begin_connection(void)
 			close(fd);
 		return;
 	}
-	begun += mode == FRESH;
+	begun += mode != REQUESTS;
 	clients[fd] = (struct client){.in_use = 1, .begun = clock_ns(CLOCK_MONOTONIC)};
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS) {
@@ -75,14 +77,14 @@ static void begin_connection(void)
 	}
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
 	epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-	open_connections++;
+	under_way++;
 }
 
 static void end_connection(int fd)
 {
 	clients[fd].in_use = 0;
 	close(fd);
-	open_connections--;
+	under_way--;
 }
 
 /* Takes bytes of a bulk answer: the head first, then the body. Returns 0 on a wrong byte. */
@@ -110,12 +112,15 @@ static void finish_operation(int fd, int more)
 {
 	sample_operation(&sample, clients[fd].begun);
 	more = more && begun < wanted;
-	if (mode == REQUESTS && more) {
-		send_request(fd);
+	if (mode == REQUESTS) {
+		if (more)
+			send_request(fd);
+		else
+			under_way--;
 		return;
 	}
 	end_connection(fd);
-	if (mode == FRESH && more)
+	if (mode != BULK && more)
 		begin_connection();
 }
 
@@ -136,6 +141,8 @@ static void handle_readable(int fd, int more)
 			return;
 		if (got < 0)
 			return fail_connection(fd, strerror(errno), more);
+		if (got == 0 && client->answered)
+			return finish_operation(fd, more);
 		if (got == 0)
 			return fail_connection(fd, "end of stream", more);
 		int whole;
@@ -147,9 +154,10 @@ static void handle_readable(int fd, int more)
 		}
 		if (whole < 0)
 			return fail_connection(fd, "wrong bytes", more);
-		if (whole)
+		if (whole && mode != ENDED)
 			return finish_operation(fd, more);
-		if ((size_t)got < sizeof(buffer) && mode != BULK)
+		client->answered = whole;
+		if ((size_t)got < sizeof(buffer) && mode < ENDED)
 			return; /* a short read: nothing is left, epoll tells when there is more */
 	}
 }
@@ -175,12 +183,19 @@ static void handle(const struct epoll_event *event, int more)
 static void run(int connections, uint64_t duration)
 {
 	struct epoll_event events[256];
-	for (int i = 0; i < connections; i++)
+	begun = 0;
+	for (int fd = 0; fd < MAX_DESCRIPTORS && under_way < connections; fd++) {
+		if (!clients[fd].in_use)
+			continue;
+		under_way++;
+		send_request(fd);
+	}
+	for (int i = under_way; i < connections; i++)
 		begin_connection();
-	while (open_connections > 0) {
+	while (under_way > 0) {
 		uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - sample.started;
 		if (elapsed > duration + PATIENCE) {
-			sample_error(&sample, "%d connections got no answer in time", open_connections);
+			sample_error(&sample, "%d connections got no answer in time", under_way);
 			return;
 		}
 		int ready = epoll_wait(epoll, events, 256, 100);
@@ -191,8 +206,8 @@ static void run(int connections, uint64_t duration)
 
 static int parse_mode(const char *name)
 {
-	static const char *const names[] = {"requests", "fresh", "bulk"};
-	for (int i = 0; i < 3; i++)
+	static const char *const names[] = {"requests", "fresh", "ended", "bulk"};
+	for (int i = 0; i < 4; i++)
 		if (strcmp(name, names[i]) == 0)
 			return i;
 	return -1;
@@ -202,7 +217,7 @@ int main(int count, char **arguments)
 {
 	int parsed = count >= 6 ? parse_mode(arguments[1]) : -1;
 	if (parsed < 0 || inet_pton(AF_INET, arguments[2], &to.sin_addr) != 1 || (parsed == BULK && count != 7)) {
-		fprintf(stderr, "usage: load requests|fresh|bulk ADDRESS PORT CONNECTIONS SECONDS [BYTES | OPERATIONS]\n");
+		fprintf(stderr, "usage: load requests|fresh|ended|bulk ADDRESS PORT CONNECTIONS SECONDS [BYTES | OPERATIONS]\n");
 		return 2;
 	}
 	mode = (enum mode)parsed;
@@ -214,11 +229,13 @@ int main(int count, char **arguments)
 	request_length = (size_t)(mode == BULK
 		? snprintf(request, sizeof(request), "GET /bytes/%llu HTTP/1.1\r\nHost: bench\r\n\r\n",
 			   (unsigned long long)bulk_bytes)
-		: snprintf(request, sizeof(request), "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"));
+		: snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n",
+			   mode == ENDED ? "/close" : "/"));
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 
-	sample_begin(&sample);
-	run(atoi(arguments[4]), strtoull(arguments[5], 0, 10) * 1000000000u);
-	sample_end(&sample);
+	while (sample_begin(&sample)) {
+		run(atoi(arguments[4]), duration_ns(arguments[5]));
+		sample_end(&sample);
+	}
 	return 0;
 }

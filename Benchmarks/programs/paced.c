@@ -115,7 +115,8 @@ int main(int count, char **arguments)
 		epoll_ctl(epoll, EPOLL_CTL_ADD, clients[i].fd, &event);
 	}
 
-	sample_begin(&sample);
+	if (!sample_begin(&sample))
+		return 1;
 	uint64_t total = per_second * seconds, made = 0, end = sample.started + seconds * 1000000000u;
 	while (made < total || under_way > 0) {
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);

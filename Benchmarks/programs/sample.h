@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One sample of a load: when it starts, what it counts, how it is reported. */
+/* Samples of a load, one for each word from stdin: when one starts, what it counts, how it is reported. */
 #pragma once
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,8 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-/* Latencies, log-linear: 32 buckets to each power of two, so an error of at most 3 %. */
-#define BUCKET_BITS 5
+/* Latencies, log-linear: 256 buckets to each power of two, so an error of at most 0.4 %. */
+#ifndef BUCKET_BITS /* a load may want another */
+#define BUCKET_BITS 8
+#endif
 #define BUCKETS (64 << BUCKET_BITS)
 
 struct sample {
@@ -58,25 +60,42 @@ __attribute__((format(printf, 2, 3))) static inline void sample_error(struct sam
 	}
 }
 
-/* Says that all is ready and waits for a line: whoever measures reads its CPU counters in between. */
-static inline void sample_begin(struct sample *sample)
+/*
+ * Says that all is ready and waits for a line: whoever measures reads its CPU counters in between. Each further line asks
+ * for one more sample, from nothing. False once there are no more lines.
+ */
+static inline int sample_begin(struct sample *sample)
 {
+	static int is_ready;
 	char line[16];
-	puts("ready");
-	fflush(stdout);
+	if (!is_ready) {
+		is_ready = 1;
+		puts("ready");
+		fflush(stdout);
+	}
 	if (!fgets(line, sizeof(line), stdin))
-		exit(1);
-	sample->started = clock_ns(CLOCK_MONOTONIC);
+		return 0;
+	*sample = (struct sample){};
 	sample->cpu_started = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	sample->started = clock_ns(CLOCK_MONOTONIC);
+	return 1;
+}
+
+/* How long a sample lasts that is asked for in seconds or parts of them. */
+static inline uint64_t duration_ns(const char *seconds)
+{
+	return (uint64_t)(strtod(seconds, 0) * 1e9);
 }
 
 static inline uint64_t sample_percentile(const struct sample *sample, double share)
 {
 	uint64_t wanted = (uint64_t)((double)sample->operations * share), seen = 0;
 	for (uint32_t i = 0; i < BUCKETS; i++) {
-		seen += sample->latency[i];
-		if (seen > wanted)
-			return bucket_edge(i);
+		uint64_t here = sample->latency[i];
+		/* As if those in a bucket were spread over it evenly. */
+		if (seen + here > wanted)
+			return bucket_edge(i) + (bucket_edge(i + 1) - bucket_edge(i)) * (wanted - seen) / here;
+		seen += here;
 	}
 	return 0;
 }

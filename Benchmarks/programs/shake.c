@@ -188,7 +188,8 @@ int main(int count, char **arguments)
 		return 2;
 	}
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	sample_begin(&sample);
+	if (!sample_begin(&sample))
+		return 1;
 	run(atoi(arguments[3]), strtoull(arguments[4], 0, 10) * 1000000000u);
 	sample_end(&sample);
 	return 0;

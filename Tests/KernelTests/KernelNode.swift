@@ -29,6 +29,9 @@ final class KernelNode {
     let young: BPFMap<UInt64, malla_connection>
     let handoffs: BPFMap<malla_tuple, malla_connection>
     let meetings: BPFMap<UInt32, malla_meeting>
+    let interfaces: BPFMap<UInt32, malla_interface>
+    let flows: BPFMap<malla_flow_key, malla_flow>
+    let fronts: BPFMap<UInt32, malla_front>
     let permits: BPFMap<malla_permit_key, malla_permit>
     let counters: PerCPUMap<malla_counter_key, malla_counter>
     let spare: BPFMap<malla_counter_key, malla_counter>
@@ -68,6 +71,9 @@ final class KernelNode {
         young = try Self.open("malla_young", maps)
         handoffs = try Self.open("malla_handoffs", maps)
         meetings = try Self.open("malla_meetings", maps)
+        interfaces = try Self.open("malla_interfaces", maps)
+        flows = try Self.open("malla_flows", maps)
+        fronts = try Self.open("malla_fronts", maps)
         permits = try Self.open("malla_permits", maps)
         counters = try PerCPUMap(Self.descriptor("malla_counters", maps), name: "malla_counters")
         spare = try Self.open("malla_spare", maps)

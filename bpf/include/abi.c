@@ -29,6 +29,7 @@ _Static_assert(sizeof(struct malla_drain_key) == 8, "malla_drain_key");
 _Static_assert(sizeof(struct malla_tuple) == 48, "malla_tuple");
 _Static_assert(sizeof(struct malla_flow_key) == 40, "malla_flow_key");
 _Static_assert(sizeof(struct malla_flow) == 208, "malla_flow");
+_Static_assert(sizeof(struct malla_front) == 64, "malla_front");
 _Static_assert(sizeof(struct malla_permit_key) == 48, "malla_permit_key");
 _Static_assert(sizeof(struct malla_permit) == 16, "malla_permit");
 _Static_assert(sizeof(struct malla_counter_key) == 24, "malla_counter_key");

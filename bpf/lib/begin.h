@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The beginning of a flow: its entry in malla_flows. */
 #pragma once
-#include "flows.h"
+#include "front.h"
 #include "record.h"
 #include "scratch.h"
 
@@ -51,10 +51,14 @@ SUBPROGRAM bool begin(struct scratch *scratch, const struct malla_flow_key *key,
 		old->judged = bpf_jiffies64();
 		return true;
 	}
-	if (old && old->connection.protocol == IPPROTO_TCP)
+	/* Without an entry, too: that may have been evicted, and what stands before it says other numbers than the new one's. */
+	if (key->protocol == IPPROTO_TCP)
+		front_leave(key, old ? old->interface : index, old);
+	if (old && old->connection.protocol == IPPROTO_TCP) {
 		flow_close(old);
-	else if (old)
+	} else if (old) {
 		flow_count(old);
+	}
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->connection = scratch->record;
 	flow->judged = bpf_jiffies64();

@@ -30,12 +30,11 @@ static __always_inline bool flow_is_fresh(const struct malla_flow *flow)
 	return bpf_jiffies64() - flow->judged < FLOW_FRESH_TICKS;
 }
 
-/* Adds to the counters what is not in them yet. */
-SUBPROGRAM void flow_count(struct malla_flow *flow)
+/* Adds to the counters what is not in them yet of so many bytes. */
+SUBPROGRAM void flow_count_to(struct malla_flow *flow, __u64 sent, __u64 received)
 {
 	struct malla_connection *record = &flow->connection;
 	__u64 old_sent = *(volatile __u64 *)&record->sent, old_received = *(volatile __u64 *)&record->received;
-	__u64 sent = *(volatile __u64 *)&flow->sent, received = *(volatile __u64 *)&flow->received;
 	struct malla_counter *counter;
 
 	if (flow->flags & MALLA_FLOW_UNCOUNTED || (sent <= old_sent && received <= old_received))
@@ -48,6 +47,11 @@ SUBPROGRAM void flow_count(struct malla_flow *flow)
 	if (received > old_received &&
 	    __sync_val_compare_and_swap(&record->received, old_received, received) == old_received)
 		COUNT(counter, received, received - old_received);
+}
+
+static __always_inline void flow_count(struct malla_flow *flow)
+{
+	flow_count_to(flow, *(volatile __u64 *)&flow->sent, *(volatile __u64 *)&flow->received);
 }
 
 /* The flow has become a connection. */
@@ -147,14 +151,21 @@ static __always_inline void flow_follow_peer(struct malla_flow *flow, const stru
 	}
 }
 
+/* Is it an open TCP connection of which nothing but more bytes is expected? */
+static __always_inline bool flow_is_ordinary(const struct malla_flow *flow)
+{
+	const __u32 usual = MALLA_FLOW_BASED | MALLA_FLOW_ANSWERED | MALLA_FLOW_OPEN;
+	__u32 flags = *(const volatile __u32 *)&flow->flags;
+
+	return !(flags & ~(usual | MALLA_FLOW_EXEMPT | MALLA_FLOW_UNCOUNTED)) && (flags & usual) == usual;
+}
+
 /* The same for a packet in the middle of an ordinary connection, which is nearly every one; false: it takes the long way. */
 static __always_inline bool flow_follow_ordinary(struct malla_flow *flow, const struct glance *glance)
 {
-	const __u32 usual = MALLA_FLOW_BASED | MALLA_FLOW_ANSWERED | MALLA_FLOW_OPEN;
 	__u32 moved;
 
-	if (flow->flags & ~(usual | MALLA_FLOW_EXEMPT | MALLA_FLOW_UNCOUNTED) || (flow->flags & usual) != usual ||
-	    (glance->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) != PACKET_ACK)
+	if (!flow_is_ordinary(flow) || !glance_is_middle(glance))
 		return false;
 	moved = glance->sequence + glance->payload - flow->sent_next;
 	if ((__s32)moved > 0) {

@@ -108,6 +108,12 @@ static __always_inline bool glance_read(struct __sk_buff *skb, bool departs, str
 	return false;
 }
 
+/* Is it in the middle of a connection? */
+static __always_inline bool glance_is_middle(const struct glance *glance)
+{
+	return (glance->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) == PACKET_ACK;
+}
+
 /* The same of a packet that was read in full. */
 static __always_inline void glance_of(const struct packet *packet, bool departs, struct glance *glance)
 {

@@ -225,6 +225,14 @@ struct {
 	__type(value, struct malla_flow);
 } malla_flows SEC(".maps");
 
+/* Written by malla_veth. Another flow's: malla_flows alone says what it says. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MALLA_FRONTS);
+	__type(key, __u32);
+	__type(value, struct malla_front);
+} malla_fronts SEC(".maps");
+
 /* Written by sockops for connections of the proxy and of probes, by the daemon for its own checks. Full: the oldest
  * goes, and its connection is judged as an unknown source's unless it is established. */
 struct {

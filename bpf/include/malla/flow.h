@@ -214,6 +214,21 @@ enum malla_flow_flag {
 	MALLA_FLOW_CLOSED = 512,
 };
 
+/* malla_fronts: array of these, MALLA_FRONTS of them at a hash of the flow's key. What a TCP packet in the middle of a flow that
+ * was judged a moment ago needs of its entry in malla_flows, in one line of the cache. Sequence numbers only: how many bytes
+ * they are more than malla_flows has, is their difference. */
+struct malla_front {
+	struct malla_flow_key key;
+	__u32 interface;
+	__u32 sent_next;
+	__u32 received_next;
+	__u32 reserved;
+	__u64 judged; /* as the flow has it; MALLA_FRONT_TAKEN while another flow moves in. Written last */
+};
+
+#define MALLA_FRONTS 4096u
+#define MALLA_FRONT_TAKEN 1u
+
 /* malla_permits: LRU hash from a flow that may come in to who begins it, where that is not a connection with a record:
  * of the node proxy and of probes. From TCP_CONNECT_CB until the socket closes; the daemon writes and withdraws those
  * of its own checks. Evicted: a flow that has not come in yet is judged as from an unknown source. */

@@ -50,15 +50,16 @@ int malla_vacate(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct malla_place *place = ctx->value;
 	const struct malla_config *config = config_now();
+	const __u32 *index = ctx->key;
 	__u64 cookie;
 
-	if (!place || !config)
+	if (!place || !index || !config)
 		return 0;
 	cookie = place->cookie;
 	/* What was accepted names the other end, and always ends. */
 	if (!cookie || place->connection.cookie != cookie || place->connection.netns != config->netns ||
 	    place->connection.opened + SWEEP_AGE_NS > bpf_ktime_get_ns())
 		return 0;
-	place_leave(cookie);
+	place_give_up(place_numbered(*index), cookie);
 	return 0;
 }

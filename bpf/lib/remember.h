@@ -176,7 +176,8 @@ SUBPROGRAM void remember(const struct question *asked, const struct malla_explan
 
 	if (!may_be_remembered(it) || !changes_none_since(changes))
 		return;
-	if (it->service) {
+	/* Of one slot nothing is drawn. */
+	if (it->service && it->slots > 1) {
 		remember_service(asked, it, changes);
 		about = question_about(asked->cgroup, it->service, it->picked);
 	}

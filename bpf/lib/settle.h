@@ -69,6 +69,7 @@ static __always_inline struct malla_connection *settled(struct sock *sk)
 		settle_meeting(record, cookie);
 	if (!place_leave(cookie))
 		bpf_map_delete_elem(&malla_young, &cookie);
+	place_leave(cookie); /* what an earlier connect() may have left */
 	if (record->established)
 		record_opened(record);
 	return record;

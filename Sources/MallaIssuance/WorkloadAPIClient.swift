@@ -16,13 +16,30 @@ struct WorkloadAPIClient: Sendable {
 
     /// Messages as they come. The sequence ends by an error, which says why.
     func messages() async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        let (messages, news) = AsyncThrowingStream<[UInt8], any Error>.makeStream()
+        let failed: @Sendable (any Error) -> Void = { [path] error in
+            let why = "the connection to the Workload API at \(path) failed: \(error)"
+            news.finish(throwing: IdentityProblem(.unavailable, why))
+        }
         let channel: any Channel
+        let multiplexer: NIOHTTP2Handler.StreamMultiplexer
         do {
-            channel = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
+            // All of it before the first byte: gRPC's servers speak as soon as they are connected, and what came before
+            // HTTP/2 was there would be lost. The connection would fail by the frame after it.
+            (channel, multiplexer) = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path) {
+                channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    let multiplexer = try pipeline.configureHTTP2Pipeline(
+                        mode: .client, connectionConfiguration: .init(), streamConfiguration: .init()
+                    ) { stream in stream.close() }
+                    try pipeline.addHandler(ConnectionErrors(failed))
+                    return (channel, multiplexer)
+                }
+            }
         } catch {
             throw IdentityProblem(.unavailable, "the Workload API at \(path) cannot be reached: \(error)")
         }
-        let (messages, news) = AsyncThrowingStream<[UInt8], any Error>.makeStream()
         let lateness = channel.eventLoop.scheduleTask(in: Self.patience) {
             news.finish(throwing: IdentityProblem(.unavailable, "the Workload API at \(path) does not answer"))
         }
@@ -33,26 +50,33 @@ struct WorkloadAPIClient: Sendable {
         channel.closeFuture.whenComplete { _ in
             news.finish(throwing: IdentityProblem(.unavailable, "the Workload API at \(path) closed the connection"))
         }
-        do {
-            let multiplexer = try await channel.configureHTTP2Pipeline(
-                mode: .client, connectionConfiguration: .init(), streamConfiguration: .init()
-            ) { stream in stream.close() }.get()
-            multiplexer.createStreamChannel(promise: nil) { stream in
-                stream.eventLoop.makeCompletedFuture {
-                    try stream.pipeline.syncOperations.addHandler(
-                        WorkloadAPIStream { message in
-                            lateness.cancel()
-                            news.yield(message)
-                        } ended: {
-                            news.finish(throwing: $0)
-                        })
-                }
+        let opened = channel.eventLoop.makePromise(of: (any Channel).self)
+        multiplexer.createStreamChannel(promise: opened) { stream in
+            stream.eventLoop.makeCompletedFuture {
+                try stream.pipeline.syncOperations.addHandler(
+                    WorkloadAPIStream { message in
+                        lateness.cancel()
+                        news.yield(message)
+                    } ended: {
+                        news.finish(throwing: $0)
+                    })
             }
-        } catch {
-            news.finish(throwing: IdentityProblem(.unavailable, "the Workload API at \(path): \(error)"))
         }
+        opened.futureResult.whenFailure(failed)
         return messages
     }
+}
+
+/// Tells of errors of the whole connection: HTTP/2 says goodbye to the peer then, but neither closes it nor ends its
+/// streams.
+private final class ConnectionErrors: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+
+    private let failed: @Sendable (any Error) -> Void
+
+    init(_ failed: @escaping @Sendable (any Error) -> Void) { self.failed = failed }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { failed(error) }
 }
 
 /// The caller's side of a gRPC call whose answers are a stream.

@@ -57,8 +57,8 @@ private final class Agent {
 
 @Suite("A Workload API as the source of certificates", .serialized, .timeLimit(.minutes(10)))
 struct WorkloadAPITests {
-    private let folder: Folder
-    private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let folder: Folder
+    static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private static let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
 
     init() throws { folder = try Folder() }
@@ -74,7 +74,7 @@ struct WorkloadAPITests {
         return (credentials, source, task)
     }
 
-    private func eventually(_ what: String, _ holds: () async -> Bool) async throws {
+    func eventually(_ what: String, _ holds: () async -> Bool) async throws {
         for _ in 0..<6000 {
             if await holds() { return }
             try await Task.sleep(for: .milliseconds(20))

@@ -41,7 +41,6 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 	struct malla_explanation it;
 	struct malla_workload source = {};
 	struct question asked = {.cgroup = bpf_get_current_cgroup_id(), .kind = is_ipv4 ? QUESTION_IPV4 : QUESTION_IPV6};
-	const struct malla_connection *again = 0;
 	__u64 changes = changes_now(), enrolled;
 	struct malla_addr addr;
 	__u16 port;
@@ -50,12 +49,9 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 		return REFUSE; /* an array's element is always there; the verifier wants to hear it */
 	asked.addr = asked_addr(ctx, is_ipv4);
 	asked.port = bpf_ntohs(ctx->user_port);
-	if (ctx->protocol == IPPROTO_TCP)
-		again = remember_again(ctx, &asked, config, changes);
-	if (again) {
+	if (ctx->protocol == IPPROTO_TCP && (is_ipv4 ? remember_again_ipv4(ctx, &asked, config->netns, changes)
+						     : remember_again_ipv6(ctx, &asked, config->netns, changes))) {
 		stat_add(MALLA_STAT_DECISIONS);
-		if (again->service)
-			request_rewrite(ctx, is_ipv4, &again->destination, again->destination_port);
 		return PROCEED;
 	}
 	enrolled = current_workload(&source);
@@ -80,7 +76,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool is_ipv4)
 		deny(&it, MALLA_REASON_KERNEL_STATE);
 	if (it.path == MALLA_PATH_DENY)
 		return is_probe(&it) ? refuse_silently(&it) : refuse(ctx, &it);
-	remember(&asked, &it, config, changes);
+	remember(&asked, &it, config->netns, changes);
 	affinity_keep(&it);
 	destination(&it, config, &addr, &port);
 	request_rewrite(ctx, is_ipv4, &addr, port);

@@ -83,30 +83,34 @@ static __always_inline struct question question_about(__u64 cgroup, __u32 servic
 	return (struct question){.cgroup = cgroup, .addr = {{0, 0, service, endpoint}}, .kind = QUESTION_ENDPOINT};
 }
 
-/* Begins the record of a connection that was decided before; NULL: it was not, or is not any more. `changes`: of now. */
-static __always_inline const struct malla_connection *remember_again(struct bpf_sock_addr *ctx, const struct question *asked,
-								     const struct malla_config *config, __u64 changes)
+/* Sends a connection where it was sent before, and begins its record; false: it was not, or is not any more. `changes`: of
+ * now; `netns`: the cookie of the network namespace whose records are young. */
+static __always_inline bool remember_again(struct bpf_sock_addr *ctx, bool is_ipv4, const struct question *asked,
+					  __u64 netns, __u64 changes)
 {
-	const struct remembered *entry = remembered_of(asked, changes);
+	const struct remembered *entry;
 	struct malla_connection *record;
 	struct question about;
 	__u32 random[2];
 	__u64 cookie;
 
-	if (!entry || !changes_are_even(changes) || bpf_get_netns_cookie(ctx) != config->netns || record_kept(ctx->sk))
-		return 0;
+	if (!asked)
+		return false; /* it is there; the verifier wants to hear it */
+	entry = remembered_of(asked, changes);
+	if (!entry || !changes_are_even(changes) || bpf_get_netns_cookie(ctx) != netns || record_kept(ctx->sk))
+		return false;
 	if (entry->slots) {
 		request_draws(random, bpf_get_prandom_u32());
 		about = question_about(asked->cgroup, entry->record.service, service_draw(entry->table, entry->slots, random));
 		/* Should what was drawn be torn, the question is none that anybody has asked, or the entry's number is another. */
 		entry = remembered_of(&about, changes);
 		if (!entry)
-			return 0;
+			return false;
 	}
 	cookie = bpf_get_socket_cookie(ctx);
 	record = place_take(cookie);
 	if (!record)
-		return 0;
+		return false;
 	*record = entry->record;
 	record->original = asked->addr;
 	record->original_port = asked->port;
@@ -114,11 +118,23 @@ static __always_inline const struct malla_connection *remember_again(struct bpf_
 	changes_order();
 	if (SELDOM(*(const volatile __u64 *)&entry->changes != changes)) {
 		place_leave(cookie);
-		return 0;
+		return false;
 	}
 	barrier(); /* From here on malla_vacate may judge by the rest. */
 	record->cookie = cookie;
-	return record;
+	if (record->service)
+		request_rewrite(ctx, is_ipv4, &record->destination, record->destination_port);
+	return true;
+}
+
+APART int remember_again_ipv4(struct bpf_sock_addr *ctx, const struct question *asked, __u64 netns, __u64 changes)
+{
+	return remember_again(ctx, true, asked, netns, changes);
+}
+
+APART int remember_again_ipv6(struct bpf_sock_addr *ctx, const struct question *asked, __u64 netns, __u64 changes)
+{
+	return remember_again(ctx, false, asked, netns, changes);
 }
 
 /* Does the answer depend on nothing but the question and what malla_changes speaks of? */
@@ -167,15 +183,17 @@ static __always_inline void remember_service(const struct question *asked, const
 	remember_release(entry, changes);
 }
 
-/* Keeps an answer that was worked out since malla_changes was `changes`. */
-SUBPROGRAM void remember(const struct question *asked, const struct malla_explanation *it, const struct malla_config *config,
-			 __u64 changes)
+/* Keeps an answer that was worked out since malla_changes was `changes`; false: it may not be kept, or somebody else's is there. */
+APART int remember(const struct question *asked, const struct malla_explanation *it, __u64 netns, __u64 changes)
 {
-	struct question about = *asked;
+	struct question about;
 	struct remembered *entry;
 
+	if (!asked || !it)
+		return false; /* they are there; the verifier wants to hear it */
 	if (!may_be_remembered(it) || !changes_none_since(changes))
-		return;
+		return false;
+	about = *asked;
 	/* Of one slot nothing is drawn. */
 	if (it->service && it->slots > 1) {
 		remember_service(asked, it, changes);
@@ -183,11 +201,12 @@ SUBPROGRAM void remember(const struct question *asked, const struct malla_explan
 	}
 	entry = remember_claim(&about, changes);
 	if (!entry)
-		return;
+		return false;
 	record_write(&entry->record, it);
 	entry->record.flags = MALLA_CONNECTION_YOUNG | (it->balance & MALLA_SERVICE_FAST ? MALLA_CONNECTION_FAST : 0);
 	entry->record.destination = it->service ? it->endpoint.addr : it->addr;
 	entry->record.destination_port = it->service ? it->endpoint.port : it->port;
-	entry->record.netns = config->netns;
+	entry->record.netns = netns;
 	remember_release(entry, changes);
+	return true;
 }

@@ -65,8 +65,7 @@ extension KernelReader {
                 }
             case "malla_meetings":
                 pair(entry, { (it: UInt32) in ["meeting": "\(it)"] }) { fields.key(($0 as malla_meeting).tuple) }
-            case "malla_fronts":
-                pair(entry, { (it: UInt32) in ["front": "\(it)"] }) { fields.key(($0 as malla_front).key) }
+            case "malla_fronts": pair(entry, { (it: UInt32) in ["front": "\(it)"] }, fields.front)
             case "malla_fast":
                 pair(entry, { fields.key($0 as malla_tuple) }, { (it: UInt64) in ["cookie": "\(it)"] })
             case "malla_lanes": pair(entry, { fields.key($0 as malla_tuple) }, fields.lane)

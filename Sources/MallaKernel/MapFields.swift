@@ -158,6 +158,13 @@ struct MapFields {
         ]
     }
 
+    func front(_ it: malla_front) -> [String: String] {
+        [
+            "local": "\(SocketAddress(Address(it.key.local), it.key.local_port))",
+            "remote": "\(SocketAddress(Address(it.key.remote), it.key.remote_port))", "interface": "\(it.interface)",
+        ]
+    }
+
     func connection(_ it: malla_connection) -> [String: String] {
         [
             "original": "\(SocketAddress(Address(it.original), it.original_port))", "path": path(it.path),

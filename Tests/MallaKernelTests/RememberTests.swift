@@ -26,13 +26,13 @@ struct RememberTests {
         let snapshot = Self.snapshot(target, servers, client: client)
         try memory.node.apply(snapshot)
         #expect(try connect(mesh, target, servers, times: 20) == 0)
-        try #require(try memory.questions() > 0, "nothing was remembered")
+        try #require(try memory.questions(of: client) > 0, "nothing was remembered")
         let before = try await counted(memory.node, connections: 20)
         #expect(Set(before.map(\.sourceWorkload)) == [7])
         #expect(Set(before.filter { $0.direction == .outbound }.map(\.path)) == [target == .outside ? .pass : .direct])
 
         // What stands in the memory is what is done: there the workload gets another number.
-        try memory.rewrite { record in record.source_workload = 4242 }
+        try memory.rewrite(of: client) { record in record.source_workload = 4242 }
         #expect(try connect(mesh, target, servers, times: 20) == 0)
         let after = try await counted(memory.node, connections: 40)
         let outbound = after.filter { $0.direction == .outbound }
@@ -183,7 +183,7 @@ struct RememberTests {
 /// The private map of a node's programs in which decisions are remembered.
 private struct Memory {
     let node: KernelNode
-    private let map: UInt32
+    private let maps: [UInt32]
 
     /// Where the record begins in an entry: after number, question, table, slots and what is reserved.
     private static let offset = 56
@@ -192,19 +192,21 @@ private struct Memory {
         let before = Set(try KernelObjects.maps())
         node = try start()
         let new = try KernelObjects.maps().filter { !before.contains($0) }
-        // The kernel cuts names.
-        let found = try new.filter { try KernelObjects.map($0)?.name == "malla_remembere" }
-        map = try #require(found.first)
-        #expect(found.count == 1)
+        // The kernel cuts names. Another node's may come at the same time: who asked tells them apart.
+        maps = try new.filter { try KernelObjects.map($0)?.name == "malla_remembere" }
     }
 
-    /// How many questions are remembered.
-    func questions() throws -> Int { try entries().count }
+    /// How many questions of a cgroup are remembered.
+    func questions(of cgroup: UInt64) throws -> Int { try maps.map { try entries($0, of: cgroup).count }.reduce(0, +) }
 
-    /// Changes what is remembered of each question, behind the programs' back.
-    func rewrite(_ change: (inout malla_connection) -> Void) throws {
+    /// Changes what is remembered of each question of a cgroup, behind the programs' back.
+    func rewrite(of cgroup: UInt64, _ change: (inout malla_connection) -> Void) throws {
+        for map in maps { try rewrite(map, of: cgroup, change) }
+    }
+
+    private func rewrite(_ map: UInt32, of cgroup: UInt64, _ change: (inout malla_connection) -> Void) throws {
         guard let opened = try KernelObjects.openMap(map) else { throw POSIXFailure("the map is gone") }
-        for entry in try entries() {
+        for entry in try entries(map, of: cgroup) {
             var value = entry.values[0]
             value.withUnsafeMutableBytes { bytes in
                 var record = bytes.loadUnaligned(fromByteOffset: Self.offset, as: malla_connection.self)
@@ -215,9 +217,12 @@ private struct Memory {
         }
     }
 
-    private func entries() throws -> [RawMap.Entry] {
-        guard let opened = try KernelObjects.openMap(map) else { throw POSIXFailure("the map is gone") }
+    private func entries(_ map: UInt32, of cgroup: UInt64) throws -> [RawMap.Entry] {
+        guard let opened = try KernelObjects.openMap(map) else { return [] }
         #expect(opened.description.valueSize == Self.offset + MemoryLayout<malla_connection>.size)
-        return try opened.entries().filter { $0.values[0].prefix(8).contains { $0 != 0 } }
+        // The question begins with the cgroup, after the number.
+        return try opened.entries().filter { entry in
+            entry.values[0].withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == cgroup }
+        }
     }
 }

@@ -3,5 +3,6 @@
 #pragma once
 #include "malla/addr.h"
 #include "malla/flow.h"
+#include "malla/flows.h"
 #include "malla/maps.h"
 #include "malla/reason.h"

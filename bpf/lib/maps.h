@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * All maps. Every object declares all of them through this header; the loader creates each once
- * and hands it to the other objects by name. Keys and values: malla/maps.h and malla/flow.h.
+ * and hands it to the other objects by name. Keys and values: malla/maps.h, malla/flow.h and malla/flows.h.
  * bpf/README.md has the table of writers and of what happens when a map is full.
  */
 #pragma once
 #include "malla/flow.h"
+#include "malla/flows.h"
 #include "malla/maps.h"
 #include <bpf/bpf_helpers.h>
 

@@ -183,9 +183,9 @@ SUBPROGRAM void on_failed(const struct tcp_sock *tcp, struct malla_connection *r
 	event_of(record, MALLA_EVENT_FAILED, bpf_ktime_get_ns() - record->opened);
 }
 
-/* The fast path is left, if the end was on it: what went there is counted once more with the rest. */
-SUBPROGRAM void on_fast_closed(struct bpf_sock *sk, struct tcp_sock *tcp, struct malla_connection *record, struct malla_counter *counter,
-			       __u32 last)
+/* The end of a connection that asked for the fast path: what went there is counted with the rest, and its lane goes. */
+SUBPROGRAM void on_fast_closed(struct bpf_sock *sk, struct tcp_sock *tcp, struct malla_connection *record,
+			       struct malla_counter *counter, __u32 last)
 {
 	const struct malla_lane *lane;
 	struct malla_tuple tuple;

@@ -36,8 +36,8 @@ struct question {
 struct remembered {
 	__u64 changes;
 	struct question question;
-	__u32 table; /* of the service that is asked for: an endpoint is to be drawn, and asked about; 0: `record` is it */
-	__u32 slots;
+	__u32 table; /* of the service that is asked for: an endpoint is to be drawn, and asked about */
+	__u32 slots; /* of `table`; 0: there is none, and `record` is the answer */
 	__u32 reserved;
 	struct malla_connection record; /* what those of the connections begin with */
 };
